@@ -1,0 +1,37 @@
+"""Buildkite agents on AWS: queues said in Python, synthesized to Terraform JSON by CDKTF."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.backend import S3Backend
+from buildkite_agents.errors import ConfigError, show_config_errors_plainly
+from buildkite_agents.network import Network
+
+if TYPE_CHECKING:
+    from buildkite_agents.agent_app import AgentApp
+    from buildkite_agents.agent_stack import AgentStack
+
+__all__ = ["AgentApp", "AgentQueue", "AgentStack", "ConfigError", "Network", "S3Backend"]
+
+# Loaded on first use: they need jsii, whose Node.js process takes half a second to start.
+_CONSTRUCTS = {"AgentApp": "agent_app", "AgentStack": "agent_stack"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _CONSTRUCTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from buildkite_agents.node import use_node
+
+    use_node()
+    try:
+        module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"the Python package {error.name!r} is not installed: run `make setup`, "
+            "or install the Pipfile's packages"
+        ) from None
+    return getattr(module, name)
+
+
+show_config_errors_plainly()

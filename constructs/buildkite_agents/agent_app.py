@@ -1,0 +1,67 @@
+"""The CDKTF app that writes its stacks in two forms."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cdktf
+
+from buildkite_agents.agent_stack import AgentStack
+from buildkite_agents.errors import ConfigError
+from buildkite_agents.owned_files import OwnedFiles
+from buildkite_agents.secrets_bucket import BOOTSTRAP_SCRIPT
+from buildkite_agents.terraform_folder import terraform_folder
+
+
+class AgentApp(cdktf.App):
+    """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
+
+    :meth:`synth` writes each one to ``cdktf.out/stacks/NAME`` for the cdktf CLI, and to the stack's
+    own folder for Terraform alone.
+    """
+
+    def __init__(self, *, outdir: Path | None = None) -> None:
+        """Write for the cdktf CLI to *outdir*: by default to what that CLI says, else cdktf.out."""
+        # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
+        outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
+        super().__init__(outdir=str(outdir.absolute()))
+
+    def synth(self) -> None:
+        """Write all stacks, each form whole or not at all.
+
+        Raises:
+            ConfigError: a file that would be written over is not this program's, or was edited
+                since; no stack's folder has been written to then.
+        """
+        if self.hcl_output:
+            raise ConfigError(
+                "cdktf's --hcl leaves out the moves of existing stacks: synthesize without it"
+            )
+        stacks = [stack for stack in self.node.children if isinstance(stack, AgentStack)]
+        _check_folders(stacks)
+        super().synth()
+        updates = [update for stack in stacks for update in self._updates(stack)]
+        conflicts = [conflict for update in updates for conflict in update.conflicts()]
+        if conflicts:
+            raise ConfigError(*conflicts)
+        for update in updates:
+            update.write()
+
+    def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
+        script = {BOOTSTRAP_SCRIPT: stack.bootstrap_script.read_bytes()}
+        cdktf_folder = Path(self.outdir, "stacks", stack.node.id)
+        configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
+        files = terraform_folder(configuration, only_resources=stack.inside_root_module)
+        return [OwnedFiles(cdktf_folder, script), OwnedFiles(stack.folder, {**files, **script})]
+
+
+def _check_folders(stacks: Sequence[AgentStack]) -> None:
+    writers: dict[Path, str] = {}
+    for stack in stacks:
+        name = stack.node.id
+        other = writers.setdefault(stack.folder.resolve(), name)
+        if other != name:
+            raise ConfigError(
+                f"{other} and {name} both write to {stack.folder}: set folder, another for each"
+            )

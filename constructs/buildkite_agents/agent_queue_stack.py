@@ -1,0 +1,45 @@
+"""The CloudFormation stack of a queue."""
+
+from collections.abc import Mapping, Sequence
+
+from cdktf import ITerraformDependable
+from constructs import Construct
+
+from buildkite_agents import catalogue
+from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.names import Names
+from buildkite_agents.stack_parameters import Wiring, stack_parameters
+from imports.aws.cloudformation_stack import CloudformationStack
+
+
+class AgentQueueStack(Construct):
+    """A queue's own stack of the official Elastic CI Stack for AWS."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        queue: AgentQueue,
+        names: Names,
+        wiring: Wiring,
+        tags: Mapping[str, str],
+        depends_on: Sequence[ITerraformDependable],
+    ) -> None:
+        """Make the stack of *queue*, after all that its instances need at once."""
+        super().__init__(scope, id_)
+        name = names.stack(queue.name)
+        self.stack = CloudformationStack(
+            self,
+            "stack",
+            name=name,
+            template_url=catalogue.load(queue.stack_version).template_url,
+            capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            parameters=stack_parameters(
+                queue, instance_role=names.instance_role(queue.name), wiring=wiring
+            ),
+            tags={**tags, "Name": name, "Queue": queue.name},
+            depends_on=depends_on,
+        )
+        self.stack.override_logical_id(queue.name)
+        """The stack itself, at the address ``aws_cloudformation_stack.QUEUE``."""

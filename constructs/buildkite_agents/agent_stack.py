@@ -1,0 +1,221 @@
+"""Queues of one environment, and all that they need, as a Terraform root module."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cdktf
+from constructs import Construct
+
+from buildkite_agents import checks, variables
+from buildkite_agents.agent_policy import AgentPolicy
+from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.agent_queue_stack import AgentQueueStack
+from buildkite_agents.agent_token import AgentToken
+from buildkite_agents.backend import S3Backend
+from buildkite_agents.errors import ConfigError
+from buildkite_agents.names import Names
+from buildkite_agents.network import Network
+from buildkite_agents.secrets_bucket import SecretsBucket
+from buildkite_agents.stack_parameters import Wiring
+from imports.aws.provider import AwsProvider, AwsProviderDefaultTags
+
+# 1.9 is the first whose variable validations may refer to other variables.
+TERRAFORM_VERSIONS = ">= 1.9"
+# The bindings pin one version exactly. Which one is used is for the users' own lock file to say.
+AWS_PROVIDER_VERSIONS = ">= 5.0, < 7.0"
+
+
+class AgentStack(cdktf.TerraformStack):
+    """An environment: its queues' stacks, the secrets bucket, the token and the policy.
+
+    Everything is at the addresses and under the names of the hand-written root module that this
+    program takes the place of, so that its state is carried on. The stack is called
+    ``PROJECT-ENVIRONMENT``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        *,
+        queues: Sequence[AgentQueue],
+        bootstrap_script: Path,
+        environment: str = "prod",
+        project: str = "conbench",
+        organization: str = "arrow-dev.org",
+        network: Network | None = None,
+        backend: S3Backend | None = None,
+        folder: Path | None = None,
+        inside_root_module: bool = False,
+    ) -> None:
+        """Check everything, then define it.
+
+        Args:
+            scope: The :class:`~buildkite_agents.AgentApp`.
+            queues: The queues.
+            bootstrap_script: The script that each new instance runs as root.
+            environment: Part of every name. An AWS account can have several environments.
+            project: The start of every name. Bucket names are unique among all of AWS, so
+                ``conbench`` is for the owners of that project only.
+            organization: The Buildkite organization, for the token's description.
+            network: The VPC of the instances. By default Terraform's variables decide.
+            backend: Where Terraform keeps its state. By default ``terraform.tfstate`` beside it.
+            folder: Where the configuration is written for use without the cdktf CLI. By default
+                ``terraform``, and for an environment other than ``prod``
+                ``terraform-ENVIRONMENT``.
+            inside_root_module: Whether the folder is an existing root module, which has a provider,
+                variables, and outputs of its own: only ``buildkite.tf.json`` and the bootstrap
+                script are then written to it.
+
+        Raises:
+            ConfigError: something given cannot work; every problem of this stack is in it.
+        """
+        names = Names(project, environment)
+        problems = [
+            *checks.check_names(names),
+            *checks.check_bootstrap_script(bootstrap_script),
+            *checks.check_network(network),
+            *checks.check_queues(queues, names),
+        ]
+        if not problems and scope.node.try_find_child(names.prefix) is not None:
+            problems.append(
+                f"environment: there is a stack {names.prefix!r} already: give each another "
+                "environment or project"
+            )
+        if problems:
+            raise ConfigError(*problems)
+
+        super().__init__(scope, names.prefix)
+        self.folder = folder or Path(_default_folder(environment))
+        """Where the configuration is written for use without the cdktf CLI."""
+        self.inside_root_module = inside_root_module
+        """Whether only the resources are written there."""
+        self.bootstrap_script = bootstrap_script
+        """The script that each new instance runs."""
+
+        tags = {"Project": project, "Environment": environment}
+        self._require_versions()
+        self._keep_state(backend, names)
+        region = variables.aws_region(self)
+        self._configure_provider(region, variables.aws_profile(self), tags)
+        variables.environment(self, environment)
+        amis = variables.buildkite_agent_amis(self)
+        vpc_id, subnets = self._network(network)
+
+        secrets_bucket = SecretsBucket(self, "secrets-bucket", name=names.secrets_bucket, tags=tags)
+        token = AgentToken(
+            self,
+            "agent-token",
+            name=names.token_parameter,
+            organization=organization,
+            token=variables.buildkite_agent_token(self),
+            tags=tags,
+        )
+        policy = AgentPolicy(
+            self, "agent-policy", name=names.agent_policy, secrets_bucket=secrets_bucket, tags=tags
+        )
+        ami = {
+            architecture: f'${{lookup({amis.fqn}, "{architecture}-linux", "")}}'
+            for architecture in ("amd64", "arm64")
+        }
+        agent_queue_stacks = {}
+        for queue in queues:
+            wiring = Wiring(
+                vpc_id=vpc_id,
+                subnets=subnets,
+                image_id=ami[queue.architecture],
+                bootstrap_script_url=secrets_bucket.bootstrap_script_url,
+                token_parameter=token.parameter.name,
+                agent_policy_arn=policy.policy.arn,
+                secrets_bucket=secrets_bucket.bucket.bucket,
+                region=region.string_value,
+            )
+            agent_queue_stacks[queue.name] = AgentQueueStack(
+                self,
+                queue.name,
+                queue=queue,
+                names=names,
+                wiring=wiring,
+                tags=tags,
+                depends_on=[secrets_bucket.bootstrap_script, token.parameter, policy.policy],
+            )
+        self._move_from_documented_layout(agent_queue_stacks)
+        self._output(secrets_bucket, agent_queue_stacks)
+
+    def _require_versions(self) -> None:
+        self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
+        self.add_override("terraform.required_providers.aws.source", "hashicorp/aws")
+        self.add_override("terraform.required_providers.aws.version", AWS_PROVIDER_VERSIONS)
+
+    def _keep_state(self, backend: S3Backend | None, names: Names) -> None:
+        # Always said: CDKTF's own default is an absolute path of the machine it runs on.
+        if backend is None:
+            cdktf.LocalBackend(self, path="terraform.tfstate")
+            return
+        cdktf.S3Backend(
+            self,
+            bucket=backend.bucket,
+            key=backend.key or f"{names.prefix}/terraform.tfstate",
+            region=backend.region,
+            encrypt=True,
+        )
+        # Newer than CDKTF's own S3Backend.
+        self.add_override("terraform.backend.s3.use_lockfile", True)
+
+    def _configure_provider(
+        self,
+        region: cdktf.TerraformVariable,
+        profile: cdktf.TerraformVariable,
+        tags: dict[str, str],
+    ) -> None:
+        AwsProvider(
+            self,
+            "aws",
+            region=region.string_value,
+            profile=f'${{{profile.fqn} == "" ? null : {profile.fqn}}}',
+            default_tags=[AwsProviderDefaultTags(tags={**tags, "ManagedBy": "terraform"})],
+        )
+
+    def _network(self, network: Network | None) -> tuple[str, str]:
+        if network is not None:
+            return network.vpc_id, ",".join(network.subnet_ids)
+        vpc_id = variables.vpc_id(self)
+        subnet_ids = variables.subnet_ids(self, vpc_id)
+        return vpc_id.string_value, f'${{join(",", {subnet_ids.fqn})}}'
+
+    def _move_from_documented_layout(self, stacks: dict[str, AgentQueueStack]) -> None:
+        # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for
+        # its version, and refuses to synthesize where there is none.
+        self.add_override(
+            "moved",
+            [
+                {
+                    "from": f'aws_cloudformation_stack.buildkite_agents["{queue}"]',
+                    "to": f"aws_cloudformation_stack.{queue}",
+                }
+                for queue in sorted(stacks)
+            ],
+        )
+
+    def _output(self, secrets_bucket: SecretsBucket, stacks: dict[str, AgentQueueStack]) -> None:
+        cdktf.TerraformOutput(
+            self,
+            "buildkite_secrets_bucket",
+            description="The S3 bucket of the agents' secrets and their bootstrap script",
+            value=secrets_bucket.bucket.bucket,
+        )
+        cdktf.TerraformOutput(
+            self,
+            "buildkite_agent_queues",
+            description="The Buildkite queues",
+            value=sorted(stacks),
+        )
+        cdktf.TerraformOutput(
+            self,
+            "buildkite_stack_names",
+            description="The CloudFormation stack of each queue",
+            value={queue: stack.stack.name for queue, stack in stacks.items()},
+        )
+
+
+def _default_folder(environment: str) -> str:
+    return "terraform" if environment == "prod" else f"terraform-{environment}"

@@ -1,0 +1,191 @@
+"""What must hold before anything is synthesized, checked in plain Python.
+
+Each function returns what is wrong, a line each: where, what was expected, what was got and what
+to do.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from buildkite_agents import catalogue, instance_types
+from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.names import Names
+from buildkite_agents.network import Network
+
+# CloudFormation's rule for a stack's name, of which the queue's name is the end.
+_QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+# S3's rule for a bucket's name, of which these are the start.
+_PREFIX_PART = re.compile(r"[a-z][a-z0-9-]*")
+_LONGEST_ROLE_NAME = 64
+_LONGEST_STACK_NAME = 128
+_LONGEST_BUCKET_NAME = 63
+
+# Each whole-number field: its least and its greatest value.
+_NUMBERS: dict[str, tuple[int, int | None]] = {
+    "min_size": (0, None),
+    "max_size": (1, None),
+    "on_demand_percentage": (0, 100),
+    "idle_minutes": (1, None),
+    "agents_per_instance": (1, None),
+}
+
+
+def check_names(names: Names) -> list[str]:
+    """Whether the project and the environment can be part of every name."""
+    problems = [
+        f"{field} must be lower-case letters, digits and hyphens, starting with a letter, "
+        f"got {value!r}"
+        for field, value in (("project", names.project), ("environment", names.environment))
+        if not isinstance(value, str) or not _PREFIX_PART.fullmatch(value)
+    ]
+    if not problems and len(names.secrets_bucket) > _LONGEST_BUCKET_NAME:
+        problems.append(
+            f"project and environment: the bucket's name {names.secrets_bucket!r} must be at most "
+            f"{_LONGEST_BUCKET_NAME} characters, got {len(names.secrets_bucket)}"
+        )
+    return problems
+
+
+def check_bootstrap_script(path: Path) -> list[str]:
+    """Whether the bootstrap script is there."""
+    if not path.is_file():
+        return [f"bootstrap_script: there is no file {path}"]
+    return []
+
+
+def check_network(network: Network | None) -> list[str]:
+    """Whether the network has what the template wants of it."""
+    if network is None:
+        return []
+    if isinstance(network.subnet_ids, str) or len(network.subnet_ids) < 2:
+        return [
+            "network: subnet_ids must be two or more, which the Elastic CI Stack needs, "
+            f"got {network.subnet_ids!r}"
+        ]
+    return []
+
+
+def check_queues(queues: Sequence[AgentQueue], names: Names) -> list[str]:
+    """Whether each queue can be made, and all of them beside each other."""
+    if not queues:
+        return ["queues must be one or more, got none"]
+    strangers = [queue for queue in queues if not isinstance(queue, AgentQueue)]
+    if strangers:
+        return [f"queues must be AgentQueue values, got {stranger!r}" for stranger in strangers]
+    problems = [problem for queue in queues for problem in check_queue(queue, names)]
+    problems += _check_duplicates(queue.name for queue in queues)
+    return problems
+
+
+def _check_duplicates(queue_names: Iterable[str]) -> list[str]:
+    # Role names, of which queue names are a part, are unique without regard to case.
+    seen: dict[str, int] = {}
+    for name in queue_names:
+        seen[str(name).lower()] = seen.get(str(name).lower(), 0) + 1
+    return [
+        f"queue {name!r}: {count} queues have this name, and each must have its own: set name"
+        for name, count in seen.items()
+        if count > 1
+    ]
+
+
+def check_queue(queue: AgentQueue, names: Names) -> list[str]:
+    """Whether a queue can be made."""
+    problems = [
+        *_check_queue_name(queue, names),
+        *_check_numbers(queue),
+        *_check_instance_types(queue),
+    ]
+    if queue.stack_version not in catalogue.known_versions():
+        problems.append(
+            f"stack_version must be one of {', '.join(catalogue.known_versions())}, "
+            f"got {queue.stack_version!r}"
+        )
+    return [f"queue {queue.name!r}: {problem}" for problem in problems]
+
+
+def _check_queue_name(queue: AgentQueue, names: Names) -> list[str]:
+    if not isinstance(queue.name, str) or not _QUEUE_NAME.fullmatch(queue.name):
+        return [
+            "name must be letters, digits and hyphens, starting with a letter, as CloudFormation "
+            f"wants its stack's name, got {queue.name!r}"
+        ]
+    problems = []
+    for what, name, longest in (
+        ("IAM role", names.instance_role(queue.name), _LONGEST_ROLE_NAME),
+        ("CloudFormation stack", names.stack(queue.name), _LONGEST_STACK_NAME),
+    ):
+        if len(name) > longest:
+            problems.append(
+                f"name is too long by {len(name) - longest}: its {what} {name!r} must be at most "
+                f"{longest} characters, got {len(name)}"
+            )
+    return problems
+
+
+def _check_numbers(queue: AgentQueue) -> list[str]:
+    problems = []
+    for field, (least, greatest) in _NUMBERS.items():
+        value = getattr(queue, field)
+        if field == "idle_minutes" and value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            problems.append(f"{field} must be a whole number, got {value!r}")
+        elif value < least:
+            problems.append(f"{field} must be at least {least}, got {value}")
+        elif greatest is not None and value > greatest:
+            problems.append(f"{field} must be at most {greatest}, got {value}")
+    if not problems and queue.min_size > queue.max_size:
+        problems.append(
+            f"min_size must be at most max_size, got {queue.min_size} and {queue.max_size}"
+        )
+    elif not problems and queue.min_size == queue.max_size:
+        problems.append(
+            f"min_size must be less than max_size, got {queue.min_size} for both: "
+            "with these equal the stack has no scaler, and its agents never scale"
+        )
+    return problems
+
+
+def _check_instance_types(queue: AgentQueue) -> list[str]:
+    if isinstance(queue.more_instance_types, str):
+        return [f"more_instance_types must be a list, got {queue.more_instance_types!r}"]
+    architectures = (instance_types.AMD64, instance_types.ARM64)
+    if queue.architecture not in architectures:
+        return [
+            f"architecture must be {' or '.join(map(repr, architectures))}, "
+            f"got {queue.architecture!r}"
+        ]
+    problems = []
+    for field, instance_type in [
+        ("instance_type", queue.instance_type),
+        *(("more_instance_types", more) for more in queue.more_instance_types),
+    ]:
+        problem = _check_instance_type(instance_type, queue)
+        if problem:
+            problems.append(f"{field}: {problem}")
+    return problems
+
+
+def _check_instance_type(instance_type: str, queue: AgentQueue) -> str | None:
+    if not isinstance(instance_type, str):
+        return f"must be text, such as 'm5.4xlarge', got {instance_type!r}"
+    unknown = instance_types.problem(instance_type)
+    if unknown:
+        return unknown
+    architecture = instance_types.architecture(instance_type)
+    if architecture != queue.architecture:
+        return (
+            f"{instance_type!r} is {architecture}, and the queue is {queue.architecture}: "
+            "all instance types of a queue share one machine image"
+        )
+    if architecture == instance_types.ARM64 and queue.stack_version in catalogue.known_versions():
+        version = catalogue.load(queue.stack_version)
+        if instance_types.family(instance_type) not in version.arm64_instance_families:
+            return (
+                f"Elastic CI Stack {version.version} does not know that "
+                f"{instance_types.family(instance_type)!r} is arm64 and would boot an amd64 image "
+                "on it: choose another instance type or stack version"
+            )
+    return None

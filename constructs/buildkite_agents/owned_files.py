@@ -1,0 +1,140 @@
+"""Files of ours in a folder of the user's, replaced together and never over an edit."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildkite_agents.errors import ConfigError
+from buildkite_agents.folder_lock import folder_lock
+
+RECORD = ".buildkite-agents.sha256"
+"""What was written last, as ``sha256sum`` writes it. By it an edited file is known from ours."""
+
+INTERRUPTED = "synth-interrupted.tf"
+"""There only while files are replaced, or where that was cut short: Terraform then refuses."""
+
+_INTERRUPTED_TEXT = b"""\
+# Some files here are of the last synthesis and others of the one before.
+# Synthesize again: that finishes it and removes this file.
+synthesis_was_interrupted_synthesize_again {}
+"""
+
+_STAGING = ".buildkite-agents-staging-"
+
+
+class OwnedFiles:
+    """The whole set of files that the program has in one folder; others there are not touched."""
+
+    def __init__(self, folder: Path, files: Mapping[str, bytes]) -> None:
+        """Take *files*, contents by name, for what is to be in *folder*."""
+        self._folder = folder
+        self._files = files
+
+    def conflicts(self) -> list[str]:
+        """Each file that is in the way: not of this program, or edited since it was written."""
+        if not self._folder.exists():
+            return []
+        if not self._folder.is_dir():
+            return [f"{self._folder} is not a folder: give another one"]
+        record = self._read_record()
+        return [
+            f"{path} is not as this program left it, and it is not overwritten: "
+            f"{self._advice(path)}"
+            for path in self._paths(record)
+            if path.exists()
+            and path.read_bytes() != self._files.get(path.name)
+            and _digest(path.read_bytes()) not in record[path.name]
+        ]
+
+    def write(self) -> None:
+        """Have the folder hold these files and no others of ours: all of them, or none.
+
+        Killed half-way, it leaves a file by which Terraform refuses to run, until the next call
+        has finished the work.
+
+        Raises:
+            ConfigError: a file is in the way, or the folder cannot be written to.
+        """
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with folder_lock(self._folder):
+                conflicts = self.conflicts()
+                if conflicts:
+                    raise ConfigError(*conflicts)
+                self._replace()
+        except OSError as error:
+            raise ConfigError(f"cannot write to {self._folder}: {error}") from error
+
+    def _paths(self, record: Mapping[str, set[str]]) -> list[Path]:
+        return [self._folder / name for name in sorted({*self._files, *record})]
+
+    def _advice(self, path: Path) -> str:
+        if path.name.endswith(".sh"):
+            return "copy it to where bootstrap_script says to keep it, or remove it"
+        return "say the change in main.py and remove the file, or set another folder"
+
+    def _replace(self) -> None:
+        for leftover in self._folder.glob(f"{_STAGING}*"):
+            shutil.rmtree(leftover)
+        record = self._read_record()
+        changed = [n for n in sorted(self._files) if _content(self._folder / n) != self._files[n]]
+        stale = [path for path in self._paths(record) if path.name not in self._files]
+        wanted_record = _record({name: {_digest(text)} for name, text in self._files.items()})
+        interrupted = self._folder / INTERRUPTED
+        if not changed and _content(self._folder / RECORD) == wanted_record:
+            interrupted.unlink(missing_ok=True)
+            return
+
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._folder))
+        try:
+            for name in changed:
+                _write_durably(staging / name, self._files[name])
+            for name in self._files:
+                record[name].add(_digest(self._files[name]))
+            # Before any file is replaced, so that after a kill both contents are known as ours.
+            self._put(staging, RECORD, _record(record))
+            if len(changed) + len(stale) > 1:
+                self._put(staging, INTERRUPTED, _INTERRUPTED_TEXT)
+            for name in changed:
+                (staging / name).replace(self._folder / name)
+            for path in stale:
+                path.unlink(missing_ok=True)
+            self._put(staging, RECORD, wanted_record)
+            interrupted.unlink(missing_ok=True)
+        finally:
+            shutil.rmtree(staging)
+
+    def _put(self, staging: Path, name: str, content: bytes) -> None:
+        _write_durably(staging / name, content)
+        (staging / name).replace(self._folder / name)
+
+    def _read_record(self) -> defaultdict[str, set[str]]:
+        record: defaultdict[str, set[str]] = defaultdict(set)
+        for line in (_content(self._folder / RECORD) or b"").decode().splitlines():
+            digest, _, name = line.partition("  ")
+            record[name].add(digest)
+        return record
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _record(digests: Mapping[str, set[str]]) -> bytes:
+    lines = [f"{digest}  {name}\n" for name in sorted(digests) for digest in sorted(digests[name])]
+    return "".join(lines).encode()
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,76 @@
+"""The parameters that a queue's CloudFormation stack is given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from buildkite_agents.agent_queue import AgentQueue, ParameterValue
+
+SSM_AGENT_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+"""AWS's policy for reaching an instance by Session Manager."""
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a queue's stack refers to: Terraform references, resolved when it is applied."""
+
+    vpc_id: str
+    subnets: str
+    image_id: str
+    bootstrap_script_url: str
+    token_parameter: str
+    agent_policy_arn: str
+    secrets_bucket: str
+    region: str
+
+
+def stack_parameters(queue: AgentQueue, *, instance_role: str, wiring: Wiring) -> dict[str, str]:
+    """All parameters of a queue's stack, by the template's names, as CloudFormation takes them."""
+    parameters = {
+        **default_parameters(wiring),
+        **queue.parameters,
+        **own_parameters(queue, instance_role=instance_role, wiring=wiring),
+    }
+    return {name: _text(value) for name, value in parameters.items() if value is not None}
+
+
+def own_parameters(
+    queue: AgentQueue, *, instance_role: str, wiring: Wiring
+) -> Mapping[str, ParameterValue]:
+    """The parameters that a queue's fields, and what it is wired to, decide."""
+    return {
+        "AgentsPerInstance": queue.agents_per_instance,
+        "BootstrapScriptUrl": wiring.bootstrap_script_url,
+        "BuildkiteAgentTags": queue.agent_tags,
+        "BuildkiteAgentTokenParameterStorePath": wiring.token_parameter,
+        "BuildkiteQueue": queue.name,
+        "ImageId": wiring.image_id,
+        "InstanceOperatingSystem": "linux",
+        "InstanceRoleName": instance_role,
+        "InstanceTypes": ",".join(queue.all_instance_types),
+        "ManagedPolicyARNs": f"{wiring.agent_policy_arn},{SSM_AGENT_POLICY}",
+        "MaxSize": queue.max_size,
+        "MinSize": queue.min_size,
+        "OnDemandPercentage": queue.on_demand_percentage,
+        "ScaleInIdlePeriod": None if queue.idle_minutes is None else queue.idle_minutes * 60,
+        "SecretsBucket": wiring.secrets_bucket,
+        "Subnets": wiring.subnets,
+        "VpcId": wiring.vpc_id,
+    }
+
+
+def default_parameters(wiring: Wiring) -> Mapping[str, ParameterValue]:
+    """The parameters with a better default here than in the template; a queue can set them."""
+    return {
+        # Benchmarks push and pull images of their own.
+        "ECRAccessPolicy": "full",
+        # Without a session token, whatever a job runs can read the role's credentials.
+        "IMDSv2Tokens": "required",
+        # The template finds it out by itself, which fails now and then.
+        "SecretsBucketRegion": wiring.region,
+    }
+
+
+def _text(value: ParameterValue) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)

@@ -1,0 +1,73 @@
+"""A synthesized configuration as the files of a Terraform root module, split by concern."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+_FILES = {
+    "provider": "main.tf.json",
+    "terraform": "main.tf.json",
+    "variable": "variables.tf.json",
+    "output": "outputs.tf.json",
+}
+_RESOURCES = "buildkite.tf.json"
+
+_TFVARS_EXAMPLE = """\
+# Copy to terraform.tfvars, which is yours: it is never written to and not for git.
+# The agent token is best kept out of files:
+#   export TF_VAR_buildkite_agent_token="..."
+
+aws_region = "us-east-1"
+
+# Empty for the default credentials.
+aws_profile = ""
+
+# Images of your own, built from the Elastic CI Stack's image for the version in use.
+# Without one, the stack picks its own image. Plain Amazon Linux images have no agent on them.
+# buildkite_agent_amis = {
+#   "amd64-linux" = "ami-0123456789abcdef0"
+#   "arm64-linux" = "ami-0123456789abcdef1"
+# }
+"""
+
+_TFVARS_NETWORK_EXAMPLE = """
+# A VPC and two or more of its subnets. Without them, each queue's stack makes a VPC of its own.
+# vpc_id     = "vpc-0123456789abcdef0"
+# subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+"""
+
+
+def terraform_folder(
+    configuration: Mapping[str, Any], *, only_resources: bool = False
+) -> dict[str, bytes]:
+    """The files' contents, by name, for what CDKTF synthesized.
+
+    Args:
+        configuration: The content of CDKTF's ``cdk.tf.json``.
+        only_resources: Leave out what a root module has of its own: its terraform block, provider,
+            variables and outputs.
+    """
+    split: dict[str, dict[str, Any]] = {}
+    for block, content in _without_metadata(configuration).items():
+        split.setdefault(_FILES.get(block, _RESOURCES), {})[block] = content
+    if only_resources:
+        return {_RESOURCES: _json(split[_RESOURCES])}
+    example = _TFVARS_EXAMPLE
+    if "vpc_id" in configuration["variable"]:
+        example += _TFVARS_NETWORK_EXAMPLE
+    return {
+        **{name: _json(content) for name, content in split.items()},
+        "terraform.tfvars.example": example.encode(),
+    }
+
+
+def _without_metadata(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_metadata(item) for key, item in value.items() if key != "//"}
+    if isinstance(value, list):
+        return [_without_metadata(item) for item in value]
+    return value
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

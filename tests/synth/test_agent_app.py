@@ -1,0 +1,136 @@
+"""What an app writes, and where."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError
+
+QUEUES = [AgentQueue("m5.4xlarge")]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def synth(bootstrap_script: Path, **props: Any) -> None:
+    app = AgentApp()
+    AgentStack(app, **{"queues": QUEUES, "bootstrap_script": bootstrap_script, **props})
+    app.synth()
+
+
+def listing(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_both_forms_are_written(bootstrap_script: Path) -> None:
+    synth(bootstrap_script)
+    assert listing("cdktf.out/stacks/conbench-prod") == [
+        ".buildkite-agents.sha256",
+        "buildkite-bootstrap.sh",
+        "cdk.tf.json",
+    ]
+    assert listing("terraform") == [
+        ".buildkite-agents.sha256",
+        "buildkite-bootstrap.sh",
+        "buildkite.tf.json",
+        "main.tf.json",
+        "outputs.tf.json",
+        "terraform.tfvars.example",
+        "variables.tf.json",
+    ]
+
+
+def test_both_forms_say_the_same(bootstrap_script: Path) -> None:
+    synth(bootstrap_script)
+
+    def without_metadata(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {k: without_metadata(v) for k, v in value.items() if k != "//"}
+        return [without_metadata(v) for v in value] if isinstance(value, list) else value
+
+    whole = json.loads(Path("cdktf.out/stacks/conbench-prod/cdk.tf.json").read_text())
+    merged: dict[str, Any] = {}
+    for path in Path("terraform").glob("*.tf.json"):
+        merged |= json.loads(path.read_text())
+    assert merged == without_metadata(whole)
+
+
+def test_the_folder_has_no_metadata_of_cdktf(bootstrap_script: Path) -> None:
+    synth(bootstrap_script)
+    for path in Path("terraform").glob("*.tf.json"):
+        assert '"//"' not in path.read_text()
+
+
+def test_the_folder_can_be_set(bootstrap_script: Path) -> None:
+    synth(bootstrap_script, folder=Path("infra/agents"))
+    assert "buildkite.tf.json" in listing("infra/agents")
+    assert not Path("terraform").exists()
+
+
+def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path) -> None:
+    synth(bootstrap_script, inside_root_module=True)
+    assert listing("terraform") == [
+        ".buildkite-agents.sha256",
+        "buildkite-bootstrap.sh",
+        "buildkite.tf.json",
+    ]
+    assert json.loads(Path("terraform/buildkite.tf.json").read_text()).keys() == {
+        "moved",
+        "resource",
+    }
+
+
+def test_environments_are_stacks_in_folders_of_their_own(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    for environment in ("prod", "staging"):
+        AgentStack(app, environment=environment, queues=QUEUES, bootstrap_script=bootstrap_script)
+    app.synth()
+    assert listing("cdktf.out/stacks") == ["conbench-prod", "conbench-staging"]
+    assert listing("terraform") == listing("terraform-staging")
+
+
+def test_environments_in_one_folder_are_refused(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    for environment in ("prod", "staging"):
+        AgentStack(
+            app,
+            environment=environment,
+            queues=QUEUES,
+            bootstrap_script=bootstrap_script,
+            folder=Path("infra"),
+        )
+    with pytest.raises(ConfigError, match="conbench-prod and conbench-staging both write to infra"):
+        app.synth()
+    assert not Path("infra").exists()
+
+
+def test_one_environment_twice_is_refused(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
+        AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+
+
+def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
+    synth(bootstrap_script)
+    script = Path("terraform/buildkite-bootstrap.sh")
+    script.write_text("echo edited\n")
+    with pytest.raises(ConfigError, match=r"buildkite-bootstrap\.sh is not as this program left"):
+        synth(bootstrap_script, queues=[AgentQueue("c6a.4xlarge")])
+    assert script.read_text() == "echo edited\n"
+    assert "c6a" not in Path("terraform/buildkite.tf.json").read_text()
+
+
+def test_one_folders_conflict_keeps_the_others_from_being_written(bootstrap_script: Path) -> None:
+    Path("terraform-staging").mkdir()
+    Path("terraform-staging/main.tf.json").write_text("theirs")
+    app = AgentApp()
+    for environment in ("prod", "staging"):
+        AgentStack(app, environment=environment, queues=QUEUES, bootstrap_script=bootstrap_script)
+    with pytest.raises(ConfigError, match=r"terraform-staging/main\.tf\.json"):
+        app.synth()
+    assert not Path("terraform").exists()

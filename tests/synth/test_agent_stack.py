@@ -1,0 +1,311 @@
+"""What a stack synthesizes, argument by argument."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cdktf
+import pytest
+
+from buildkite_agents import AgentQueue, AgentStack, ConfigError, Network, S3Backend
+
+Synthesize = Callable[..., dict[str, Any]]
+TAGS = {"Project": "conbench", "Environment": "prod"}
+
+
+def test_the_bucket(synthesize: Synthesize) -> None:
+    assert synthesize()["resource"]["aws_s3_bucket"] == {
+        "buildkite_secrets": {
+            "bucket": "conbench-prod-buildkite-secrets",
+            "tags": {**TAGS, "Name": "conbench-prod-buildkite-secrets"},
+        }
+    }
+
+
+def test_the_bucket_blocks_public_access(synthesize: Synthesize) -> None:
+    assert synthesize()["resource"]["aws_s3_bucket_public_access_block"] == {
+        "buildkite_secrets": {
+            "bucket": "${aws_s3_bucket.buildkite_secrets.id}",
+            "block_public_acls": True,
+            "block_public_policy": True,
+            "ignore_public_acls": True,
+            "restrict_public_buckets": True,
+        }
+    }
+
+
+def test_the_bucket_is_encrypted(synthesize: Synthesize) -> None:
+    assert synthesize()["resource"]["aws_s3_bucket_server_side_encryption_configuration"] == {
+        "buildkite_secrets": {
+            "bucket": "${aws_s3_bucket.buildkite_secrets.id}",
+            "rule": [{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+        }
+    }
+
+
+def test_the_bootstrap_script_is_read_when_terraform_runs(synthesize: Synthesize) -> None:
+    assert synthesize()["resource"]["aws_s3_object"] == {
+        "bootstrap_script": {
+            "bucket": "${aws_s3_bucket.buildkite_secrets.id}",
+            "key": "bootstrap/setup_benchmark_machine.sh",
+            "source": "${path.module}/buildkite-bootstrap.sh",
+            "etag": '${filemd5("${path.module}/buildkite-bootstrap.sh")}',
+            "server_side_encryption": "AES256",
+        }
+    }
+
+
+def test_the_token(synthesize: Synthesize) -> None:
+    assert synthesize()["resource"]["aws_ssm_parameter"] == {
+        "buildkite_agent_token": {
+            "name": "/buildkite/agent-token",
+            "description": "Buildkite Agent Token for arrow-dev.org organization",
+            "type": "SecureString",
+            "value": "${var.buildkite_agent_token}",
+            "tags": {**TAGS, "Name": "buildkite-agent-token"},
+        }
+    }
+
+
+def test_the_policy(synthesize: Synthesize) -> None:
+    policy = synthesize()["resource"]["aws_iam_policy"]["buildkite_agent"]
+    document = json.loads(policy.pop("policy"))
+    assert policy == {
+        "name": "conbench-prod-buildkite-agent-policy",
+        "description": "IAM policy for Buildkite agents",
+        "tags": TAGS,
+    }
+    bucket = "${aws_s3_bucket.buildkite_secrets.arn}"
+    assert document == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": ["s3:GetObject", "s3:ListBucket"],
+                "Resource": [bucket, f"{bucket}/*"],
+            },
+            {
+                "Effect": "Allow",
+                "Action": [
+                    "ecr:GetAuthorizationToken",
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:GetDownloadUrlForLayer",
+                    "ecr:BatchGetImage",
+                    "ecr:PutImage",
+                    "ecr:InitiateLayerUpload",
+                    "ecr:UploadLayerPart",
+                    "ecr:CompleteLayerUpload",
+                ],
+                "Resource": "*",
+            },
+            {
+                "Effect": "Allow",
+                "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": "arn:aws:logs:*:*:*",
+            },
+        ],
+    }
+
+
+def test_a_queues_stack(synthesize: Synthesize) -> None:
+    queue = "amd64-m5-4xlarge-linux"
+    name = f"conbench-prod-buildkite-{queue}"
+    assert synthesize()["resource"]["aws_cloudformation_stack"] == {
+        queue: {
+            "name": name,
+            "template_url": "https://s3.amazonaws.com/buildkite-aws-stack/v6.71.1/aws-stack.yml",
+            "capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            "tags": {**TAGS, "Name": name, "Queue": queue},
+            "depends_on": [
+                "aws_s3_object.bootstrap_script",
+                "aws_ssm_parameter.buildkite_agent_token",
+                "aws_iam_policy.buildkite_agent",
+            ],
+            "parameters": {
+                "AgentsPerInstance": "1",
+                "BootstrapScriptUrl": (
+                    "s3://${aws_s3_bucket.buildkite_secrets.bucket}/"
+                    "${aws_s3_object.bootstrap_script.key}"
+                ),
+                "BuildkiteAgentTags": "arch=amd64,os=linux,instance=m5-4xlarge",
+                "BuildkiteAgentTokenParameterStorePath": (
+                    "${aws_ssm_parameter.buildkite_agent_token.name}"
+                ),
+                "BuildkiteQueue": queue,
+                "ECRAccessPolicy": "full",
+                "IMDSv2Tokens": "required",
+                "ImageId": '${lookup(var.buildkite_agent_amis, "amd64-linux", "")}',
+                "InstanceOperatingSystem": "linux",
+                "InstanceRoleName": f"{name}-role",
+                "InstanceTypes": "m5.4xlarge",
+                "ManagedPolicyARNs": (
+                    "${aws_iam_policy.buildkite_agent.arn},"
+                    "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
+                ),
+                "MaxSize": "4",
+                "MinSize": "0",
+                "OnDemandPercentage": "100",
+                "ScaleInIdlePeriod": "900",
+                "SecretsBucket": "${aws_s3_bucket.buildkite_secrets.bucket}",
+                "SecretsBucketRegion": "${var.aws_region}",
+                "Subnets": '${join(",", var.subnet_ids)}',
+                "VpcId": "${var.vpc_id}",
+            },
+        }
+    }
+
+
+def test_an_arm64_queue_takes_the_arm64_image(synthesize: Synthesize) -> None:
+    configuration = synthesize(queues=[AgentQueue("t4g.2xlarge", name="arm")])
+    parameters = configuration["resource"]["aws_cloudformation_stack"]["arm"]["parameters"]
+    assert parameters["ImageId"] == '${lookup(var.buildkite_agent_amis, "arm64-linux", "")}'
+
+
+def test_a_queues_own_stack_version_is_its_template(synthesize: Synthesize) -> None:
+    configuration = synthesize(queues=[AgentQueue("m5.large", name="old", stack_version="v6.21.0")])
+    assert configuration["resource"]["aws_cloudformation_stack"]["old"]["template_url"] == (
+        "https://s3.amazonaws.com/buildkite-aws-stack/v6.21.0/aws-stack.yml"
+    )
+
+
+def test_each_queue_is_moved_from_its_address_in_the_documented_layout(
+    synthesize: Synthesize,
+) -> None:
+    queues = [AgentQueue("m5.large", name="b"), AgentQueue("m5.large", name="a")]
+    assert synthesize(queues=queues)["moved"] == [
+        {
+            "from": f'aws_cloudformation_stack.buildkite_agents["{name}"]',
+            "to": f"aws_cloudformation_stack.{name}",
+        }
+        for name in ("a", "b")
+    ]
+
+
+def test_the_order_of_the_queues_does_not_matter(synthesize: Synthesize) -> None:
+    queues = [AgentQueue("m5.large"), AgentQueue("c6a.large"), AgentQueue("t4g.large")]
+    assert synthesize(queues=queues) == synthesize(queues=queues[::-1])
+
+
+def test_a_queue_changes_nothing_of_another(synthesize: Synthesize) -> None:
+    one, two = AgentQueue("m5.large", name="one"), AgentQueue("c6a.large", name="two")
+    alone = synthesize(queues=[one])["resource"]
+    beside = synthesize(queues=[two, one])["resource"]
+    del beside["aws_cloudformation_stack"]["two"]
+    assert alone == beside
+
+
+def test_the_outputs(synthesize: Synthesize) -> None:
+    queues = [AgentQueue("m5.large", name="b"), AgentQueue("m5.large", name="a")]
+    outputs = synthesize(queues=queues)["output"]
+    assert {name: output["value"] for name, output in outputs.items()} == {
+        "buildkite_secrets_bucket": "${aws_s3_bucket.buildkite_secrets.bucket}",
+        "buildkite_agent_queues": ["a", "b"],
+        "buildkite_stack_names": {
+            "a": "${aws_cloudformation_stack.a.name}",
+            "b": "${aws_cloudformation_stack.b.name}",
+        },
+    }
+
+
+def test_the_provider(synthesize: Synthesize) -> None:
+    assert synthesize()["provider"] == {
+        "aws": [
+            {
+                "region": "${var.aws_region}",
+                "profile": '${var.aws_profile == "" ? null : var.aws_profile}',
+                "default_tags": [{"tags": {**TAGS, "ManagedBy": "terraform"}}],
+            }
+        ]
+    }
+
+
+def test_versions_are_ranges(synthesize: Synthesize) -> None:
+    terraform = synthesize()["terraform"]
+    assert terraform["required_version"] == ">= 1.9"
+    assert terraform["required_providers"] == {
+        "aws": {"source": "hashicorp/aws", "version": ">= 5.0, < 7.0"}
+    }
+
+
+def test_state_is_beside_the_configuration_by_default(synthesize: Synthesize) -> None:
+    assert synthesize()["terraform"]["backend"] == {"local": {"path": "terraform.tfstate"}}
+
+
+def test_state_in_s3_is_encrypted_and_locked(synthesize: Synthesize) -> None:
+    backend = S3Backend(bucket="states", region="eu-west-1")
+    assert synthesize(backend=backend)["terraform"]["backend"] == {
+        "s3": {
+            "bucket": "states",
+            "key": "conbench-prod/terraform.tfstate",
+            "region": "eu-west-1",
+            "encrypt": True,
+            "use_lockfile": True,
+        }
+    }
+
+
+def test_the_key_of_a_state_in_s3_can_be_set(synthesize: Synthesize) -> None:
+    backend = S3Backend(bucket="states", region="eu-west-1", key="arrow.tfstate")
+    assert synthesize(backend=backend)["terraform"]["backend"]["s3"]["key"] == "arrow.tfstate"
+
+
+def test_the_variables(synthesize: Synthesize) -> None:
+    variables = synthesize()["variable"]
+    assert {name: variable.get("default") for name, variable in variables.items()} == {
+        "aws_profile": "",
+        "aws_region": "us-east-1",
+        "buildkite_agent_amis": {},
+        "buildkite_agent_token": None,
+        "environment": "prod",
+        "subnet_ids": [],
+        "vpc_id": "",
+    }
+    assert [name for name, variable in variables.items() if variable["nullable"]] == []
+
+
+def test_the_token_variable_is_sensitive_and_required(synthesize: Synthesize) -> None:
+    token = synthesize()["variable"]["buildkite_agent_token"]
+    assert token["sensitive"] is True
+    assert "default" not in token
+
+
+def test_a_network_of_references_takes_the_place_of_the_variables(synthesize: Synthesize) -> None:
+    subnets = ["${aws_subnet.public[0].id}", "${aws_subnet.public[1].id}"]
+    configuration = synthesize(network=Network("${aws_vpc.main.id}", subnets))
+    (stack,) = configuration["resource"]["aws_cloudformation_stack"].values()
+    assert stack["parameters"]["VpcId"] == "${aws_vpc.main.id}"
+    assert stack["parameters"]["Subnets"] == ",".join(subnets)
+    assert not {"vpc_id", "subnet_ids"} & configuration["variable"].keys()
+
+
+def test_another_environment_has_no_name_of_prod(synthesize: Synthesize) -> None:
+    staging = synthesize(environment="staging")
+    assert "conbench-prod" not in json.dumps(staging)
+    name = staging["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]["name"]
+    assert name == "/buildkite/staging/agent-token"
+
+
+def test_another_project_and_organization(synthesize: Synthesize) -> None:
+    configuration = synthesize(project="acme", organization="acme-inc")
+    bucket = configuration["resource"]["aws_s3_bucket"]["buildkite_secrets"]["bucket"]
+    assert bucket == "acme-prod-buildkite-secrets"
+    description = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"][
+        "description"
+    ]
+    assert description == "Buildkite Agent Token for acme-inc organization"
+
+
+def test_a_mistake_leaves_no_half_made_stack(bootstrap_script: Path) -> None:
+    app = cdktf.Testing.app()
+    with pytest.raises(ConfigError, match="max_size must be at least 1, got 0"):
+        AgentStack(
+            app, queues=[AgentQueue("m5.large", max_size=0)], bootstrap_script=bootstrap_script
+        )
+    assert list(app.node.children) == []
+
+
+def test_nothing_says_which_machine_it_was_made_on(synthesize: Synthesize, root: Path) -> None:
+    text = json.dumps(synthesize())
+    assert str(root) not in text
+    assert str(Path.home()) not in text

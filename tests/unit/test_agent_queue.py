@@ -1,0 +1,46 @@
+"""What follows from a queue's one line."""
+
+import pytest
+
+from buildkite_agents import AgentQueue
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "name", "agent_tags"),
+    [
+        ("t4g.2xlarge", "arm64-t4g-2xlarge-linux", "arch=arm64,os=linux,instance=t4g-2xlarge"),
+        ("m5.4xlarge", "amd64-m5-4xlarge-linux", "arch=amd64,os=linux,instance=m5-4xlarge"),
+        ("c6a.4xlarge", "amd64-c6a-4xlarge-linux", "arch=amd64,os=linux,instance=c6a-4xlarge"),
+    ],
+)
+def test_name_and_tags_follow_from_the_instance_type(
+    instance_type: str, name: str, agent_tags: str
+) -> None:
+    queue = AgentQueue(instance_type)
+    assert (queue.name, queue.agent_tags) == (name, agent_tags)
+
+
+def test_the_defaults_are_those_of_the_benchmarks() -> None:
+    queue = AgentQueue("m5.4xlarge")
+    assert (queue.min_size, queue.max_size) == (0, 4)
+    assert queue.on_demand_percentage == 100
+    assert queue.idle_minutes == 15
+    assert queue.agents_per_instance == 1
+    assert queue.stack_version == "v6.71.1"
+
+
+def test_a_name_of_ones_own_leaves_the_agent_tags() -> None:
+    queue = AgentQueue("m5.4xlarge", name="nightly")
+    assert queue.name == "nightly"
+    assert queue.agent_tags == "arch=amd64,os=linux,instance=m5-4xlarge"
+
+
+def test_an_architecture_of_ones_own_is_in_name_and_tags() -> None:
+    queue = AgentQueue("z9.large", architecture="arm64")
+    assert queue.name == "arm64-z9-large-linux"
+    assert queue.agent_tags == "arch=arm64,os=linux,instance=z9-large"
+
+
+def test_a_mixed_fleet_prefers_the_first_type() -> None:
+    queue = AgentQueue("m5.4xlarge", more_instance_types=["m5a.4xlarge"])
+    assert queue.all_instance_types == ("m5.4xlarge", "m5a.4xlarge")

@@ -1,0 +1,151 @@
+"""What is refused, and in which words."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildkite_agents import AgentQueue, Network, checks
+from buildkite_agents.names import Names
+
+PROD = Names("conbench", "prod")
+
+
+def problems_of(*queues: AgentQueue) -> list[str]:
+    return checks.check_queues(queues, PROD)
+
+
+def test_the_documented_queues_are_fine() -> None:
+    queues = [AgentQueue(t) for t in ("t4g.2xlarge", "m5.4xlarge", "c6a.4xlarge")]
+    assert problems_of(*queues) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"max_size": 0}, "max_size must be at least 1, got 0"),
+        ({"min_size": -1}, "min_size must be at least 0, got -1"),
+        ({"min_size": 5, "max_size": 4}, "min_size must be at most max_size, got 5 and 4"),
+        ({"max_size": "4"}, "max_size must be a whole number, got '4'"),
+        ({"max_size": True}, "max_size must be a whole number, got True"),
+        ({"max_size": 2.5}, "max_size must be a whole number, got 2.5"),
+        ({"on_demand_percentage": 101}, "on_demand_percentage must be at most 100, got 101"),
+        ({"idle_minutes": 0}, "idle_minutes must be at least 1, got 0"),
+        ({"agents_per_instance": 0}, "agents_per_instance must be at least 1, got 0"),
+        (
+            {"stack_version": "v6.0.0"},
+            "stack_version must be one of v6.21.0, v6.71.1, got 'v6.0.0'",
+        ),
+        (
+            {"more_instance_types": "m5a.4xlarge"},
+            "more_instance_types must be a list, got 'm5a.4xlarge'",
+        ),
+        (
+            {"more_instance_types": ["m5a.5xlarge"]},
+            "more_instance_types: 'm5a.5xlarge' is no EC2 instance type known here "
+            "(is it m5a.xlarge or m5ad.xlarge or m5a.8xlarge?)",
+        ),
+        (
+            {"more_instance_types": ["m6g.4xlarge"]},
+            "more_instance_types: 'm6g.4xlarge' is arm64, and the queue is amd64: "
+            "all instance types of a queue share one machine image",
+        ),
+    ],
+)
+def test_a_bad_setting_names_queue_and_field(settings: dict[str, Any], problem: str) -> None:
+    (found,) = problems_of(AgentQueue("m5.4xlarge", **settings))
+    assert found == f"queue 'amd64-m5-4xlarge-linux': {problem}"
+
+
+def test_equal_sizes_are_refused_as_they_never_scale() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", min_size=4))
+    assert "with these equal the stack has no scaler" in problem
+
+
+def test_idle_minutes_can_be_left_to_the_stack() -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", idle_minutes=None)) == []
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", architecture="x86_64", name="q"))
+    assert problem == "queue 'q': architecture must be 'amd64' or 'arm64', got 'x86_64'"
+
+
+def test_an_architecture_that_the_type_does_not_have_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", architecture="arm64", name="q"))
+    assert problem.startswith("queue 'q': instance_type: 'm5.4xlarge' is amd64")
+
+
+def test_graviton_that_the_stack_version_takes_for_amd64_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.21.0"))
+    assert "Elastic CI Stack v6.21.0 does not know that 'm8g' is arm64" in problem
+    assert problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.71.1")) == []
+
+
+def test_an_instance_type_that_is_no_text_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue(4, name="q"))  # type: ignore[arg-type]
+    assert problem == "queue 'q': instance_type: must be text, such as 'm5.4xlarge', got 4"
+
+
+@pytest.mark.parametrize("name", ["1st", "gpu_large", "a b", "-a", "ä", "${var.name}"])
+def test_a_name_that_cloudformation_refuses_is_refused(name: str) -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", name=name))
+    assert problem.startswith(f"queue {name!r}: name must be letters, digits and hyphens")
+
+
+def test_a_name_may_be_as_long_as_its_role_name_can() -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", name="q" * 35)) == []
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", name="q" * 36))
+    assert "name is too long by 1: its IAM role" in problem
+
+
+@pytest.mark.parametrize("second", ["nightly", "Nightly"])
+def test_two_queues_of_one_name_are_refused(second: str) -> None:
+    (problem,) = problems_of(
+        AgentQueue("m5.4xlarge", name="nightly"), AgentQueue("c6a.4xlarge", name=second)
+    )
+    assert problem == (
+        "queue 'nightly': 2 queues have this name, and each must have its own: set name"
+    )
+
+
+def test_every_problem_of_every_queue_is_reported() -> None:
+    problems = problems_of(
+        AgentQueue("m5.4xlarge", max_size=0, idle_minutes=0), AgentQueue("banana.large")
+    )
+    assert len(problems) == 3
+
+
+def test_no_queues_are_refused() -> None:
+    assert problems_of() == ["queues must be one or more, got none"]
+
+
+def test_what_is_no_queue_is_refused() -> None:
+    assert checks.check_queues(["m5.4xlarge"], PROD) == [  # type: ignore[list-item]
+        "queues must be AgentQueue values, got 'm5.4xlarge'"
+    ]
+
+
+@pytest.mark.parametrize("environment", ["", "Prod", "prod_1", "1", "prod/eu"])
+def test_an_environment_that_cannot_be_in_a_buckets_name_is_refused(environment: str) -> None:
+    (problem,) = checks.check_names(Names("conbench", environment))
+    assert problem.startswith("environment must be lower-case letters")
+
+
+def test_a_bucket_name_that_is_too_long_is_refused() -> None:
+    assert checks.check_names(Names("p" * 20, "e" * 24)) == []
+    (problem,) = checks.check_names(Names("p" * 20, "e" * 25))
+    assert "must be at most 63 characters, got 64" in problem
+
+
+def test_a_missing_bootstrap_script_is_refused(tmp_path: Path) -> None:
+    missing = tmp_path / "script.sh"
+    assert checks.check_bootstrap_script(missing) == [
+        f"bootstrap_script: there is no file {missing}"
+    ]
+
+
+@pytest.mark.parametrize("subnet_ids", [[], ["subnet-1"], "subnet-1,subnet-2"])
+def test_a_network_needs_two_subnets(subnet_ids: Any) -> None:
+    (problem,) = checks.check_network(Network("vpc-1", subnet_ids))
+    assert problem.startswith("network: subnet_ids must be two or more")

@@ -1,0 +1,50 @@
+"""Instance types and their architectures."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from buildkite_agents import catalogue, instance_types
+
+
+@pytest.mark.parametrize(
+    "instance_type",
+    ["a1.large", "t4g.nano", "c7gn.large", "im4gn.large", "x2gd.large", "g5g.xlarge"],
+)
+def test_graviton_is_arm64(instance_type: str) -> None:
+    assert instance_types.architecture(instance_type) == "arm64"
+
+
+@pytest.mark.parametrize(
+    "instance_type", ["m5.large", "g4dn.xlarge", "g5.xlarge", "c7i-flex.large", "u-6tb1.metal"]
+)
+def test_everything_else_is_amd64(instance_type: str) -> None:
+    assert instance_types.architecture(instance_type) == "amd64"
+
+
+def test_every_family_that_the_newest_template_calls_arm64_is_so_here() -> None:
+    newest = catalogue.load(catalogue.known_versions()[-1])
+    assert {instance_types.architecture(f"{f}.large") for f in newest.arm64_instance_families} == {
+        "arm64"
+    }
+
+
+def test_a_mistyped_type_is_told_with_what_it_may_be() -> None:
+    assert instance_types.problem("t4g.2xlrge") == (
+        "'t4g.2xlrge' is no EC2 instance type known here "
+        "(is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)"
+    )
+
+
+def test_a_mac_is_refused() -> None:
+    assert "which the Elastic CI Stack does not run on" in str(instance_types.problem("mac2.metal"))
+
+
+def test_the_known_types_are_those_of_the_installed_botocore(root: Path) -> None:
+    spec = importlib.util.spec_from_file_location("tool", root / "tools" / "instance_types.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert tool.DATA.read_text() == tool.render(), "run: python tools/instance_types.py"
