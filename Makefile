@@ -25,7 +25,11 @@ synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
 
 .PHONY: test
 test: setup-dev lint ## Check and test everything.
-	$(VENV)/bin/python -m pytest --numprocesses auto
+	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+
+.PHONY: demo
+demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.
+	@$(VENV)/bin/python tools/demo.py
 
 .PHONY: lint
 lint: setup-dev ## Check formatting, style, types and shell scripts.
@@ -59,7 +63,7 @@ lock: $(PIPENV) ## Update Pipfile.lock to the newest versions that the Pipfile a
 
 .PHONY: clean
 clean: ## Remove what was installed and made, but for the synthesized configuration.
-	rm -rf $(VENV) .pipenv imports/aws *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pipenv .demo-cache imports/aws *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PIPENV): tools/pipenv.txt
 	$(SAY) 'Installing pipenv ...'

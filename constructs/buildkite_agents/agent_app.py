@@ -53,7 +53,12 @@ class AgentApp(cdktf.App):
         cdktf_folder = Path(self.outdir, "stacks", stack.node.id)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         files = terraform_folder(configuration, only_resources=stack.inside_root_module)
-        return [OwnedFiles(cdktf_folder, script), OwnedFiles(stack.folder, {**files, **script})]
+        if stack.bootstrap_script.resolve() == (stack.folder / BOOTSTRAP_SCRIPT).resolve():
+            # The folder's own script is the source, and stays its owner's.
+            own = OwnedFiles(stack.folder, files, given_away=[BOOTSTRAP_SCRIPT])
+        else:
+            own = OwnedFiles(stack.folder, {**files, **script})
+        return [OwnedFiles(cdktf_folder, script), own]
 
 
 def _check_folders(stacks: Sequence[AgentStack]) -> None:

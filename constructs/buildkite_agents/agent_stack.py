@@ -1,6 +1,6 @@
 """Queues of one environment, and all that they need, as a Terraform root module."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import cdktf
@@ -13,9 +13,10 @@ from buildkite_agents.agent_queue_stack import AgentQueueStack
 from buildkite_agents.agent_token import AgentToken
 from buildkite_agents.backend import S3Backend
 from buildkite_agents.errors import ConfigError
+from buildkite_agents.import_blocks import ImportBlock, import_blocks
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
-from buildkite_agents.secrets_bucket import SecretsBucket
+from buildkite_agents.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
 from buildkite_agents.stack_parameters import Wiring
 from imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 
@@ -38,14 +39,16 @@ class AgentStack(cdktf.TerraformStack):
         scope: Construct,
         *,
         queues: Sequence[AgentQueue],
-        bootstrap_script: Path,
+        bootstrap_script: Path | str,
         environment: str = "prod",
         project: str = "conbench",
         organization: str = "arrow-dev.org",
         network: Network | None = None,
         backend: S3Backend | None = None,
-        folder: Path | None = None,
+        folder: Path | str | None = None,
         inside_root_module: bool = False,
+        token_parameter: str | None = None,
+        import_account: str | None = None,
     ) -> None:
         """Check everything, then define it.
 
@@ -65,15 +68,22 @@ class AgentStack(cdktf.TerraformStack):
             inside_root_module: Whether the folder is an existing root module, which has a provider,
                 variables, and outputs of its own: only ``buildkite.tf.json`` and the bootstrap
                 script are then written to it.
+            token_parameter: The name of the SSM parameter with the agent token. By default
+                ``/buildkite/agent-token``, and for an environment other than ``prod``
+                ``/buildkite/ENVIRONMENT/agent-token``.
+            import_account: The id of the AWS account that has all of this already, where the state
+                was lost: Terraform then imports it. For one apply; take it out again after that.
 
         Raises:
             ConfigError: something given cannot work; every problem of this stack is in it.
         """
-        names = Names(project, environment)
+        names = Names(project, environment, token_parameter)
+        bootstrap_script = Path(bootstrap_script)
         problems = [
             *checks.check_names(names),
             *checks.check_bootstrap_script(bootstrap_script),
             *checks.check_network(network),
+            *checks.check_account(import_account),
             *checks.check_queues(queues, names),
         ]
         if not problems and scope.node.try_find_child(names.prefix) is not None:
@@ -85,7 +95,7 @@ class AgentStack(cdktf.TerraformStack):
             raise ConfigError(*problems)
 
         super().__init__(scope, names.prefix)
-        self.folder = folder or Path(_default_folder(environment))
+        self.folder = Path(folder or _default_folder(environment))
         """Where the configuration is written for use without the cdktf CLI."""
         self.inside_root_module = inside_root_module
         """Whether only the resources are written there."""
@@ -140,6 +150,14 @@ class AgentStack(cdktf.TerraformStack):
             )
         self._move_from_documented_layout(agent_queue_stacks)
         self._output(secrets_bucket, agent_queue_stacks)
+        if inside_root_module:
+            self._stand_in_for_documented_address(agent_queue_stacks)
+        if import_account is not None:
+            self._import(
+                import_blocks(
+                    names, agent_queue_stacks, account=import_account, bootstrap_key=BOOTSTRAP_KEY
+                )
+            )
 
     def _require_versions(self) -> None:
         self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
@@ -195,6 +213,24 @@ class AgentStack(cdktf.TerraformStack):
                 for queue in sorted(stacks)
             ],
         )
+
+    def _stand_in_for_documented_address(self, stacks: dict[str, AgentQueueStack]) -> None:
+        # What else in that root module names aws_cloudformation_stack.buildkite_agents has only to
+        # name local.buildkite_agents.
+        cdktf.TerraformLocal(
+            self,
+            "buildkite_agents",
+            {queue: stack.stack.fqn for queue, stack in stacks.items()},
+        )
+
+    def _import(self, blocks: Iterable[ImportBlock]) -> None:
+        # Not by the resource's import_from(), for the same reason as with the moves.
+        self.add_override("import", [{"to": block.to, "id": block.id} for block in blocks])
+        for block in blocks:
+            if block.unreadable:
+                self.add_override(
+                    f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
+                )
 
     def _output(self, secrets_bucket: SecretsBucket, stacks: dict[str, AgentQueueStack]) -> None:
         cdktf.TerraformOutput(

@@ -66,6 +66,13 @@ def check_network(network: Network | None) -> list[str]:
     return []
 
 
+def check_account(account: str | None) -> list[str]:
+    """Whether the id of an AWS account is one."""
+    if account is None or (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
+        return []
+    return [f"import_account must be the 12 digits of an AWS account, as text, got {account!r}"]
+
+
 def check_queues(queues: Sequence[AgentQueue], names: Names) -> list[str]:
     """Whether each queue can be made, and all of them beside each other."""
     if not queues:

@@ -9,6 +9,7 @@ class Names:
 
     project: str
     environment: str
+    own_token_parameter: str | None = None
 
     @property
     def prefix(self) -> str:
@@ -31,6 +32,8 @@ class Names:
 
         A parameter's name is unique in an account and region, so other environments add theirs.
         """
+        if self.own_token_parameter is not None:
+            return self.own_token_parameter
         if self.environment == "prod":
             return "/buildkite/agent-token"
         return f"/buildkite/{self.environment}/agent-token"

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from buildkite_agents.errors import ConfigError
@@ -29,10 +29,16 @@ _STAGING = ".buildkite-agents-staging-"
 class OwnedFiles:
     """The whole set of files that the program has in one folder; others there are not touched."""
 
-    def __init__(self, folder: Path, files: Mapping[str, bytes]) -> None:
-        """Take *files*, contents by name, for what is to be in *folder*."""
+    def __init__(
+        self, folder: Path, files: Mapping[str, bytes], *, given_away: Collection[str] = ()
+    ) -> None:
+        """Take *files*, contents by name, for what is to be in *folder*.
+
+        The names *given_away* are the user's, even where the record says that they were ours.
+        """
         self._folder = folder
         self._files = files
+        self._given_away = given_away
 
     def conflicts(self) -> list[str]:
         """Each file that is in the way: not of this program, or edited since it was written."""
@@ -116,7 +122,8 @@ class OwnedFiles:
         record: defaultdict[str, set[str]] = defaultdict(set)
         for line in (_content(self._folder / RECORD) or b"").decode().splitlines():
             digest, _, name = line.partition("  ")
-            record[name].add(digest)
+            if name not in self._given_away:
+                record[name].add(digest)
         return record
 
 

@@ -16,6 +16,9 @@ from imports.aws.s3_object import S3Object
 BOOTSTRAP_SCRIPT = "buildkite-bootstrap.sh"
 """The bootstrap script's file, beside the configuration that uploads it."""
 
+BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
+"""The script's key in the bucket."""
+
 _SOURCE = f"${{path.module}}/{BOOTSTRAP_SCRIPT}"
 
 
@@ -64,7 +67,7 @@ class SecretsBucket(Construct):
             self,
             "bootstrap-script",
             bucket=self.bucket.id,
-            key="bootstrap/setup_benchmark_machine.sh",
+            key=BOOTSTRAP_KEY,
             source=_SOURCE,
             etag=f'${{filemd5("{_SOURCE}")}}',
             server_side_encryption="AES256",

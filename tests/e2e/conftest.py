@@ -1,6 +1,5 @@
 """Fixtures for tests with real Terraform, the real AWS provider and an AWS on loopback."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider, provider
-from support.terraform import Terraform
+from support.terraform import Terraform, terraform_in
 
 
 @pytest.fixture(scope="session")
@@ -48,11 +47,6 @@ def terraform(
     """Make Terraform ready in a copy of a folder."""
 
     def make(source: Path) -> Terraform:
-        folder = tmp_path / source.name
-        shutil.copytree(source, folder)
-        aws_provider.prepare(folder, aws.endpoint)
-        terraform = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
-        terraform.init()
-        return terraform
+        return terraform_in(tmp_path / source.name, source, aws, aws_provider)
 
     return make

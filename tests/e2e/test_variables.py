@@ -1,7 +1,6 @@
 """What Terraform itself refuses, before it does anything: values that only it knows."""
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider
-from support.terraform import Terraform
+from support.terraform import Terraform, terraform_in
 
 AMI = "ami-0123456789abcdef0"
 SUBNETS = ["subnet-12345678", "subnet-87654321"]
@@ -22,12 +21,8 @@ def initialized(
     aws_provider: Provider,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Terraform:
-    folder = tmp_path_factory.mktemp("variables") / "terraform"
-    shutil.copytree(synthesized, folder)
-    aws_provider.prepare(folder, aws_server.endpoint)
-    tf = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
-    tf.init()
-    return tf
+    folder = tmp_path_factory.mktemp("variables")
+    return terraform_in(folder, synthesized, aws_server, aws_provider)
 
 
 @pytest.fixture

@@ -1,16 +1,54 @@
 """An AWS on loopback, by moto, with the Elastic CI Stack's templates published in it."""
 
+import io
 import json
+import threading
 import urllib.request
 from typing import Any
 
 import boto3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from buildkite_agents import catalogue
 
 REGION = "us-east-1"
+ACCOUNT = "123456789012"
 TEMPLATES_BUCKET = "buildkite-aws-stack"
+
+
+class _SilentHandler(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+class Fault:
+    """Something that happens to requests, as long as it is set."""
+
+    def __init__(self, action: str, *, status: str, code: str, times: int) -> None:
+        """Answer the next *times* requests that have *action* in them by an error."""
+        self._action = action
+        self._status = status
+        self._code = code
+        self._left = times
+        self._lock = threading.Lock()
+
+    def answer(self, request: bytes) -> tuple[str, bytes] | None:
+        """The status and body to answer *request* by, or None to let it through."""
+        with self._lock:
+            if self._left == 0 or self._action.encode() not in request:
+                return None
+            self._left -= 1
+        body = (
+            f"<ErrorResponse><Error><Type>Sender</Type><Code>{self._code}</Code>"
+            f"<Message>{self._code}</Message></Error><RequestId>1</RequestId></ErrorResponse>"
+        )
+        return self._status, body.encode()
+
+    @property
+    def happened(self) -> bool:
+        """Whether it has come to its end."""
+        return self._left == 0
 
 
 class LoopbackAws:
@@ -18,13 +56,35 @@ class LoopbackAws:
 
     def __init__(self) -> None:
         """Start it, on a free port."""
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._server.start()
-        host, port = self._server.get_host_and_port()
-        self.endpoint = f"http://{host}:{port}"
+        self.faults: list[Fault] = []
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(
+            "127.0.0.1", 0, self._respond, threaded=True, request_handler=_SilentHandler
+        )
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+
+    def _respond(self, environ: Any, start_response: Any) -> Any:
+        if self.faults:
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            body = environ["wsgi.input"].read(length)
+            environ["wsgi.input"] = io.BytesIO(body)
+            named = (
+                environ["REQUEST_METHOD"],
+                environ["PATH_INFO"],
+                environ.get("HTTP_X_AMZ_TARGET"),
+            )
+            request = f"{named}".encode() + body
+            for fault in self.faults:
+                answer = fault.answer(request)
+                if answer is not None:
+                    start_response(answer[0], [("Content-Type", "text/xml")])
+                    return [answer[1]]
+        return self._moto(environ, start_response)
 
     def reset(self) -> None:
-        """Empty the account, but for what Buildkite publishes."""
+        """Empty the account, but for what Buildkite publishes; end all faults."""
+        self.faults.clear()
         request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310
         with urllib.request.urlopen(request):  # noqa: S310
             pass
@@ -49,14 +109,15 @@ class LoopbackAws:
 
     def stop(self) -> None:
         """End it."""
-        self._server.stop()
+        self._server.shutdown()
 
 
 def _template(version: str) -> dict[str, Any]:
     """A small template with a version's parameters: moto cannot run the whole one.
 
     A list among the parameters is text here, as moto gives the value of a list back in Python's
-    notation. Of the resources it has the instances' role.
+    notation. Of the resources it has the instances' role, and one instance with the tag that all
+    of them get from the stack.
     """
     parameters = {
         name: {**spec, "Type": "String" if spec["Type"] == "CommaDelimitedList" else spec["Type"]}
@@ -81,6 +142,14 @@ def _template(version: str) -> dict[str, Any]:
                             }
                         ],
                     },
+                },
+            },
+            "Instance": {
+                "Type": "AWS::EC2::Instance",
+                "Properties": {
+                    "ImageId": "ami-12c6146b",
+                    "InstanceType": {"Ref": "InstanceTypes"},
+                    "Tags": [{"Key": "Queue", "Value": {"Ref": "BuildkiteQueue"}}],
                 },
             },
         },

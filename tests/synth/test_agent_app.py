@@ -78,9 +78,12 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
         "buildkite-bootstrap.sh",
         "buildkite.tf.json",
     ]
-    assert json.loads(Path("terraform/buildkite.tf.json").read_text()).keys() == {
-        "moved",
-        "resource",
+    content = json.loads(Path("terraform/buildkite.tf.json").read_text())
+    assert content.keys() == {"locals", "moved", "resource"}
+    assert content["locals"] == {
+        "buildkite_agents": {
+            "amd64-m5-4xlarge-linux": "${aws_cloudformation_stack.amd64-m5-4xlarge-linux}"
+        }
     }
 
 
@@ -134,3 +137,13 @@ def test_one_folders_conflict_keeps_the_others_from_being_written(bootstrap_scri
     with pytest.raises(ConfigError, match=r"terraform-staging/main\.tf\.json"):
         app.synth()
     assert not Path("terraform").exists()
+
+
+def test_the_folders_own_script_can_be_the_source_and_stays_its_owners() -> None:
+    script = Path("terraform/buildkite-bootstrap.sh")
+    script.parent.mkdir()
+    for text in ("echo first\n", "echo edited\n"):
+        script.write_text(text)
+        synth(script)
+        assert script.read_text() == text
+        assert Path("cdktf.out/stacks/conbench-prod/buildkite-bootstrap.sh").read_text() == text

@@ -109,6 +109,15 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         OwnedFiles(tmp_path / "file" / "terraform", FIRST).write()
 
 
+def test_a_file_that_was_given_away_is_neither_removed_nor_ours_again(tmp_path: Path) -> None:
+    OwnedFiles(tmp_path, FIRST).write()
+    rest = {"main.tf.json": FIRST["main.tf.json"]}
+    OwnedFiles(tmp_path, rest, given_away=["run.sh"]).write()
+    assert contents(tmp_path) == FIRST
+    with pytest.raises(ConfigError, match=r"run\.sh"):
+        OwnedFiles(tmp_path, SECOND).write()
+
+
 KILLED_AT = """
     import os, signal, sys
     from pathlib import Path

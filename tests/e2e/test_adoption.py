@@ -1,0 +1,222 @@
+"""A deployment by hand-written Terraform, taken over and given back: docs/adopting.md."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.documents import code_blocks
+from support.loopback_aws import ACCOUNT, LoopbackAws
+from support.provider import Provider
+from support.terraform import Plan, Terraform, terraform_in
+
+LAYOUT = Path(__file__).parent / "documented-layout"
+QUEUES = ("arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux", "amd64-c6a-4xlarge-linux")
+STACKS = {f"aws_cloudformation_stack.{queue}" for queue in QUEUES}
+MOVES = {
+    f'aws_cloudformation_stack.buildkite_agents["{queue}"]': f"aws_cloudformation_stack.{queue}"
+    for queue in QUEUES
+}
+AS_BEFORE, _IMPORT = code_blocks("adopting.md", "python")
+(MOVES_BACK,) = code_blocks("adopting.md", "hcl")
+
+
+@pytest.fixture(scope="module")
+def deployed(
+    aws_server: LoopbackAws, aws_provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Terraform:
+    """The documented layout, applied."""
+    aws_server.reset()
+    folder = tmp_path_factory.mktemp("layout")
+    (folder / "terraform.tfvars").write_text('environment = "prod"\n')
+    tf = terraform_in(folder, LAYOUT, aws_server, aws_provider)
+    tf.apply()
+    assert tf.plan().is_empty
+    return tf
+
+
+@pytest.fixture
+def infra(deployed: Terraform, tmp_path: Path) -> Path:
+    """A copy of the applied root module with its state, before it is rewritten for the provider."""
+    folder = tmp_path / "infra" / "terraform"
+    shutil.copytree(deployed.folder, folder, symlinks=True)
+    shutil.copytree(LAYOUT, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture
+def adopt(
+    infra: Path,
+    aws_server: LoopbackAws,
+    aws_provider: Provider,
+    deployed: Terraform,
+    tmp_path: Path,
+    root: Path,
+) -> "Adopt":
+    return Adopt(infra, aws_server, aws_provider, deployed, tmp_path / "program", root)
+
+
+class Adopt:
+    """Put what a program synthesizes in the place of the root module's files."""
+
+    def __init__(
+        self,
+        infra: Path,
+        aws: LoopbackAws,
+        aws_provider: Provider,
+        deployed: Terraform,
+        program: Path,
+        root: Path,
+    ) -> None:
+        self.infra = infra
+        self._aws = aws
+        self._provider = aws_provider
+        self._deployed = deployed
+        self._program = program
+        self._root = root
+        self.running = program.parent / "running"
+        shutil.copytree(root / "bootstrap", program / "bootstrap")
+
+    def __call__(self, main: str, *, without: tuple[str, ...] = ("buildkite.tf",)) -> Terraform:
+        for name in without:
+            (self.infra / name).unlink()
+        subprocess.run(
+            [sys.executable, "-c", main],
+            cwd=self._program,
+            env={**os.environ, "PYTHONPATH": f"{self._root}:{self._root / 'constructs'}"},
+            check=True,
+        )
+        return self.terraform()
+
+    def terraform(self) -> Terraform:
+        """Terraform in a copy, as the provider may want its files rewritten."""
+        shutil.rmtree(self.running, ignore_errors=True)
+        shutil.copytree(self.infra, self.running, symlinks=True)
+        self._provider.prepare(self.running, self._aws.endpoint)
+        return Terraform(self.running, self._deployed.environment)
+
+
+def test_inside_the_root_module_nothing_changes(adopt: Adopt) -> None:
+    plan = adopt(AS_BEFORE).plan()
+    assert plan.moved == MOVES
+    assert plan.is_empty
+
+
+def test_as_the_whole_root_module_nothing_changes(adopt: Adopt) -> None:
+    locals_block = re.search(
+        r"^locals \{.*?^\}\n", (LAYOUT / "main.tf").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert locals_block is not None
+    (adopt.infra / "locals.tf").write_text(locals_block[0])
+    whole = AS_BEFORE.replace("    inside_root_module=True,\n", "")
+    assert whole != AS_BEFORE
+    tf = adopt(whole, without=("main.tf", "variables.tf", "outputs.tf", "buildkite.tf"))
+    tf.run("init", "-reconfigure")
+    plan = tf.plan(
+        # The images are in variables.tf of the layout; ours has none for a default.
+        '-var=buildkite_agent_amis={"amd64-linux"="ami-0453ec754f44f9a4a",'
+        '"arm64-linux"="ami-0c101f26f147fa7fd"}'
+    )
+    assert plan.moved == MOVES
+    assert plan.is_empty
+
+
+def test_an_output_that_names_the_old_address_names_the_local_instead(adopt: Adopt) -> None:
+    (adopt.infra / "more.tf").write_text(
+        'output "ids" {\n  value = { for q, s in local.buildkite_agents : q => s.id }\n}\n'
+    )
+    plan = adopt(AS_BEFORE).plan()
+    assert plan.output_changes == {"ids"}
+
+
+def defaults(as_before: str) -> str:
+    """The program of the document without its settings, and with this project's script."""
+    program = as_before.replace(", **AS_BEFORE", "").replace(
+        "../infra/terraform/buildkite-bootstrap.sh", "bootstrap/buildkite-bootstrap.sh"
+    )
+    assert program.count("AS_BEFORE") == 1
+    return program
+
+
+def test_to_the_defaults_the_changes_are_those_of_the_document(
+    adopt: Adopt, aws_provider: Provider
+) -> None:
+    adopt(AS_BEFORE)
+    plan = adopt(defaults(AS_BEFORE), without=("buildkite-bootstrap.sh",)).plan()
+    script = f"aws_s3_{'bucket_' if aws_provider.is_version_3 else ''}object.bootstrap_script"
+    assert plan.deleted == set()
+    assert plan.created == set()
+    assert plan.updated == STACKS | {script}
+    assert "etag" in plan.changed_attributes(script)
+    for stack in STACKS:
+        assert plan.changed_attributes(stack) == {"parameters", "template_url"}
+        before, after = plan.before(stack), plan.after(stack)
+        assert before["template_url"].split("/")[-2:] == ["v6.21.0", "aws-stack.yml"]
+        assert after["template_url"].split("/")[-2:] == ["v6.71.1", "aws-stack.yml"]
+        assert dict(after["parameters"].items() - before["parameters"].items()) == {
+            "ScaleInIdlePeriod": "900",
+            "IMDSv2Tokens": "required",
+            "SecretsBucketRegion": "us-east-1",
+        }
+        assert before["parameters"].keys() <= after["parameters"].keys()
+
+
+def test_an_own_script_is_not_replaced_without_being_removed(adopt: Adopt) -> None:
+    adopt(AS_BEFORE)
+    with pytest.raises(subprocess.CalledProcessError):
+        adopt(defaults(AS_BEFORE), without=())
+    script = adopt.infra / "buildkite-bootstrap.sh"
+    assert script.read_bytes() == (LAYOUT / "buildkite-bootstrap.sh").read_bytes()
+
+
+def lose_state(infra: Path, *, but: set[str]) -> None:
+    path = infra / "terraform.tfstate"
+    state = json.loads(path.read_text())
+    state["resources"] = [r for r in state["resources"] if r["type"] in but]
+    state["serial"] += 1
+    path.write_text(json.dumps(state))
+
+
+def test_with_the_state_lost_the_plan_is_only_imports(adopt: Adopt, aws_provider: Provider) -> None:
+    kept = {"aws_vpc", "aws_subnet"}
+    if aws_provider.is_version_3:
+        # It cannot import an object.
+        kept.add("aws_s3_bucket_object")
+    lose_state(adopt.infra, but=kept)
+    importing = AS_BEFORE.replace(
+        "    inside_root_module=True,\n",
+        f'    inside_root_module=True,\n    import_account="{ACCOUNT}",\n',
+    )
+    tf = adopt(importing)
+    plan = tf.plan()
+    expected = STACKS | {
+        "aws_s3_bucket.buildkite_secrets",
+        "aws_s3_bucket_public_access_block.buildkite_secrets",
+        "aws_ssm_parameter.buildkite_agent_token",
+        "aws_iam_policy.buildkite_agent",
+    }
+    if not aws_provider.is_version_3:
+        expected |= {
+            "aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets",
+            "aws_s3_object.bootstrap_script",
+        }
+    assert plan.imported == expected
+    assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
+
+
+def test_back_again_nothing_changes(adopt: Adopt) -> None:
+    tf = adopt(AS_BEFORE)
+    tf.apply()
+    assert tf.state_addresses() >= STACKS
+    shutil.copy(adopt.running / "terraform.tfstate", adopt.infra)
+    for name in ("buildkite.tf.json", ".buildkite-agents.sha256"):
+        (adopt.infra / name).unlink()
+    shutil.copytree(LAYOUT, adopt.infra, dirs_exist_ok=True)
+    (adopt.infra / "moved.tf").write_text(MOVES_BACK)
+    plan: Plan = adopt.terraform().plan()
+    assert plan.moved == {new: old for old, new in MOVES.items()}
+    assert plan.is_empty

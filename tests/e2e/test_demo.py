@@ -1,0 +1,50 @@
+"""The demonstration, from its start to its being stopped."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_it_deploys_says_how_to_look_around_and_cleans_up(root: Path, tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, root / "tools" / "demo.py"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        shown = ""
+        for line in demo.stdout:
+            shown += line
+            if line.startswith("Ctrl-C ends it"):
+                break
+        try:
+            looked = run_commands_of(shown)
+        finally:
+            demo.send_signal(signal.SIGINT)
+        assert demo.wait(timeout=30) == 0
+    assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in shown
+    for seen in (
+        "conbench-prod-buildkite-arm64-t4g-2xlarge-linux\tCREATE_COMPLETE",
+        "bootstrap/setup_benchmark_machine.sh",
+        '"/buildkite/agent-token"',
+        '"conbench-prod-buildkite-agent-policy"',
+        "No changes.",
+    ):
+        assert seen in looked
+    assert list(tmp_path.iterdir()) == []
+
+
+def run_commands_of(shown: str) -> str:
+    commands = re.findall(r"^  ((?:export|aws|cd) .*)$", shown, re.MULTILINE)
+    return subprocess.run(
+        ["bash", "-ec", "\n".join(commands)],
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_PAGER": ""},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout

@@ -1,0 +1,279 @@
+"""What goes wrong around Terraform, and what is there afterwards."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.deployment import AMD, ARM, Deployment
+from support.loopback_aws import ACCOUNT, Fault, LoopbackAws
+from support.provider import Provider
+from support.terraform import TOKEN, Terraform
+
+from buildkite_agents.import_blocks import import_blocks
+from buildkite_agents.names import Names
+from buildkite_agents.owned_files import INTERRUPTED
+
+BUCKET = "conbench-prod-buildkite-secrets"
+SCRIPT_KEY = "bootstrap/setup_benchmark_machine.sh"
+STACK = f"conbench-prod-buildkite-{ARM}"
+
+
+@pytest.fixture
+def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> Iterator[Deployment]:
+    yield Deployment(tmp_path, aws, aws_provider)
+    aws.faults.clear()
+
+
+class KillAt(Fault):
+    """Kill a process when a request comes, after AWS has done what it asks."""
+
+    def __init__(self, action: str, times: int) -> None:
+        super().__init__(action, status="", code="", times=times)
+        self.process: subprocess.Popen[str] | None = None
+
+    def answer(self, request: bytes) -> tuple[str, bytes] | None:
+        if super().answer(request) is not None and self.happened and self.process is not None:
+            process, self.process = self.process, None
+            # The answer never gets there.
+            os.killpg(process.pid, signal.SIGKILL)
+        return None
+
+
+def everything_once(aws: LoopbackAws) -> None:
+    """All of the deployment is in AWS, and nothing of it twice."""
+    stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert Counter(s["StackName"] for s in stacks) == {
+        f"conbench-prod-buildkite-{queue}": 1 for queue in (ARM, AMD)
+    }
+    buckets = {b["Name"] for b in aws.client("s3").list_buckets()["Buckets"]}
+    assert buckets == {"buildkite-aws-stack", BUCKET}
+    assert len(aws.client("ssm").describe_parameters()["Parameters"]) == 1
+    assert len(aws.client("iam").list_policies(Scope="Local")["Policies"]) == 1
+
+
+def import_what_the_state_misses(tf: Terraform, refused: str) -> None:
+    """What docs/operations.md says to do about what AWS has and the state has not."""
+    blocks = import_blocks(
+        Names("conbench", "prod"), [ARM, AMD], account=ACCOUNT, bootstrap_key=SCRIPT_KEY
+    )
+    for block in blocks:
+        if f"with {block.to}," in refused:
+            tf.run("import", block.to, block.id)
+
+
+@pytest.mark.parametrize(
+    ("action", "times"),
+    [
+        ("PutParameter", 1),
+        ("Action=CreatePolicy", 1),
+        ("Action=CreateStack", 1),
+        ("DescribeStacks", 3),
+    ],
+)
+def test_killed_in_mid_apply_the_next_apply_converges(
+    deployment: Deployment, aws: LoopbackAws, action: str, times: int
+) -> None:
+    tf = deployment.synthesize()
+    kill = KillAt(action, times)
+    aws.faults.append(kill)
+    process = subprocess.Popen(
+        tf.command("apply", "-auto-approve", "-no-color"),
+        cwd=tf.folder,
+        env=tf.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    kill.process = process
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    aws.faults.clear()
+
+    again = tf.run("apply", "-auto-approve", "-no-color", check=False)
+    if again.returncode != 0:
+        import_what_the_state_misses(tf, again.stderr)
+        tf.apply()
+    assert tf.plan().is_empty
+    everything_once(aws)
+
+
+def test_two_applies_at_once_are_refused(deployment: Deployment) -> None:
+    tf = deployment.synthesize()
+    with subprocess.Popen(
+        tf.command("apply", "-auto-approve"),
+        cwd=tf.folder,
+        env=tf.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as first:
+        while not (tf.folder / ".terraform.tfstate.lock.info").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = tf.run("apply", "-no-color", "-auto-approve", check=False)
+        first.communicate()
+    assert "Error acquiring the state lock" in second.stderr
+    assert (second.returncode, first.returncode) == (1, 0)
+    assert tf.plan().is_empty
+
+
+def test_errors_and_throttling_for_a_while_are_outlasted(
+    deployment: Deployment, aws: LoopbackAws
+) -> None:
+    tf = deployment.synthesize()
+    faults = [
+        Fault("PutParameter", status="500 Internal Server Error", code="InternalError", times=2),
+        Fault("Action=CreatePolicy", status="400 Bad Request", code="Throttling", times=2),
+        Fault("Action=CreateStack", status="400 Bad Request", code="Throttling", times=3),
+        Fault(f"'PUT', '/{BUCKET}", status="503 Slow Down", code="SlowDown", times=2),
+    ]
+    aws.faults.extend(faults)
+    tf.apply()
+    assert all(fault.happened for fault in faults)
+    aws.faults.clear()
+    assert tf.plan().is_empty
+    everything_once(aws)
+
+
+def test_what_is_changed_behind_its_back_is_shown_and_restored(
+    deployment: Deployment, aws: LoopbackAws, aws_provider: Provider
+) -> None:
+    tf = deployment.synthesize()
+    tf.apply()
+    s3, iam = aws.client("s3"), aws.client("iam")
+    s3.put_object(Bucket=BUCKET, Key=SCRIPT_KEY, Body=b"something else")
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": []})
+    s3.delete_bucket_encryption(Bucket=BUCKET)
+    s3.put_public_access_block(
+        Bucket=BUCKET,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": False,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+    aws.client("ssm").put_parameter(
+        Name="/buildkite/agent-token", Value="another", Type="SecureString", Overwrite=True
+    )
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/conbench-prod-buildkite-agent-policy"
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.create_policy_version(
+        PolicyArn=policy,
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+        SetAsDefault=True,
+    )
+    cloudformation = aws.client("cloudformation")
+    (described,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    cloudformation.update_stack(
+        StackName=STACK,
+        UsePreviousTemplate=True,
+        Parameters=[
+            {**p, "ParameterValue": "40"} if p["ParameterKey"] == "MaxSize" else p
+            for p in described["Parameters"]
+        ],
+        Tags=described["Tags"],
+    )
+
+    plan = tf.plan()
+    script = f"aws_s3_{'bucket_' if aws_provider.is_version_3 else ''}object.bootstrap_script"
+    expected = {
+        script: "etag",
+        "aws_s3_bucket_public_access_block.buildkite_secrets": "block_public_acls",
+        "aws_ssm_parameter.buildkite_agent_token": "value",
+        "aws_iam_policy.buildkite_agent": "policy",
+        f"aws_cloudformation_stack.{ARM}": "parameters",
+        "aws_s3_bucket.buildkite_secrets": "tags",
+    }
+    recreated: set[str] = set()
+    if not aws_provider.is_version_3:
+        recreated.add("aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets")
+    assert (plan.created, plan.updated, plan.deleted) == (recreated, set(expected), set())
+    for address, attribute in expected.items():
+        assert attribute in plan.changed_attributes(address)
+    if aws_provider.is_version_3:
+        encryption = "server_side_encryption_configuration"
+        assert encryption in plan.changed_attributes("aws_s3_bucket.buildkite_secrets")
+
+    tf.apply()
+    assert tf.plan().is_empty
+    restored = aws.client("ssm").get_parameter(Name="/buildkite/agent-token", WithDecryption=True)
+    assert restored["Parameter"]["Value"] == TOKEN
+
+
+def test_what_is_deleted_behind_its_back_is_made_again(
+    deployment: Deployment, aws: LoopbackAws
+) -> None:
+    tf = deployment.synthesize()
+    tf.apply()
+    s3 = aws.client("s3")
+    s3.delete_object(Bucket=BUCKET, Key=SCRIPT_KEY)
+    s3.delete_public_access_block(Bucket=BUCKET)
+    s3.delete_bucket(Bucket=BUCKET)
+    aws.client("ssm").delete_parameter(Name="/buildkite/agent-token")
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/conbench-prod-buildkite-agent-policy"
+    aws.client("iam").delete_policy(PolicyArn=policy)
+    aws.client("cloudformation").delete_stack(StackName=STACK)
+
+    plan = tf.plan()
+    gone = tf.state_addresses() - {f"aws_cloudformation_stack.{AMD}"}
+    assert plan.created == gone
+    assert plan.deleted == set()
+    tf.apply()
+    assert tf.plan().is_empty
+    everything_once(aws)
+
+
+SYNTH = """
+import sys
+from pathlib import Path
+from support.deployment import synthesize
+from buildkite_agents import AgentQueue
+
+folder, size = Path(sys.argv[1]), int(sys.argv[2])
+synthesize(
+    folder,
+    environment="staging" if size % 2 else "prod",
+    queues=[AgentQueue("m5.4xlarge", max_size=size), AgentQueue("t4g.2xlarge", max_size=size)],
+)
+"""
+
+
+def folder_content(folder: Path) -> dict[str, bytes]:
+    if not folder.exists():
+        return {}
+    return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(".build")}
+
+
+def test_a_synth_killed_at_any_moment_leaves_no_mixture(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
+
+    def synth(folder: Path, size: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-c", SYNTH, str(folder), str(size)]
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+
+    whole = []
+    for size in (4, 5):
+        started = time.monotonic()
+        assert synth(tmp_path / str(size), size).wait() == 0
+        duration = time.monotonic() - started
+        whole.append(folder_content(tmp_path / str(size)))
+
+    moments = random.Random(8)  # noqa: S311
+    folder = tmp_path / "terraform"
+    for turn in range(20):
+        process = synth(folder, 4 + turn % 2)
+        # Most of them towards the end, where the files are written.
+        time.sleep(duration * moments.uniform(0.6, 1.05))
+        process.kill()
+        process.wait()
+        content = folder_content(folder)
+        assert content in [{}, *whole] or INTERRUPTED in content

@@ -1,0 +1,163 @@
+"""The commands of docs/operations.md, run as they stand there."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from support.documents import DOCS, code_blocks
+from support.loopback_aws import REGION, LoopbackAws
+from support.provider import Provider
+from support.terraform import CLI, TOKEN
+
+import main
+
+QUEUES = [queue.name for queue in main.QUEUES]
+
+
+def block(first_words: str) -> str:
+    """The code block that begins so; there is just one."""
+    (found,) = [b for b in code_blocks("operations.md", "bash") if b.startswith(first_words)]
+    return found
+
+
+class Operator:
+    """A person at a shell, with Terraform, the AWS CLI and a profile for the loopback AWS."""
+
+    def __init__(self, folder: Path, root: Path, aws: LoopbackAws, provider: Provider) -> None:
+        self.folder = folder
+        tools = folder / "bin"
+        tools.mkdir()
+        python = shlex.quote(sys.executable)
+        for name, command in {
+            "terraform": f'{python} {shlex.quote(str(CLI))} "$@"',
+            "aws": f'{python} -m awscli "$@"',
+            # What else `make synth` does, the set-up, has tests of its own.
+            "make": f"{python} {shlex.quote(str(root / 'main.py'))}",
+        }.items():
+            (tools / name).write_text(f"#!/bin/sh\n{command}\n")
+            (tools / name).chmod(0o755)
+        config = folder / ".aws" / "config"
+        config.parent.mkdir()
+        config.write_text(
+            f"[profile arrow-admin]\nregion = {REGION}\nendpoint_url = {aws.endpoint}\n"
+            "aws_access_key_id = testing\naws_secret_access_key = testing\n"
+        )
+        self._environment = {
+            "PATH": f"{tools}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "CHECKPOINT_DISABLE": "1",
+            "TF_INPUT": "0",
+            "TF_CLI_ARGS_apply": "-auto-approve",
+            "TF_CLI_CONFIG_FILE": str(provider.cli_config),
+            "TF_VAR_buildkite_agent_token": TOKEN,
+            "AWS_PAGER": "",
+        }
+
+    def run(self, script: str) -> str:
+        """Run a script as a shell does, to the first command that fails; return its output."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.folder,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def operator(
+    aws_server: LoopbackAws,
+    aws_provider: Provider,
+    root: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Operator:
+    """Somebody who has deployed by the document."""
+    aws_server.reset()
+    somebody = Operator(tmp_path_factory.mktemp("operator"), root, aws_server, aws_provider)
+    synth, _, rest = block("make synth").partition("\n")
+    somebody.run(synth)
+    aws_provider.prepare(somebody.folder / "terraform", aws_server.endpoint)
+    applied = somebody.run(rest)
+    assert "Apply complete!" in applied
+    return somebody
+
+
+def test_every_command_of_the_document_is_run_here() -> None:
+    run = tuple(re.findall(r'block\("(.+?)"\)', Path(__file__).read_text()))
+    missing = [b for b in code_blocks("operations.md", "bash") if not b.startswith(run)]
+    assert missing == ['export TF_VAR_buildkite_agent_token="your-buildkite-agent-token"\n']
+
+
+def test_terraform_output(operator: Operator) -> None:
+    output = operator.run(block("terraform -chdir=terraform output"))
+    assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in output
+    for queue in QUEUES:
+        assert f'"{queue}" = "conbench-prod-buildkite-{queue}"' in output
+
+
+def test_list_stacks(operator: Operator) -> None:
+    stacks = json.loads(operator.run(block("aws cloudformation list-stacks")))
+    assert sorted(stacks) == sorted(f"conbench-prod-buildkite-{queue}" for queue in QUEUES)
+
+
+def test_s3_ls(operator: Operator) -> None:
+    assert "bootstrap/setup_benchmark_machine.sh" in operator.run(block("aws s3 ls"))
+
+
+def test_an_env_file_is_uploaded_encrypted(operator: Operator, aws_server: LoopbackAws) -> None:
+    operator.run(block("cat >env"))
+    uploaded = aws_server.client("s3").get_object(
+        Bucket="conbench-prod-buildkite-secrets", Key="queues/arm64-t4g-2xlarge-linux/env"
+    )
+    assert uploaded["ServerSideEncryption"] == "AES256"
+    assert b"export CONBENCH_URL=" in uploaded["Body"].read()
+    assert not (operator.folder / "env").exists()
+
+
+def test_describe_stack_events(operator: Operator) -> None:
+    events = json.loads(operator.run(block("aws cloudformation describe-stack-events")))
+    statuses = {event["ResourceStatus"] for event in events["StackEvents"]}
+    assert "CREATE_COMPLETE" in statuses
+
+
+def test_describe_instances_by_queue(operator: Operator) -> None:
+    answer = json.loads(operator.run(block("aws ec2 describe-instances")))
+    instances = [i for r in answer["Reservations"] for i in r["Instances"]]
+    assert [i["InstanceType"] for i in instances] == ["t4g.2xlarge"]
+
+
+def test_the_tokens_checksum(operator: Operator) -> None:
+    deployed = operator.run(block("aws ssm get-parameter"))
+    own = re.search(
+        r"printf '%s\\n' \"\$TF_VAR_buildkite_agent_token\" \| sha256sum",
+        (DOCS / "operations.md").read_text(),
+    )
+    assert own is not None
+    assert deployed == operator.run(own[0])
+
+
+def test_the_policy(operator: Operator) -> None:
+    policy = json.loads(operator.run(block("aws iam get-policy")))["Policy"]
+    assert policy["PolicyName"] == "conbench-prod-buildkite-agent-policy"
+
+
+def test_pipelines_of_the_document_choose_queues_and_tags_that_there_are() -> None:
+    tags = {
+        queue.name: dict(tag.split("=") for tag in queue.agent_tags.split(","))
+        for queue in main.QUEUES
+    }
+    first, *others = [yaml.safe_load(b)["steps"] for b in code_blocks("operations.md", "yaml")]
+    assert [step["agents"]["queue"] for step in first] == QUEUES
+    for step in (s for steps in others for s in steps):
+        agents = step["agents"]
+        assert agents.items() <= {**tags[agents["queue"]], "queue": agents["queue"]}.items()

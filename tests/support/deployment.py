@@ -1,0 +1,47 @@
+"""A deployment that lives: synthesized again and again, with one state."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider
+from support.terraform import Terraform
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack
+
+ROOT = Path(__file__).parents[2]
+ARM, AMD = "arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux"
+QUEUES = (AgentQueue("t4g.2xlarge"), AgentQueue("m5.4xlarge"))
+
+
+def synthesize(folder: Path, **props: Any) -> None:
+    """Write a stack's folder; by default with two queues and the project's script."""
+    props.setdefault("queues", QUEUES)
+    props.setdefault("bootstrap_script", ROOT / "bootstrap" / "buildkite-bootstrap.sh")
+    app = AgentApp(outdir=folder.with_name(f"{folder.name}-cdktf.out"))
+    AgentStack(app, folder=folder, **props)
+    app.synth()
+
+
+class Deployment:
+    """One stack, its folder, and Terraform in a copy of it that has the state."""
+
+    def __init__(self, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> None:
+        """Keep everything in *folder*."""
+        self._synthesized = folder / "synthesized"
+        self._aws = aws
+        self._provider = aws_provider
+        self.terraform = Terraform(
+            folder / "terraform", {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)}
+        )
+
+    def synthesize(self, **props: Any) -> Terraform:
+        """Synthesize, and return Terraform ready for it."""
+        synthesize(self._synthesized, **props)
+        new = not self.terraform.folder.exists()
+        shutil.copytree(self._synthesized, self.terraform.folder, dirs_exist_ok=True)
+        self._provider.prepare(self.terraform.folder, self._aws.endpoint)
+        if new:
+            self.terraform.init()
+        return self.terraform

@@ -1,0 +1,93 @@
+"""Deploy main.py's queues to an AWS on loopback, with real Terraform, and wait: ``make demo``.
+
+For people without an AWS account. Everything is in a temporary folder and in this process, and gone
+when it is stopped.
+"""
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path += [str(ROOT), str(ROOT / "constructs"), str(ROOT / "tests")]
+
+from support.loopback_aws import REGION, LoopbackAws  # noqa: E402
+from support.provider import provider  # noqa: E402
+from support.terraform import CLI, Terraform, terraform_in  # noqa: E402
+
+_CACHE = ROOT / ".demo-cache"
+
+_LOOK_AROUND = """
+Look around, in another terminal:
+
+  export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing PATH="{bin}:$PATH"
+  aws cloudformation list-stacks --query 'StackSummaries[].[StackName,StackStatus]' --output text
+  aws s3 ls s3://conbench-prod-buildkite-secrets/ --recursive
+  aws ssm describe-parameters --query 'Parameters[].Name'
+  aws iam list-policies --scope Local --query 'Policies[].PolicyName'
+
+The configuration is in {folder}. To plan again, after an edit of it:
+
+  cd {folder} && TF_CLI_CONFIG_FILE={cli_config} TF_VAR_buildkite_agent_token=demo {terraform} plan
+
+Ctrl-C ends it, and leaves nothing behind.
+"""
+
+
+def main() -> None:
+    """Deploy, say how to look around, and wait to be stopped."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    temporary = Path(tempfile.mkdtemp(prefix="buildkite-agents-demo-"))
+    aws = LoopbackAws()
+    try:
+        _say("Synthesizing main.py ...")
+        subprocess.run([sys.executable, ROOT / "main.py"], cwd=temporary, check=True)
+        terraform = _deploy(temporary, aws)
+        print(terraform.run("output", "-no-color").stdout)
+        python = Path(sys.executable)
+        print(
+            _LOOK_AROUND.format(
+                endpoint=aws.endpoint,
+                region=REGION,
+                bin=python.parent,
+                folder=terraform.folder,
+                cli_config=terraform.environment["TF_CLI_CONFIG_FILE"],
+                terraform=f"{python} {CLI}",
+            ),
+            flush=True,
+        )
+        signal.pause()
+    except KeyboardInterrupt:
+        _say("\nStopping.")
+    finally:
+        aws.stop()
+        shutil.rmtree(temporary)
+
+
+def _deploy(temporary: Path, aws: LoopbackAws) -> Terraform:
+    _say("Getting the AWS provider ready ...")
+    _CACHE.mkdir(exist_ok=True)
+    aws_provider = provider(_CACHE)
+    aws.reset()
+    terraform = terraform_in(temporary / "applied", temporary / "terraform", aws, aws_provider)
+    _say("Applying, half a minute or so ...")
+    terraform.apply()
+    return terraform
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()
