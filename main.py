@@ -9,7 +9,7 @@ sys.path.append(str(ROOT / "constructs"))  # where buildkite_agents is not insta
 from buildkite_agents import AgentApp, AgentQueue, AgentStack  # noqa: E402
 
 QUEUES = [
-    AgentQueue("t4g.2xlarge"),
+    AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
     AgentQueue("m5.4xlarge"),
     AgentQueue("c6a.4xlarge"),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,8 @@ class AgentApp(cdktf.App):
             raise ConfigError(*conflicts)
         for update in updates:
             update.write()
+        for warning in (warning for stack in stacks for warning in stack.warnings):
+            print(f"warning: {warning}", file=sys.stderr)
 
     def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
         script = {BOOTSTRAP_SCRIPT: stack.bootstrap_script.read_bytes()}

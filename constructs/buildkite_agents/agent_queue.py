@@ -1,6 +1,6 @@
 """A Buildkite queue and the machines that serve it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 from buildkite_agents import instance_types
@@ -63,6 +63,10 @@ class AgentQueue:
 
     None stands for the template's own default, where this program would set the parameter.
     """
+
+    accepted_risks: Collection[str] = ()
+    """The warnings that are meant: ``always-on``, ``shared-instance``, ``spot``, ``burstable`` or
+    ``gp3-iops``."""
 
     def __post_init__(self) -> None:
         # By object.__setattr__, the documented way to derive a frozen dataclass's field.

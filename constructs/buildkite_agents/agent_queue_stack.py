@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, Precondition, TerraformResourceLifecycle
 from constructs import Construct
 
 from buildkite_agents import catalogue
@@ -40,6 +40,35 @@ class AgentQueueStack(Construct):
             ),
             tags={**tags, "Name": name, "Queue": queue.name},
             depends_on=depends_on,
+            lifecycle=_preconditions(queue, wiring),
         )
         self.stack.override_logical_id(queue.name)
         """The stack itself, at the address ``aws_cloudformation_stack.QUEUE``."""
+
+
+def _preconditions(queue: AgentQueue, wiring: Wiring) -> TerraformResourceLifecycle | None:
+    """What the template would silently ignore beside values that only Terraform knows."""
+    preconditions = []
+    if str(queue.parameters.get("EnableVpcEndpoints")).lower() == "true":
+        preconditions.append(
+            _beside_nothing(
+                wiring.vpc_id,
+                f"queue {queue.name}: EnableVpcEndpoints does nothing in a VPC that is given: "
+                "leave out vpc_id, or EnableVpcEndpoints.",
+            )
+        )
+    if queue.parameters.get("ImageIdParameter"):
+        preconditions.append(
+            _beside_nothing(
+                wiring.image_id,
+                f"queue {queue.name}: ImageIdParameter does nothing beside an image in "
+                f"buildkite_agent_amis: leave out {queue.architecture}-linux there, or "
+                "ImageIdParameter.",
+            )
+        )
+    return TerraformResourceLifecycle(precondition=preconditions) if preconditions else None
+
+
+def _beside_nothing(reference: str, message: str) -> Precondition:
+    expression = reference.removeprefix("${").removesuffix("}")
+    return Precondition(condition=f'${{{expression} == ""}}', error_message=message)

@@ -6,7 +6,7 @@ from pathlib import Path
 import cdktf
 from constructs import Construct
 
-from buildkite_agents import checks, variables
+from buildkite_agents import catalogue, checks, instance_types, risks, variables
 from buildkite_agents.agent_policy import AgentPolicy
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.agent_queue_stack import AgentQueueStack
@@ -84,7 +84,9 @@ class AgentStack(cdktf.TerraformStack):
             *checks.check_bootstrap_script(bootstrap_script),
             *checks.check_network(network),
             *checks.check_account(import_account),
-            *checks.check_queues(queues, names),
+            *checks.check_token_parameter(names),
+            *checks.check_organization(organization),
+            *checks.check_queues(queues, names, network=network),
         ]
         if not problems and scope.node.try_find_child(names.prefix) is not None:
             problems.append(
@@ -101,6 +103,12 @@ class AgentStack(cdktf.TerraformStack):
         """Whether only the resources are written there."""
         self.bootstrap_script = bootstrap_script
         """The script that each new instance runs."""
+        self.warnings = [
+            warning
+            for queue in queues
+            for warning in risks.warnings(queue, catalogue.load(queue.stack_version))
+        ]
+        """What is legal and may not be meant, a line each."""
 
         tags = {"Project": project, "Environment": environment}
         self._require_versions()
@@ -108,7 +116,7 @@ class AgentStack(cdktf.TerraformStack):
         region = variables.aws_region(self)
         self._configure_provider(region, variables.aws_profile(self), tags)
         variables.environment(self, environment)
-        amis = variables.buildkite_agent_amis(self)
+        amis = variables.buildkite_agent_amis(self, {queue.architecture for queue in queues})
         vpc_id, subnets = self._network(network)
 
         secrets_bucket = SecretsBucket(self, "secrets-bucket", name=names.secrets_bucket, tags=tags)
@@ -125,7 +133,7 @@ class AgentStack(cdktf.TerraformStack):
         )
         ami = {
             architecture: f'${{lookup({amis.fqn}, "{architecture}-linux", "")}}'
-            for architecture in ("amd64", "arm64")
+            for architecture in (instance_types.AMD64, instance_types.ARM64)
         }
         agent_queue_stacks = {}
         for queue in queues:
@@ -198,7 +206,7 @@ class AgentStack(cdktf.TerraformStack):
             return network.vpc_id, ",".join(network.subnet_ids)
         vpc_id = variables.vpc_id(self)
         subnet_ids = variables.subnet_ids(self, vpc_id)
-        return vpc_id.string_value, f'${{join(",", {subnet_ids.fqn})}}'
+        return f"${{{vpc_id.fqn}}}", f'${{join(",", {subnet_ids.fqn})}}'
 
     def _move_from_documented_layout(self, stacks: dict[str, AgentQueueStack]) -> None:
         # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for

@@ -6,17 +6,23 @@ to do.
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from pathlib import Path
 
-from buildkite_agents import catalogue, instance_types
+from buildkite_agents import catalogue, instance_types, parameter_checks, risks
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
+from buildkite_agents.stack_parameters import OWNERS, Wiring, default_parameters, own_parameters
 
 # CloudFormation's rule for a stack's name, of which the queue's name is the end.
 _QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # S3's rule for a bucket's name, of which these are the start.
 _PREFIX_PART = re.compile(r"[a-z][a-z0-9-]*")
+# What both templates admit as the token's path, but for an ARN: this program makes the parameter.
+_TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
+# What a queue's stack is wired to is Terraform's to know.
+_LATER = Wiring(*["${later}"] * len(fields(Wiring)))
 _LONGEST_ROLE_NAME = 64
 _LONGEST_STACK_NAME = 128
 _LONGEST_BUCKET_NAME = 63
@@ -39,6 +45,8 @@ def check_names(names: Names) -> list[str]:
         for field, value in (("project", names.project), ("environment", names.environment))
         if not isinstance(value, str) or not _PREFIX_PART.fullmatch(value)
     ]
+    if not problems and names.project.startswith(("xn--", "sthree-", "amzn-s3-demo-")):
+        problems.append(f"project must not start as S3 keeps for itself, got {names.project!r}")
     if not problems and len(names.secrets_bucket) > _LONGEST_BUCKET_NAME:
         problems.append(
             f"project and environment: the bucket's name {names.secrets_bucket!r} must be at most "
@@ -63,7 +71,16 @@ def check_network(network: Network | None) -> list[str]:
             "network: subnet_ids must be two or more, which the Elastic CI Stack needs, "
             f"got {network.subnet_ids!r}"
         ]
-    return []
+    return [
+        f"network: {field} must be such as {kind}-0123456789abcdef0, or a Terraform reference, "
+        f"got {value!r}"
+        for field, kind, value in (
+            ("vpc_id", "vpc", network.vpc_id),
+            *(("subnet_ids", "subnet", subnet) for subnet in network.subnet_ids),
+        )
+        if not parameter_checks.is_reference(value)
+        and not re.fullmatch(rf"{kind}-[0-9a-f]{{8,17}}", str(value))
+    ]
 
 
 def check_account(account: str | None) -> list[str]:
@@ -73,14 +90,38 @@ def check_account(account: str | None) -> list[str]:
     return [f"import_account must be the 12 digits of an AWS account, as text, got {account!r}"]
 
 
-def check_queues(queues: Sequence[AgentQueue], names: Names) -> list[str]:
+def check_token_parameter(names: Names) -> list[str]:
+    """Whether the token's SSM parameter can have its name (SSM's rule, and the template's)."""
+    name = names.token_parameter
+    if not isinstance(name, str) or not _TOKEN_PARAMETER.fullmatch(name) or len(name) > 1011:
+        return [
+            "token_parameter must start with a slash and be letters, digits, and _ . - / after it, "
+            f"got {name!r}"
+        ]
+    if re.match(r"/(aws|ssm)", name, re.IGNORECASE):
+        return [f"token_parameter must not start with /aws or /ssm, which are AWS's, got {name!r}"]
+    return []
+
+
+def check_organization(organization: str) -> list[str]:
+    """Whether the organization can be in a description."""
+    if not isinstance(organization, str) or not re.fullmatch(r"[\w .-]{1,200}", organization):
+        return [f"organization must be the name of a Buildkite organization, got {organization!r}"]
+    return []
+
+
+def check_queues(
+    queues: Sequence[AgentQueue], names: Names, *, network: Network | None = None
+) -> list[str]:
     """Whether each queue can be made, and all of them beside each other."""
     if not queues:
         return ["queues must be one or more, got none"]
     strangers = [queue for queue in queues if not isinstance(queue, AgentQueue)]
     if strangers:
         return [f"queues must be AgentQueue values, got {stranger!r}" for stranger in strangers]
-    problems = [problem for queue in queues for problem in check_queue(queue, names)]
+    problems = [
+        problem for queue in queues for problem in check_queue(queue, names, network=network)
+    ]
     problems += _check_duplicates(queue.name for queue in queues)
     return problems
 
@@ -97,19 +138,50 @@ def _check_duplicates(queue_names: Iterable[str]) -> list[str]:
     ]
 
 
-def check_queue(queue: AgentQueue, names: Names) -> list[str]:
+def check_queue(queue: AgentQueue, names: Names, *, network: Network | None = None) -> list[str]:
     """Whether a queue can be made."""
     problems = [
         *_check_queue_name(queue, names),
         *_check_numbers(queue),
         *_check_instance_types(queue),
+        *_check_accepted_risks(queue),
     ]
-    if queue.stack_version not in catalogue.known_versions():
+    if queue.stack_version in catalogue.known_versions():
+        problems += _check_parameters(queue, names, network, sound=not problems)
+    else:
         problems.append(
             f"stack_version must be one of {', '.join(catalogue.known_versions())}, "
             f"got {queue.stack_version!r}"
         )
     return [f"queue {queue.name!r}: {problem}" for problem in problems]
+
+
+def _check_accepted_risks(queue: AgentQueue) -> list[str]:
+    known = [risk.name for risk in risks.RISKS]
+    if not isinstance(queue.accepted_risks, list | tuple | set | frozenset):
+        return [f"accepted_risks must be a list, got {queue.accepted_risks!r}"]
+    return [
+        f"accepted_risks must be some of {', '.join(known)}, got {name!r}"
+        for name in queue.accepted_risks
+        if name not in known
+    ]
+
+
+def _check_parameters(
+    queue: AgentQueue, names: Names, network: Network | None, *, sound: bool
+) -> list[str]:
+    version = catalogue.load(queue.stack_version)
+    problems = parameter_checks.check_own(queue.parameters, OWNERS, version)
+    if problems or not sound:
+        return problems
+    derived = own_parameters(queue, instance_role=names.instance_role(queue.name), wiring=_LATER)
+    merged = {**default_parameters(_LATER), **queue.parameters, **derived}
+    return [
+        *parameter_checks.check_derived(derived, version),
+        *parameter_checks.check_together(
+            queue.parameters, merged, version, in_given_vpc=network is not None
+        ),
+    ]
 
 
 def _check_queue_name(queue: AgentQueue, names: Names) -> list[str]:
@@ -156,7 +228,7 @@ def _check_numbers(queue: AgentQueue) -> list[str]:
 
 
 def _check_instance_types(queue: AgentQueue) -> list[str]:
-    if isinstance(queue.more_instance_types, str):
+    if not isinstance(queue.more_instance_types, list | tuple):
         return [f"more_instance_types must be a list, got {queue.more_instance_types!r}"]
     architectures = (instance_types.AMD64, instance_types.ARM64)
     if queue.architecture not in architectures:

@@ -9,6 +9,29 @@ SSM_AGENT_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 """AWS's policy for reaching an instance by Session Manager."""
 
 
+OWNERS = {
+    "AgentsPerInstance": "agents_per_instance",
+    "BootstrapScriptUrl": "bootstrap_script of the AgentStack",
+    "BuildkiteAgentTags": "the instance type",
+    "BuildkiteAgentToken": "the variable buildkite_agent_token, and must be in no program",
+    "BuildkiteAgentTokenParameterStorePath": "token_parameter of the AgentStack",
+    "BuildkiteQueue": "name",
+    "ImageId": "the variable buildkite_agent_amis",
+    "InstanceOperatingSystem": "the program: it is linux",
+    "InstanceRoleName": "the queue's name",
+    "InstanceTypes": "instance_type and more_instance_types",
+    "ManagedPolicyARNs": "the program: it is the agents' policy",
+    "MaxSize": "max_size",
+    "MinSize": "min_size",
+    "OnDemandPercentage": "on_demand_percentage",
+    "ScaleInIdlePeriod": "idle_minutes",
+    "SecretsBucket": "the program: it is the environment's bucket",
+    "Subnets": "network of the AgentStack, or the variable subnet_ids",
+    "VpcId": "network of the AgentStack, or the variable vpc_id",
+}
+"""What decides each parameter that a queue's own mapping cannot set."""
+
+
 @dataclass(frozen=True)
 class Wiring:
     """What a queue's stack refers to: Terraform references, resolved when it is applied."""

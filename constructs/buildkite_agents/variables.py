@@ -3,6 +3,8 @@
 Each is made in the stack itself, as CDKTF mangles the name of a variable inside a construct.
 """
 
+from collections.abc import Collection
+
 import cdktf
 from cdktf import TerraformStack, TerraformVariable, TerraformVariableValidationConfig
 
@@ -92,8 +94,11 @@ def buildkite_agent_token(stack: TerraformStack) -> TerraformVariable:
     )
 
 
-def buildkite_agent_amis(stack: TerraformStack) -> TerraformVariable:
-    """The machine images, by architecture."""
+def buildkite_agent_amis(
+    stack: TerraformStack, architectures: Collection[str]
+) -> TerraformVariable:
+    """The machine images, by architecture; one that no queue has is a mistake."""
+    served = [f'"{architecture}-linux"' for architecture in sorted(architectures)]
     return TerraformVariable(
         stack,
         "buildkite_agent_amis",
@@ -109,6 +114,12 @@ def buildkite_agent_amis(stack: TerraformStack) -> TerraformVariable:
                 "alltrue([for key in keys(var.buildkite_agent_amis) : "
                 'contains(["amd64-linux", "arm64-linux"], key)])',
                 "The keys of buildkite_agent_amis must be amd64-linux or arm64-linux.",
+            ),
+            _must(
+                "alltrue([for key in keys(var.buildkite_agent_amis) : "
+                f'contains([{", ".join(served)}], key) || !endswith(key, "64-linux")])',
+                "buildkite_agent_amis has an image for an architecture that no queue has: there "
+                f"are queues for {' and '.join(served)} only.".replace('"', ""),
             ),
             _must(
                 "alltrue([for ami in values(var.buildkite_agent_amis) : "

@@ -47,6 +47,6 @@ def terraform(
     """Make Terraform ready in a copy of a folder."""
 
     def make(source: Path) -> Terraform:
-        return terraform_in(tmp_path / source.name, source, aws, aws_provider)
+        return terraform_in(tmp_path / "applied" / source.name, source, aws, aws_provider)
 
     return make

@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.deployment import synthesize
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 from support.terraform import Terraform, terraform_in
+
+from buildkite_agents import AgentQueue
 
 AMI = "ami-0123456789abcdef0"
 SUBNETS = ["subnet-12345678", "subnet-87654321"]
@@ -97,3 +100,46 @@ def test_variables_reach_the_stacks_that_they_are_for(
         "amd64-m5-4xlarge-linux": "",
         "amd64-c6a-4xlarge-linux": "",
     }
+
+
+def test_an_ami_for_an_architecture_that_no_queue_has_is_refused(
+    terraform: Callable[[Path], Terraform], tmp_path: Path
+) -> None:
+    synthesize(tmp_path / "amd64", queues=[AgentQueue("m5.4xlarge")])
+    tf = terraform(tmp_path / "amd64")
+    (tf.folder / "terraform.tfvars.json").write_text(
+        json.dumps({"buildkite_agent_amis": {"arm64-linux": AMI}})
+    )
+    plan = tf.run("plan", "-no-color", check=False)
+    assert "there are queues for amd64-linux only" in messages(plan.stderr)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "variables", "message"),
+    [
+        (
+            {"EnableVpcEndpoints": True},
+            {"vpc_id": "vpc-12345678", "subnet_ids": SUBNETS},
+            "EnableVpcEndpoints does nothing in a VPC that is given",
+        ),
+        (
+            {"ImageIdParameter": "/ami"},
+            {"buildkite_agent_amis": {"amd64-linux": AMI}},
+            "ImageIdParameter does nothing beside an image in buildkite_agent_amis",
+        ),
+    ],
+)
+def test_what_the_stack_would_ignore_is_refused_by_plan(
+    terraform: Callable[[Path], Terraform],
+    tmp_path: Path,
+    parameters: dict[str, Any],
+    variables: dict[str, Any],
+    message: str,
+) -> None:
+    synthesize(tmp_path / "ignored", queues=[AgentQueue("m5.4xlarge", parameters=parameters)])
+    tf = terraform(tmp_path / "ignored")
+    assert tf.run("plan").returncode == 0
+    (tf.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
+    plan = tf.run("plan", "-no-color", check=False)
+    assert plan.returncode == 1
+    assert message in messages(plan.stderr)

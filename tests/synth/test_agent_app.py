@@ -147,3 +147,14 @@ def test_the_folders_own_script_can_be_the_source_and_stays_its_owners() -> None
         synth(script)
         assert script.read_text() == text
         assert Path("cdktf.out/stacks/conbench-prod/buildkite-bootstrap.sh").read_text() == text
+
+
+def test_a_warning_is_shown_once_and_fails_nothing(
+    bootstrap_script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spot = AgentQueue("m5.4xlarge", name="cheap", on_demand_percentage=0)
+    synth(bootstrap_script, queues=[spot])
+    shown = capsys.readouterr().err
+    assert shown.count("warning: ") == 1
+    assert shown.startswith("warning: queue 'cheap': on_demand_percentage below 100 uses spot")
+    assert Path("terraform/buildkite.tf.json").exists()

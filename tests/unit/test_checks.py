@@ -147,5 +147,70 @@ def test_a_missing_bootstrap_script_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("subnet_ids", [[], ["subnet-1"], "subnet-1,subnet-2"])
 def test_a_network_needs_two_subnets(subnet_ids: Any) -> None:
-    (problem,) = checks.check_network(Network("vpc-1", subnet_ids))
+    (problem,) = checks.check_network(Network("vpc-12345678", subnet_ids))
     assert problem.startswith("network: subnet_ids must be two or more")
+
+
+SUBNETS = ["subnet-12345678", "${aws_subnet.public[1].id}"]
+
+
+def test_a_network_is_ids_or_references() -> None:
+    assert checks.check_network(Network("${aws_vpc.main.id}", SUBNETS)) == []
+    assert checks.check_network(Network("vpc-12345678", SUBNETS)) == []
+    assert checks.check_network(Network("main", [*SUBNETS, "public"])) == [
+        "network: vpc_id must be such as vpc-0123456789abcdef0, or a Terraform reference, "
+        "got 'main'",
+        "network: subnet_ids must be such as subnet-0123456789abcdef0, or a Terraform reference, "
+        "got 'public'",
+    ]
+
+
+@pytest.mark.parametrize("account", ["12345678901", "arn", 123456789012])
+def test_an_account_is_twelve_digits(account: Any) -> None:
+    (problem,) = checks.check_account(account)
+    assert problem.startswith("import_account must be the 12 digits")
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "/", "/a b", "/aws/token", "/ssmtoken", "/" + "a" * 1011]
+)
+def test_a_token_parameter_that_ssm_refuses_is_refused(name: str) -> None:
+    (problem,) = checks.check_token_parameter(Names("conbench", "prod", name))
+    assert problem.startswith("token_parameter must")
+
+
+def test_a_project_that_starts_as_s3_keeps_for_itself_is_refused() -> None:
+    (problem,) = checks.check_names(Names("xn--a", "prod"))
+    assert problem == "project must not start as S3 keeps for itself, got 'xn--a'"
+
+
+@pytest.mark.parametrize("organization", ["", "a\nb", 'a"b', None])
+def test_an_organization_that_cannot_be_in_a_description_is_refused(organization: Any) -> None:
+    (problem,) = checks.check_organization(organization)
+    assert problem.startswith("organization must be the name")
+
+
+def test_an_unknown_risk_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_risks=["spott"]))
+    assert problem == (
+        "queue 'q': accepted_risks must be some of always-on, shared-instance, spot, burstable, "
+        "gp3-iops, got 'spott'"
+    )
+
+
+@pytest.mark.parametrize(("version", "most"), [("v6.21.0", 4), ("v6.71.1", 25)])
+def test_a_fleet_has_as_many_types_as_its_stack_version_takes(version: str, most: int) -> None:
+    def fleet(count: int) -> AgentQueue:
+        return AgentQueue(
+            "m5.large", more_instance_types=["m5a.large"] * (count - 1), stack_version=version
+        )
+
+    assert problems_of(fleet(most)) == []
+    (problem,) = problems_of(fleet(most + 1))
+    assert "InstanceTypes must match" in problem
+    assert version in problem
+
+
+def test_parameters_that_are_no_mapping_are_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", parameters=["a"]))  # type: ignore[arg-type]
+    assert problem == "queue 'q': parameters must be a mapping of names to values, got ['a']"

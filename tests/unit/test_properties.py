@@ -1,0 +1,156 @@
+"""Whole queues at random: what is valid synthesizes, and what is not is told by its field.
+
+A nightly run is ``HYPOTHESIS_PROFILE=nightly make test``, of 10,000 cases a property and more.
+"""
+
+import json
+from typing import Any
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from buildkite_agents import AgentQueue, catalogue, checks, instance_types
+from buildkite_agents.names import Names
+from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
+
+NAMES = Names("conbench", "prod")
+WIRING = Wiring("V", "S", "I", "U", "T", "P", "B", "R")
+
+AMD_TYPES = ("m5.large", "c6a.4xlarge", "r7i.xlarge", "t3.small")
+ARM_TYPES = ("t4g.2xlarge", "m7g.large", "c6gn.xlarge", "a1.large")
+SAFE_TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters='"$`\\'),
+    max_size=20,
+)
+# Values that only the rules across parameters can refuse have tests of their own.
+SUBJECT_TO_OTHERS = {
+    "AvailabilityZones",
+    "BuildkiteAgentCancelGracePeriod",
+    "BuildkiteAgentSignalGracePeriod",
+    "BuildkiteAgentTokenParameterStoreKMSKey",
+    "InstanceRoleARN",
+    "OnDemandBaseCapacity",
+    "PipelineSigningKMSKeyId",
+    "RootVolumeIops",
+    "RootVolumeThroughput",
+    "RootVolumeType",
+    "ScaleDownMinSize",
+    "ScaleUpMinSize",
+}
+
+
+def valid_value(spec: Any) -> st.SearchStrategy[Any]:
+    if "AllowedValues" in spec:
+        values = st.sampled_from(spec["AllowedValues"])
+        return values | st.booleans() if spec["AllowedValues"] == ["true", "false"] else values
+    if "AllowedPattern" in spec:
+        return st.just(spec["Default"])
+    if spec["Type"] == "Number":
+        return st.integers(spec.get("MinValue", 0), spec.get("MaxValue", 10**6))
+    return SAFE_TEXT
+
+
+@st.composite
+def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
+    specs = catalogue.load(version).parameters
+    free = sorted(specs.keys() - OWNERS.keys() - SUBJECT_TO_OTHERS)
+    names = draw(st.lists(st.sampled_from(free), unique=True, max_size=6))
+    return {name: draw(st.none() | valid_value(specs[name])) for name in names}
+
+
+@st.composite
+def valid_queues(draw: st.DrawFn) -> AgentQueue:
+    version = draw(st.sampled_from(catalogue.known_versions()))
+    types = draw(st.sampled_from([AMD_TYPES, ARM_TYPES]))
+    max_size = draw(st.integers(1, 1000))
+    return AgentQueue(
+        draw(st.sampled_from(types)),
+        name=draw(st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,34}\Z")),
+        more_instance_types=draw(st.lists(st.sampled_from(types), max_size=3)),
+        min_size=draw(st.integers(0, max_size - 1)),
+        max_size=max_size,
+        on_demand_percentage=draw(st.integers(0, 100)),
+        idle_minutes=draw(st.none() | st.integers(1, 10**6)),
+        agents_per_instance=draw(st.integers(1, 100)),
+        stack_version=version,
+        parameters=draw(valid_parameters(version)),
+    )
+
+
+@given(valid_queues())
+def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
+    assert checks.check_queues([queue], NAMES) == []
+    parameters = stack_parameters(queue, instance_role="R", wiring=WIRING)
+    assert parameters.keys() <= catalogue.load(queue.stack_version).parameters.keys()
+    assert all(isinstance(value, str) for value in parameters.values())
+
+
+def replaced(queue: AgentQueue, **changes: Any) -> AgentQueue:
+    settings = {name: getattr(queue, name) for name in queue.__dataclass_fields__ if name != "_"}
+    instance_type = changes.pop("instance_type", settings.pop("instance_type"))
+    settings.pop("instance_type", None)
+    return AgentQueue(instance_type, **{**settings, **changes})
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+BAD_FIELDS = {
+    "name": st.from_regex(r"\A[0-9_ -][a-z]{0,5}\Z"),
+    "min_size": st.integers(max_value=-1) | st.text(max_size=3) | st.floats(),
+    "max_size": st.integers(max_value=0) | st.text(max_size=3) | st.none(),
+    "on_demand_percentage": st.integers(min_value=101) | st.integers(max_value=-1),
+    "idle_minutes": st.integers(max_value=0) | st.text(max_size=3),
+    "agents_per_instance": st.integers(max_value=0) | st.none(),
+    "stack_version": st.text(max_size=8),
+    "architecture": st.text(min_size=1, max_size=8),
+    "instance_type": st.text(max_size=8),
+    "more_instance_types": st.lists(st.text(max_size=8), min_size=1, max_size=3),
+    "accepted_risks": st.lists(st.text(max_size=8), min_size=1, max_size=3),
+}
+
+
+@given(valid_queues(), st.data())
+def test_a_bad_field_is_refused_by_its_name(queue: AgentQueue, data: st.DataObject) -> None:
+    field = data.draw(st.sampled_from(sorted(BAD_FIELDS)))
+    value = data.draw(BAD_FIELDS[field])
+    assume(field != "architecture" or value not in (instance_types.AMD64, instance_types.ARM64))
+    problems = checks.check_queues([replaced(queue, **{field: value})], NAMES)
+    assert any(field in problem for problem in problems), problems
+
+
+@given(valid_queues(), st.data())
+def test_a_bad_parameter_is_refused_by_its_name(queue: AgentQueue, data: st.DataObject) -> None:
+    specs = catalogue.load(queue.stack_version).parameters
+    mutations = {
+        **{
+            n: st.sampled_from(["no such", 10**9]) for n, s in specs.items() if "AllowedValues" in s
+        },
+        **{n: st.just("\n") for n, s in specs.items() if "AllowedPattern" in s},
+        **{
+            n: st.text(max_size=5).filter(lambda t: t.strip("+-.0123456789") != "")
+            for n, s in specs.items()
+            if s["Type"] == "Number"
+        },
+        **{n: st.sampled_from(['"', "$(id)", "`", "\\"]) for n in specs if n not in OWNERS},
+        **dict.fromkeys(OWNERS, st.just("1")),
+    }
+    name = data.draw(st.sampled_from(sorted(mutations)) | st.text(max_size=10))
+    value = data.draw(mutations.get(name, st.just("1")))
+    problems = checks.check_queues(
+        [replaced(queue, parameters={**queue.parameters, name: value})], NAMES
+    )
+    assert any(repr(name) in problem for problem in problems), problems
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(AgentQueue.__dataclass_fields__)), ANYTHING), ANYTHING
+)
+def test_nothing_at_all_makes_a_traceback(settings: dict[str, Any], instance_type: Any) -> None:
+    settings.pop("_", None)
+    settings.pop("instance_type", None)
+    for problem in checks.check_queues([AgentQueue(instance_type, **settings)], NAMES):
+        assert "\n" not in problem
+        json.dumps(problem)
