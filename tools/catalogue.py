@@ -37,7 +37,12 @@ TEMPLATE_URL = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack
 # CloudFormation's own limit for a template in S3.
 LARGEST_TEMPLATE = 1024 * 1024
 DEEPEST_TEMPLATE = 60
-OWN_DEFAULTS = ("ECRAccessPolicy", "IMDSv2Tokens", "SecretsBucketRegion")
+OWN_DEFAULTS = (
+    "ECRAccessPolicy",
+    "IMDSv2Tokens",
+    "InstanceCreationTimeout",
+    "SecretsBucketRegion",
+)
 
 _ATTRIBUTES = (
     "Type",

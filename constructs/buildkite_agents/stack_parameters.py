@@ -86,6 +86,8 @@ def default_parameters(wiring: Wiring) -> Mapping[str, ParameterValue]:
     return {
         # Benchmarks push and pull images of their own.
         "ECRAccessPolicy": "full",
+        # The bootstrap script may take ten minutes, and the template's own limit is five.
+        "InstanceCreationTimeout": "PT15M",
         # Without a session token, whatever a job runs can read the role's credentials.
         "IMDSv2Tokens": "required",
         # The template finds it out by itself, which fails now and then.

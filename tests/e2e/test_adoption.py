@@ -160,6 +160,7 @@ def test_to_the_defaults_the_changes_are_those_of_the_document(
         assert dict(after["parameters"].items() - before["parameters"].items()) == {
             "ScaleInIdlePeriod": "900",
             "IMDSv2Tokens": "required",
+            "InstanceCreationTimeout": "PT15M",
             "SecretsBucketRegion": "us-east-1",
         }
         assert before["parameters"].keys() <= after["parameters"].keys()

@@ -136,6 +136,7 @@ def test_a_queues_stack(synthesize: Synthesize) -> None:
                 "ECRAccessPolicy": "full",
                 "IMDSv2Tokens": "required",
                 "ImageId": '${lookup(var.buildkite_agent_amis, "amd64-linux", "")}',
+                "InstanceCreationTimeout": "PT15M",
                 "InstanceOperatingSystem": "linux",
                 "InstanceRoleName": f"{name}-role",
                 "InstanceTypes": "m5.4xlarge",

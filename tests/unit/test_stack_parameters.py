@@ -31,6 +31,7 @@ def test_a_queue_of_defaults_has_the_documented_parameters() -> None:
         "ECRAccessPolicy": "full",
         "IMDSv2Tokens": "required",
         "ImageId": "IMAGE",
+        "InstanceCreationTimeout": "PT15M",
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": "ROLE",
         "InstanceTypes": "t4g.2xlarge",

@@ -11,6 +11,11 @@
 AGENT_USER=buildkite-agent
 AGENT_HOME=/var/lib/buildkite-agent
 AGENT_HOOK=/etc/buildkite-agent/hooks/environment
+QUEUE_ENV=${AGENT_HOME}/queue-env
+
+# Seconds until all that needs the network must be done. The stack waits fifteen minutes for an
+# instance (its InstanceCreationTimeout).
+DEADLINE=600
 
 CONDA_HOME=/opt/miniconda3
 CONDA_RELEASE=py313_26.1.1-1
@@ -27,15 +32,18 @@ ARROW_LIBRARIES=(
 
 main() {
   set -euo pipefail
+  umask 022
   export HOME="${HOME:-/root}"
 
   required "build tools" install_packages "${BUILD_TOOLS[@]}"
   required "Python" install_packages "${PYTHON[@]}"
-  optional "libraries for Arrow" install_packages "${ARROW_LIBRARIES[@]}"
+  # Not strict: one that the distribution has not, or no longer, must not keep the others away.
+  optional "libraries for Arrow" install_packages --setopt=strict=0 "${ARROW_LIBRARIES[@]}"
   required "Miniconda" install_conda
   required "Docker" ensure_docker
   required "git configuration" configure_git
   required "file limits" raise_file_limits
+  required "sudo rule" allow_dropping_caches
   optional "network settings" tune_network
   required "the queue's env file" fetch_queue_env
   log "done after ${SECONDS} s"
@@ -75,31 +83,40 @@ optional() {
   fi
 }
 
-# retry COMMAND...: try it three times, each for no more than two minutes.
+# retry COMMAND...: try it three times, each for no more than three minutes or until the deadline.
 retry() {
-  local attempt
+  local attempt left
   for attempt in 1 2 3; do
-    if timeout 120 "$@"; then
+    left=$((DEADLINE - SECONDS))
+    if ((left <= 0)); then
+      log "no time is left for: $1"
+      return 1
+    fi
+    if timeout "$((left < 180 ? left : 180))" "$@"; then
       return 0
     fi
     log "attempt ${attempt} of 3 failed: $1"
     if ((attempt < 3)); then
-      sleep $((attempt * 5))
+      sleep "$((attempt * 5))"
     fi
   done
   return 1
 }
 
+# install_packages [OPTION] PACKAGE...: install those that are not there yet.
 install_packages() {
-  local package missing=()
-  for package in "$@"; do
-    if ! rpm --quiet --query "${package}"; then
-      missing+=("${package}")
+  local argument missing=()
+  # The image has minimal forms of curl and others, which the full ones take the place of.
+  local options=(--assumeyes --quiet --allowerasing)
+  for argument in "$@"; do
+    if [[ ${argument} == --* ]]; then
+      options+=("${argument}")
+    elif ! rpm --quiet --query "${argument}"; then
+      missing+=("${argument}")
     fi
   done
   if ((${#missing[@]} > 0)); then
-    # --allowerasing: the image has curl's and openssl's minimal forms, which the full ones replace.
-    retry dnf install --assumeyes --quiet --allowerasing "${missing[@]}"
+    retry dnf install "${options[@]}" "${missing[@]}"
   fi
 }
 
@@ -124,6 +141,12 @@ install_conda() {
     rm --recursive --force "${CONDA_HOME}"
     bash "${folder}/miniconda.sh" -b -p "${CONDA_HOME}"
     rm --recursive --force "${folder}"
+    # conda-forge alone, as Arrow's builds use it: Anaconda's own channels have terms to accept.
+    write_file 0644 "${CONDA_HOME}/.condarc" <<'CONDARC'
+channels:
+  - conda-forge
+channel_priority: strict
+CONDARC
     chown --recursive "${AGENT_USER}:" "${CONDA_HOME}"
     touch "${complete}"
   fi
@@ -172,8 +195,19 @@ SYSCTL
   sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf
 }
 
+# Benchmarks that start with a cold disk empty the page cache, which takes root. Nothing else does:
+# with more, any job could take over the instance, and so what later jobs on it see.
+allow_dropping_caches() {
+  local rule
+  rule=$(mktemp)
+  printf '%s ALL=(root) NOPASSWD: /usr/bin/tee /proc/sys/vm/drop_caches\n' "${AGENT_USER}" >"${rule}"
+  visudo --check --quiet --file="${rule}"
+  write_file 0440 /etc/sudoers.d/50-benchmarks <"${rule}"
+  rm --force "${rule}"
+}
+
 fetch_queue_env() {
-  local key="queues/${BUILDKITE_QUEUE:?}/env" bucket="${BUILDKITE_SECRETS_BUCKET:?}"
+  local bucket="${BUILDKITE_SECRETS_BUCKET:?}" key="queues/${BUILDKITE_QUEUE:?}/env"
   local region="${BUILDKITE_SECRETS_BUCKET_REGION:-${AWS_REGION:-}}" found folder
   local options=(--no-cli-pager)
   if [[ -n ${region} ]]; then
@@ -183,26 +217,29 @@ fetch_queue_env() {
   found=$(retry aws s3api list-objects-v2 "${options[@]}" --bucket "${bucket}" \
     --prefix "${key}" --query "length(Contents[?Key=='${key}'] || \`[]\`)" --output text)
   if [[ ${found} == 0 ]]; then
-    log "no s3://${bucket}/${key}: jobs get no environment of their own"
-    rm --force "${AGENT_HOME}/queue-env"
+    log "there is no s3://${bucket}/${key}: jobs get no variables of their queue"
+    rm --force "${QUEUE_ENV}"
   else
+    # Only root can enter it, so that the file is nobody else's while it is written.
     folder=$(mktemp --directory)
     retry aws s3 cp "${options[@]}" --only-show-errors "s3://${bucket}/${key}" "${folder}/env"
+    # What bash says of it would put lines of it into the log.
     if ! bash -n "${folder}/env" 2>/dev/null; then
-      log "s3://${bucket}/${key} is not a shell script that bash can read: mend and upload it again"
+      rm --recursive --force "${folder}"
+      log "s3://${bucket}/${key} is not a script that bash can read: mend it and upload it again"
       return 1
     fi
     install --owner="${AGENT_USER}" --group="${AGENT_USER}" --mode=0400 \
-      "${folder}/env" "${AGENT_HOME}/queue-env"
+      "${folder}/env" "${QUEUE_ENV}"
     rm --recursive --force "${folder}"
-    log "jobs get the environment in s3://${bucket}/${key}"
+    log "jobs get the variables in s3://${bucket}/${key}"
   fi
-  source_in_hook
+  source_queue_env_in_hook
 }
 
-# Each job's environment hook sources the queue's env file, where there is one.
-source_in_hook() {
-  local line="if [ -r ${AGENT_HOME}/queue-env ]; then . ${AGENT_HOME}/queue-env; fi"
+# Each job's environment hook, which the agent runs with `set -u`, sources the queue's file.
+source_queue_env_in_hook() {
+  local line="if [ -r ${QUEUE_ENV} ]; then set +u; . ${QUEUE_ENV}; set -u; fi"
   if ! grep --quiet --fixed-strings --line-regexp "${line}" "${AGENT_HOOK}"; then
     printf '%s\n' "${line}" >>"${AGENT_HOOK}"
   fi

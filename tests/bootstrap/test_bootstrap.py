@@ -1,0 +1,341 @@
+"""The bootstrap script, run as the stack runs it, on throw-away instances (Linux only)."""
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from bootstrap.instance import (
+    AGENT_HOME,
+    HOOK,
+    Instance,
+    NamespacesRefusedError,
+    wait_for,
+)
+
+SECRET = "planted-secret-b1946ac9"  # noqa: S105
+ENV_FILE = f"export CONBENCH_PASSWORD={SECRET}\nexport GREETING='hello, world'\n"
+STEPS = (
+    "build tools",
+    "Python",
+    "libraries for Arrow",
+    "Miniconda",
+    "Docker",
+    "git configuration",
+    "file limits",
+    "sudo rule",
+    "network settings",
+    "the queue's env file",
+)
+Boot = Callable[..., Instance]
+
+
+@pytest.fixture
+def boot(tmp_path: Path) -> Iterator[Boot]:
+    """Make instances; where the machine refuses, say so, and in CI fail."""
+    made: list[Instance] = []
+
+    def make(architecture: str = "x86_64") -> Instance:
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        try:
+            made.append(Instance(folder, architecture=architecture))
+        except NamespacesRefusedError as refused:
+            message = f"THE BOOTSTRAP SCRIPT IS NOT TESTED: no throw-away instance here: {refused}"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+        return made[-1]
+
+    yield make
+    for instance in made:
+        instance.close()
+
+
+@pytest.fixture
+def script(bootstrap_script: Path) -> str:
+    return bootstrap_script.read_text()
+
+
+def read(instance: Instance, path: str) -> str:
+    return (instance.root / path[1:]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "installer"),
+    [("x86_64", "Linux-x86_64.sh"), ("aarch64", "Linux-aarch64.sh")],
+)
+def test_everything_is_set_up(boot: Boot, script: str, architecture: str, installer: str) -> None:
+    instance = boot(architecture)
+    status, output = instance.boot(script)
+    assert status == 0, output
+    calls = "\n".join(instance.calls())
+    for package in ("cmake", "gcc", "gcc-c++", "make", "ninja-build", "python3", "python3-pip"):
+        assert (instance.root / f"stand-ins/rpm-{package}").exists(), package
+    assert (instance.root / "stand-ins/rpm-boost-devel").exists()
+    assert f"Miniconda3-py313_26.1.1-1-{installer}" in calls
+    assert "systemctl enable --now docker.service" in calls
+    assert "usermod --append --groups docker buildkite-agent" in calls
+    assert "systemctl daemon-reload" in calls
+    assert "yum" not in calls
+    assert "update" not in calls
+    assert "LimitNOFILE=1048576" in read(
+        instance, "/etc/systemd/system/buildkite-agent.service.d/limits.conf"
+    )
+    assert "net.core.somaxconn = 4096" in read(instance, "/etc/sysctl.d/90-benchmarks.conf")
+    assert "sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf" in calls
+    assert "name = Arrow Benchmarks" in read(instance, f"{AGENT_HOME}/.gitconfig")
+
+
+def test_each_step_is_announced_with_its_duration(boot: Boot, script: str) -> None:
+    status, output = boot().boot(script)
+    assert status == 0
+    lines = output.splitlines()
+    for step in STEPS:
+        assert f"bootstrap: {step} ..." in lines
+        assert any(line.startswith(f"bootstrap: {step}: done in ") for line in lines)
+    assert lines[-1].startswith("bootstrap: done after ")
+
+
+def test_conda_is_the_agents_and_usable_in_a_jobs_shell(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    done = instance.run(
+        "stat -c %U /opt/miniconda3/bin/conda && "
+        "runuser -u buildkite-agent -- env -i PATH=/usr/local/bin:/usr/bin "
+        "bash -c 'conda --version'"
+    )
+    assert done.stdout == "buildkite-agent\nconda 26.1.1\n"
+
+
+def test_sudo_is_for_dropping_caches_alone_and_checked(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    path = instance.root / "etc/sudoers.d/50-benchmarks"
+    assert path.read_text() == (
+        "buildkite-agent ALL=(root) NOPASSWD: /usr/bin/tee /proc/sys/vm/drop_caches\n"
+    )
+    assert path.stat().st_mode & 0o777 == 0o440
+    assert any(call.startswith("visudo --check") for call in instance.calls())
+
+
+def job_environment(instance: Instance) -> str:
+    """What a job sees: the agent runs the environment hook, then the job inherits."""
+    return instance.run(
+        f"runuser -u buildkite-agent -- env -i HOME={AGENT_HOME} PATH=/usr/bin:/bin "
+        f"bash -c 'set -Eeuo pipefail; source {HOOK}; bash -c env'",
+        check=True,
+    ).stdout
+
+
+def test_a_queues_env_file_reaches_its_jobs(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env(ENV_FILE)
+    status, output = instance.boot(script)
+    assert status == 0, output
+    assert any(
+        "s3://conbench-prod-buildkite-secrets/queues/arm64-t4g-2xlarge-linux/env" in call
+        for call in instance.calls()
+    )
+    environment = job_environment(instance).splitlines()
+    assert f"CONBENCH_PASSWORD={SECRET}" in environment
+    assert "GREETING=hello, world" in environment
+    assert "FROM_CFN_ENV=yes" in environment
+
+
+def test_an_env_file_may_use_variables_that_are_not_set(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env('export A="$NOT_SET/x"\n')
+    assert instance.boot(script)[0] == 0
+    assert "A=/x" in job_environment(instance)
+
+
+def test_no_env_file_is_fine_and_said(boot: Boot, script: str) -> None:
+    instance = boot()
+    status, output = instance.boot(script)
+    assert status == 0
+    assert "bootstrap: there is no s3://conbench-prod-buildkite-secrets/queues/" in output
+    assert "FROM_CFN_ENV=yes" in job_environment(instance)
+
+
+@pytest.mark.parametrize(
+    ("env_file", "failing", "message"),
+    [
+        (f"export A='{SECRET}\n", None, "is not a script that bash can read"),
+        (ENV_FILE, "aws s3 cp*", "FAILED: the queues env file"),
+        (ENV_FILE, "aws s3api*", "FAILED: the queues env file"),
+    ],
+    ids=["broken", "unreadable", "unlistable"],
+)
+def test_an_env_file_that_cannot_be_used_fails_the_boot(
+    boot: Boot, script: str, env_file: str, failing: str | None, message: str
+) -> None:
+    instance = boot()
+    instance.put_env(env_file)
+    if failing:
+        instance.fail(failing)
+    status, output = instance.boot(script)
+    assert status != 0
+    assert message in output
+    assert SECRET not in output
+
+
+def test_no_log_has_a_line_of_the_env_file(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env(ENV_FILE)
+    _, output = instance.boot(script)
+    assert SECRET not in output
+    assert SECRET not in "\n".join(instance.calls())
+
+
+def test_the_env_file_is_the_agents_alone_from_its_first_byte(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env("export FILLER=1\n" * 20 + ENV_FILE)
+    agent = instance.uid()
+    process = instance.start(script)
+    seen = set()
+    target = instance.root / AGENT_HOME[1:] / "queue-env"
+    while process.poll() is None:
+        for folder in (instance.root / "tmp").glob("tmp.*"):
+            # It may be gone by the next line.
+            with contextlib.suppress(OSError):
+                if any(folder.iterdir()):
+                    seen.add(("on its way", folder.stat().st_mode & 0o777, folder.stat().st_uid))
+        if target.exists():
+            seen.add(("there", target.stat().st_mode & 0o077, 0))
+    process.communicate()
+    assert process.returncode == 0
+    assert ("on its way", 0o700, 0) in seen
+    assert ("there", 0, 0) in seen
+    assert {mode for _, mode, _ in seen} == {0o700, 0}
+    assert (target.stat().st_mode & 0o777, target.stat().st_uid) == (0o400, agent)
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [
+        ("dnf install*cmake*", "build tools"),
+        ("dnf install*python3*", "Python"),
+        ("curl*", "Miniconda"),
+        ("systemctl enable*", "Docker"),
+        ("usermod*", "Docker"),
+        ("systemctl daemon-reload", "file limits"),
+        ("visudo*", "sudo rule"),
+    ],
+)
+def test_a_required_step_that_fails_ends_the_boot_by_its_name(
+    boot: Boot, script: str, call: str, step: str
+) -> None:
+    instance = boot()
+    instance.fail(call)
+    status, output = instance.boot(script)
+    assert status != 0
+    assert output.splitlines()[-1] == f"bootstrap: FAILED: {step}"
+
+
+@pytest.mark.parametrize(
+    ("call", "step"),
+    [("dnf install*boost-devel*", "libraries for Arrow"), ("sysctl*", "network settings")],
+)
+def test_an_optional_step_that_fails_is_a_warning(
+    boot: Boot, script: str, call: str, step: str
+) -> None:
+    instance = boot()
+    instance.fail(call)
+    status, output = instance.boot(script)
+    assert status == 0
+    assert f"bootstrap: WARNING: {step}: failed" in output
+
+
+def test_a_wrong_checksum_fails_the_boot_and_installs_nothing(boot: Boot, script: str) -> None:
+    instance = boot()
+    (instance.root / "stand-ins/checksum-status").write_text("1\n")
+    status, output = instance.boot(script)
+    assert status != 0
+    assert output.splitlines()[-1] == "bootstrap: FAILED: Miniconda"
+    assert not (instance.root / "opt/miniconda3").exists()
+
+
+def test_an_architecture_without_miniconda_fails_the_boot(boot: Boot, script: str) -> None:
+    status, output = boot("riscv64").boot(script)
+    assert status != 0
+    assert "bootstrap: no Miniconda for riscv64" in output
+
+
+def test_network_steps_are_tried_three_times(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.fail("curl*")
+    instance.boot(script)
+    calls = instance.calls()
+    assert len([call for call in calls if call.startswith("curl")]) == 3
+    assert [call for call in calls if call.startswith("sleep")] == ["sleep 5", "sleep 10"]
+
+
+def test_without_time_left_the_boot_fails(boot: Boot, script: str) -> None:
+    status, output = boot().boot(script.replace("DEADLINE=600", "DEADLINE=0"))
+    assert status != 0
+    assert "bootstrap: no time is left for: dnf" in output
+
+
+@pytest.mark.parametrize("variable", ["BUILDKITE_QUEUE", "BUILDKITE_SECRETS_BUCKET"])
+def test_a_stack_without_queue_or_bucket_fails_the_boot(
+    boot: Boot, script: str, variable: str
+) -> None:
+    status, output = boot().boot(script, **{variable: ""})
+    assert status != 0
+    assert variable in output
+
+
+def test_run_twice_it_changes_nothing(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env(ENV_FILE)
+    assert instance.boot(script)[0] == 0
+    first = instance.tree()
+    (instance.root / "stand-ins/calls").write_text("")
+    assert instance.boot(script)[0] == 0
+    assert instance.tree() == first
+    assert not any(call.startswith(("dnf", "curl")) for call in instance.calls())
+
+
+@pytest.mark.parametrize("at", ["curl*", "usermod*", "systemctl daemon-reload", "aws s3 cp*"])
+def test_killed_half_way_and_run_again_it_ends_the_same(boot: Boot, script: str, at: str) -> None:
+    whole, killed = boot(), boot()
+    for instance in (whole, killed):
+        instance.put_env(ENV_FILE)
+    assert whole.boot(script)[0] == 0
+    process = killed.start(script)
+    beginning = at.rstrip("*")
+    wait_for(lambda: any(call.startswith(beginning) for call in killed.calls()))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert killed.boot(script)[0] == 0
+    assert killed.tree() == whole.tree()
+
+
+def test_a_truncated_copy_does_nothing(boot: Boot, script: str) -> None:
+    instance = boot()
+    before = instance.tree()
+    lines = script.splitlines(keepends=True)
+    for count in range(0, len(lines), 7):
+        instance.boot("".join(lines[:count]))
+    instance.boot(script.rstrip("\n").removesuffix('main "$@" </dev/null'))
+    assert instance.calls() == []
+    assert instance.tree() == before
+
+
+def test_nothing_is_piped_from_the_network_into_a_shell(script: str) -> None:
+    assert not re.search(r"\| *(ba)?sh\b", script)
+    assert "NOPASSWD:ALL" not in script.replace(" ", "")
+
+
+def test_this_machine_is_not_touched(boot: Boot, script: str) -> None:
+    assert boot().boot(script)[0] == 0
+    for path in (
+        "/etc/sudoers.d/50-benchmarks",
+        "/opt/miniconda3",
+        "/etc/sysctl.d/90-benchmarks.conf",
+    ):
+        assert not Path(path).exists()
