@@ -35,6 +35,7 @@ demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and lo
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	@$(VENV)/bin/python -c 'import imports' # mypy reads the bindings
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shfmt --diff --indent 2 $(SHELL_SCRIPTS)
 	$(VENV)/bin/shellcheck --enable all $(SHELL_SCRIPTS)

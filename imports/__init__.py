@@ -17,8 +17,12 @@ AWS_SUBMODULES = (
     "iam_policy",
     "provider",
     "s3_bucket",
+    "s3_bucket_lifecycle_configuration",
+    "s3_bucket_ownership_controls",
+    "s3_bucket_policy",
     "s3_bucket_public_access_block",
     "s3_bucket_server_side_encryption_configuration",
+    "s3_bucket_versioning",
     "s3_object",
     "ssm_parameter",
 )

@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.backend import S3Backend
 from buildkite_agents.errors import ConfigError, show_config_errors_plainly
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
     from buildkite_agents.agent_app import AgentApp
     from buildkite_agents.agent_stack import AgentStack
 
-__all__ = ["AgentApp", "AgentQueue", "AgentStack", "ConfigError", "Network", "S3Backend"]
+__all__ = [
+    "AgentAccess",
+    "AgentApp",
+    "AgentQueue",
+    "AgentStack",
+    "ConfigError",
+    "Network",
+    "S3Backend",
+]
 
 # Loaded on first use: they need jsii, whose Node.js process takes half a second to start.
 _CONSTRUCTS = {"AgentApp": "agent_app", "AgentStack": "agent_stack"}

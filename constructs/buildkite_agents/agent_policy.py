@@ -2,11 +2,24 @@
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
+from cdktf import TerraformLocal, TerraformVariable
 from constructs import Construct
 
+from buildkite_agents.agent_access import AgentAccess
+from buildkite_agents.agent_token import AgentToken
 from buildkite_agents.secrets_bucket import SecretsBucket
 from imports.aws.iam_policy import IamPolicy
+
+_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
+_PUSH = [
+    "ecr:PutImage",
+    "ecr:InitiateLayerUpload",
+    "ecr:UploadLayerPart",
+    "ecr:CompleteLayerUpload",
+]
+_LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 class AgentPolicy(Construct):
@@ -19,43 +32,36 @@ class AgentPolicy(Construct):
         *,
         name: str,
         secrets_bucket: SecretsBucket,
+        token: AgentToken,
+        region: TerraformVariable,
+        access: AgentAccess,
+        as_documented: bool,
         tags: Mapping[str, str],
     ) -> None:
-        """Make the policy *name*, for reading *secrets_bucket*."""
+        """Make the policy *name*.
+
+        Args:
+            scope: The stack.
+            id_: The construct's id.
+            name: The policy's name.
+            secrets_bucket: The bucket to read, and never to write: the bootstrap script, which
+                runs as root, lies in it.
+            token: The agent token to read.
+            region: The agents' region.
+            access: What the jobs may do besides.
+            as_documented: Whether it is the wide policy of the documented layout.
+            tags: The policy's tags.
+        """
         super().__init__(scope, id_)
         bucket_arn = secrets_bucket.bucket.arn
+        statements = (
+            _documented_statements(bucket_arn)
+            if as_documented
+            else _statements(self, secrets_bucket, token, region, access)
+        )
         document = {
             "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Action": ["s3:GetObject", "s3:ListBucket"],
-                    "Resource": [bucket_arn, f"{bucket_arn}/*"],
-                },
-                {
-                    "Effect": "Allow",
-                    "Action": [
-                        "ecr:GetAuthorizationToken",
-                        "ecr:BatchCheckLayerAvailability",
-                        "ecr:GetDownloadUrlForLayer",
-                        "ecr:BatchGetImage",
-                        "ecr:PutImage",
-                        "ecr:InitiateLayerUpload",
-                        "ecr:UploadLayerPart",
-                        "ecr:CompleteLayerUpload",
-                    ],
-                    "Resource": "*",
-                },
-                {
-                    "Effect": "Allow",
-                    "Action": [
-                        "logs:CreateLogGroup",
-                        "logs:CreateLogStream",
-                        "logs:PutLogEvents",
-                    ],
-                    "Resource": "arn:aws:logs:*:*:*",
-                },
-            ],
+            "Statement": [*statements, *map(dict, access.statements)],
         }
         self.policy = IamPolicy(
             self,
@@ -68,3 +74,66 @@ class AgentPolicy(Construct):
         )
         self.policy.override_logical_id("buildkite_agent")
         """The policy itself."""
+
+
+def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _local(scope: Construct, name: str, expression: str) -> str:
+    local = TerraformLocal(scope, name, expression)
+    local.override_logical_id(name)
+    return local.as_string
+
+
+def _statements(
+    scope: Construct,
+    secrets_bucket: SecretsBucket,
+    token: AgentToken,
+    region: TerraformVariable,
+    access: AgentAccess,
+) -> list[dict[str, Any]]:
+    token_arn = token.parameter.arn
+    # From the token's ARN, so that nothing has to be looked up. Locals, as an expression with
+    # quotes in it could not stand in the policy's JSON.
+    partition, account = (
+        _local(scope, name, f'${{element(split(":", {token_arn}), {index})}}')
+        for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))
+    )
+    bucket_arn = secrets_bucket.bucket.arn
+    statements = [
+        # The bootstrap script fetches the queue's env file, and lists to know whether there is one.
+        _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
+        _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
+        # The agent registers with it.
+        _allow("ReadAgentToken", ["ssm:GetParameter"], [token_arn]),
+        # The agent's and the bootstrap script's logs.
+        _allow("WriteLogs", _LOG, [f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"]),
+    ]
+    if access.ecr_repositories:
+        prefix = f"arn:{partition}:ecr:{region.string_value}:{account}:repository"
+        repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
+        statements += [
+            # IAM knows no narrower resource for a login.
+            _allow("LogInToEcr", ["ecr:GetAuthorizationToken"], ["*"]),
+            # Benchmarks run in images, and build them.
+            _allow("UseImages", [*_PULL, *_PUSH], repositories),
+        ]
+    if secrets_bucket.kms_key_arn is not None:
+        # The stack's role can decrypt with the token's key only.
+        statements.append(_allow("DecryptSecrets", ["kms:Decrypt"], [secrets_bucket.kms_key_arn]))
+    return statements
+
+
+def _documented_statements(bucket_arn: str) -> list[dict[str, Any]]:
+    wide: list[dict[str, Any]] = [
+        (
+            {
+                "Action": ["s3:GetObject", "s3:ListBucket"],
+                "Resource": [bucket_arn, f"{bucket_arn}/*"],
+            }
+        ),
+        ({"Action": ["ecr:GetAuthorizationToken", *_PULL, *_PUSH], "Resource": "*"}),
+        ({"Action": _LOG, "Resource": "arn:aws:logs:*:*:*"}),
+    ]
+    return [{"Effect": "Allow", **statement} for statement in wide]

@@ -7,6 +7,7 @@ import cdktf
 from constructs import Construct
 
 from buildkite_agents import catalogue, checks, instance_types, risks, variables
+from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_policy import AgentPolicy
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.agent_queue_stack import AgentQueueStack
@@ -17,13 +18,16 @@ from buildkite_agents.import_blocks import ImportBlock, import_blocks
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
 from buildkite_agents.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
-from buildkite_agents.stack_parameters import Wiring
+from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring
 from imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 
 # 1.9 is the first whose variable validations may refer to other variables.
 TERRAFORM_VERSIONS = ">= 1.9"
 # The bindings pin one version exactly. Which one is used is for the users' own lock file to say.
 AWS_PROVIDER_VERSIONS = ">= 5.0, < 7.0"
+# The first with write-only arguments, and with that of an SSM parameter.
+WRITE_ONLY_TERRAFORM_VERSIONS = ">= 1.11"
+WRITE_ONLY_AWS_PROVIDER_VERSIONS = ">= 5.87, < 7.0"
 
 
 class AgentStack(cdktf.TerraformStack):
@@ -48,6 +52,10 @@ class AgentStack(cdktf.TerraformStack):
         folder: Path | str | None = None,
         inside_root_module: bool = False,
         token_parameter: str | None = None,
+        token_version: int | None = None,
+        kms_key_arn: str | None = None,
+        access: AgentAccess | None = None,
+        as_documented: bool = False,
         import_account: str | None = None,
     ) -> None:
         """Check everything, then define it.
@@ -71,6 +79,14 @@ class AgentStack(cdktf.TerraformStack):
             token_parameter: The name of the SSM parameter with the agent token. By default
                 ``/buildkite/agent-token``, and for an environment other than ``prod``
                 ``/buildkite/ENVIRONMENT/agent-token``.
+            token_version: Keep the token out of Terraform's state and plans: it is passed on
+                write-only, and written when this number changes. Needs Terraform 1.11 and AWS
+                provider 5.87. By default the state has the token.
+            kms_key_arn: A customer's KMS key for the secrets bucket, which agents may then decrypt
+                with. By default S3 encrypts with keys of its own (AES256).
+            access: What the agents' instances may do besides what every agent needs.
+            as_documented: Leave the secrets bucket and the agents' policy as the documented layout
+                has them: without hardening, and wide. For adopting it without a change.
             import_account: The id of the AWS account that has all of this already, where the state
                 was lost: Terraform then imports it. For one apply; take it out again after that.
 
@@ -79,11 +95,14 @@ class AgentStack(cdktf.TerraformStack):
         """
         names = Names(project, environment, token_parameter)
         bootstrap_script = Path(bootstrap_script)
+        access = access or AgentAccess()
         problems = [
             *checks.check_names(names),
             *checks.check_bootstrap_script(bootstrap_script),
             *checks.check_network(network),
             *checks.check_account(import_account),
+            *checks.check_token_version(token_version),
+            *checks.check_access(access, kms_key_arn),
             *checks.check_token_parameter(names),
             *checks.check_organization(organization),
             *checks.check_queues(queues, names, network=network),
@@ -111,7 +130,7 @@ class AgentStack(cdktf.TerraformStack):
         """What is legal and may not be meant, a line each."""
 
         tags = {"Project": project, "Environment": environment}
-        self._require_versions()
+        self._require_versions(write_only=token_version is not None)
         self._keep_state(backend, names)
         region = variables.aws_region(self)
         self._configure_provider(region, variables.aws_profile(self), tags)
@@ -119,17 +138,33 @@ class AgentStack(cdktf.TerraformStack):
         amis = variables.buildkite_agent_amis(self, {queue.architecture for queue in queues})
         vpc_id, subnets = self._network(network)
 
-        secrets_bucket = SecretsBucket(self, "secrets-bucket", name=names.secrets_bucket, tags=tags)
+        secrets_bucket = SecretsBucket(
+            self,
+            "secrets-bucket",
+            name=names.secrets_bucket,
+            kms_key_arn=kms_key_arn,
+            as_documented=as_documented,
+            tags=tags,
+        )
         token = AgentToken(
             self,
             "agent-token",
             name=names.token_parameter,
             organization=organization,
-            token=variables.buildkite_agent_token(self),
+            token=variables.buildkite_agent_token(self, ephemeral=token_version is not None),
+            write_only_version=token_version,
             tags=tags,
         )
         policy = AgentPolicy(
-            self, "agent-policy", name=names.agent_policy, secrets_bucket=secrets_bucket, tags=tags
+            self,
+            "agent-policy",
+            name=names.agent_policy,
+            secrets_bucket=secrets_bucket,
+            token=token,
+            region=region,
+            access=access,
+            as_documented=as_documented,
+            tags=tags,
         )
         ami = {
             architecture: f'${{lookup({amis.fqn}, "{architecture}-linux", "")}}'
@@ -143,7 +178,10 @@ class AgentStack(cdktf.TerraformStack):
                 image_id=ami[queue.architecture],
                 bootstrap_script_url=secrets_bucket.bootstrap_script_url,
                 token_parameter=token.parameter.name,
-                agent_policy_arn=policy.policy.arn,
+                managed_policy_arns=",".join(
+                    [policy.policy.arn, SSM_AGENT_POLICY, *access.managed_policies]
+                ),
+                permissions_boundary=access.permissions_boundary,
                 secrets_bucket=secrets_bucket.bucket.bucket,
                 region=region.string_value,
             )
@@ -163,14 +201,21 @@ class AgentStack(cdktf.TerraformStack):
         if import_account is not None:
             self._import(
                 import_blocks(
-                    names, agent_queue_stacks, account=import_account, bootstrap_key=BOOTSTRAP_KEY
+                    names,
+                    agent_queue_stacks,
+                    account=import_account,
+                    bootstrap_key=BOOTSTRAP_KEY,
+                    as_documented=as_documented,
                 )
             )
 
-    def _require_versions(self) -> None:
-        self.add_override("terraform.required_version", TERRAFORM_VERSIONS)
+    def _require_versions(self, *, write_only: bool) -> None:
+        terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS
+        if write_only:
+            terraform, provider = WRITE_ONLY_TERRAFORM_VERSIONS, WRITE_ONLY_AWS_PROVIDER_VERSIONS
+        self.add_override("terraform.required_version", terraform)
         self.add_override("terraform.required_providers.aws.source", "hashicorp/aws")
-        self.add_override("terraform.required_providers.aws.version", AWS_PROVIDER_VERSIONS)
+        self.add_override("terraform.required_providers.aws.version", provider)
 
     def _keep_state(self, backend: S3Backend | None, names: Names) -> None:
         # Always said: CDKTF's own default is an absolute path of the machine it runs on.

@@ -5,11 +5,12 @@ to do.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from buildkite_agents import catalogue, instance_types, parameter_checks, risks
+from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
@@ -88,6 +89,46 @@ def check_account(account: str | None) -> list[str]:
     if account is None or (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
         return []
     return [f"import_account must be the 12 digits of an AWS account, as text, got {account!r}"]
+
+
+def check_token_version(version: int | None) -> list[str]:
+    """Whether the version of a write-only token is one."""
+    if version is None or (type(version) is int and version > 0):
+        return []
+    return [f"token_version must be a whole number from 1, got {version!r}"]
+
+
+def check_access(access: AgentAccess, kms_key_arn: str | None) -> list[str]:
+    """Whether what names a policy or key is its ARN, and what is a statement can be one."""
+    arns = [
+        *(("access.managed_policies", arn, "iam") for arn in access.managed_policies),
+        ("access.permissions_boundary", access.permissions_boundary, "iam"),
+        ("kms_key_arn", kms_key_arn, "kms"),
+    ]
+    problems = [
+        f"{field} must be an ARN such as arn:aws:{service}:..., got {arn!r}"
+        for field, arn, service in arns
+        if arn is not None
+        and not parameter_checks.is_reference(arn)
+        and not re.fullmatch(rf"arn:aws[a-z-]*:{service}:[^\s,\"]+", str(arn))
+    ]
+    if isinstance(access.ecr_repositories, str):
+        problems.append(f"access.ecr_repositories must be a list, got {access.ecr_repositories!r}")
+    problems += [
+        f"access.ecr_repositories must be names of repositories, with * and ? at most, got {name!r}"
+        for name in access.ecr_repositories
+        if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", str(name))
+    ]
+    problems += [
+        "access.statements must be mappings with Effect, and Action and Resource or their "
+        f"opposites, got {statement!r}"
+        for statement in access.statements
+        if not isinstance(statement, Mapping)
+        or not {"Effect"} <= statement.keys()
+        or not {"Action", "NotAction"} & statement.keys()
+        or not {"Resource", "NotResource"} & statement.keys()
+    ]
+    return problems
 
 
 def check_token_parameter(names: Names) -> list[str]:

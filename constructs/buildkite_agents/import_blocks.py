@@ -5,6 +5,13 @@ from dataclasses import dataclass
 
 from buildkite_agents.names import Names
 
+_HARDENING = (
+    "aws_s3_bucket_ownership_controls",
+    "aws_s3_bucket_versioning",
+    "aws_s3_bucket_lifecycle_configuration",
+    "aws_s3_bucket_policy",
+)
+
 
 @dataclass(frozen=True)
 class ImportBlock:
@@ -21,9 +28,15 @@ class ImportBlock:
 
 
 def import_blocks(
-    names: Names, queues: Iterable[str], *, account: str, bootstrap_key: str
+    names: Names,
+    queues: Iterable[str],
+    *,
+    account: str,
+    bootstrap_key: str,
+    as_documented: bool = True,
 ) -> list[ImportBlock]:
     """A block for everything that a stack makes, in the AWS account *account*."""
+    hardening = () if as_documented else _HARDENING
     bucket = names.secrets_bucket
     policy = f"arn:aws:iam::{account}:policy/{names.agent_policy}"
     return [
@@ -35,6 +48,7 @@ def import_blocks(
             f"{bucket}/{bootstrap_key}",
             ("force_destroy", "source"),
         ),
+        *(ImportBlock(f"{kind}.buildkite_secrets", bucket) for kind in hardening),
         ImportBlock("aws_ssm_parameter.buildkite_agent_token", names.token_parameter),
         ImportBlock("aws_iam_policy.buildkite_agent", policy),
         *(

@@ -1,15 +1,34 @@
 """The S3 bucket of the agents' secrets and their bootstrap script."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from cdktf import ITerraformDependable
 from constructs import Construct
 
 from imports.aws.s3_bucket import S3Bucket
+from imports.aws.s3_bucket_lifecycle_configuration import (
+    S3BucketLifecycleConfiguration,
+    S3BucketLifecycleConfigurationRule,
+    S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
+    S3BucketLifecycleConfigurationRuleFilter,
+    S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
+)
+from imports.aws.s3_bucket_ownership_controls import (
+    S3BucketOwnershipControls,
+    S3BucketOwnershipControlsRule,
+)
+from imports.aws.s3_bucket_policy import S3BucketPolicy
 from imports.aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
 from imports.aws.s3_bucket_server_side_encryption_configuration import (
     S3BucketServerSideEncryptionConfigurationA,
     S3BucketServerSideEncryptionConfigurationRuleA,
     S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
+)
+from imports.aws.s3_bucket_versioning import (
+    S3BucketVersioningA,
+    S3BucketVersioningVersioningConfiguration,
 )
 from imports.aws.s3_object import S3Object
 
@@ -20,6 +39,9 @@ BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
 """The script's key in the bucket."""
 
 _SOURCE = f"${{path.module}}/{BOOTSTRAP_SCRIPT}"
+_MD5 = f'${{filemd5("{_SOURCE}")}}'
+# All parts of the bucket have the name that the documented layout gives its own.
+_NAME = "buildkite_secrets"
 
 
 class SecretsBucket(Construct):
@@ -29,48 +51,54 @@ class SecretsBucket(Construct):
     is applied without a new synthesis.
     """
 
-    def __init__(self, scope: Construct, id_: str, *, name: str, tags: Mapping[str, str]) -> None:
-        """Make the bucket *name*."""
+    def __init__(
+        self,
+        scope: Construct,
+        id_: str,
+        *,
+        name: str,
+        kms_key_arn: str | None,
+        as_documented: bool,
+        tags: Mapping[str, str],
+    ) -> None:
+        """Make the bucket *name*.
+
+        Args:
+            scope: The stack.
+            id_: The construct's id.
+            name: The bucket's name.
+            kms_key_arn: A customer's KMS key to encrypt with, instead of S3's own.
+            as_documented: Whether it has only what the documented layout gives it: no policy,
+                ownership rule, versions or lifecycle.
+            tags: The bucket's tags.
+        """
         super().__init__(scope, id_)
+        self.kms_key_arn = kms_key_arn
+        """The key that the bucket's objects are encrypted with, where it is a customer's."""
         self.bucket = S3Bucket(self, "bucket", bucket=name, tags={**tags, "Name": name})
-        self.bucket.override_logical_id("buildkite_secrets")
+        self.bucket.override_logical_id(_NAME)
         """The bucket itself."""
 
-        public_access_block = S3BucketPublicAccessBlock(
-            self,
-            "public-access-block",
-            bucket=self.bucket.id,
-            block_public_acls=True,
-            block_public_policy=True,
-            ignore_public_acls=True,
-            restrict_public_buckets=True,
-        )
-        public_access_block.override_logical_id("buildkite_secrets")
-
-        encryption = S3BucketServerSideEncryptionConfigurationA(
-            self,
-            "encryption",
-            bucket=self.bucket.id,
-            rule=[
-                S3BucketServerSideEncryptionConfigurationRuleA(
-                    apply_server_side_encryption_by_default=(
-                        S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
-                            sse_algorithm="AES256"
-                        )
-                    )
-                )
-            ],
-        )
-        encryption.override_logical_id("buildkite_secrets")
-
+        # One after the other: S3 answers 409 to changes of one bucket at the same time.
+        last: list[ITerraformDependable] = [self._block_public_access()]
+        last = [self._encrypt(last)]
+        if not as_documented:
+            last = [self._own_objects(last)]
+            last = [self._keep_versions(last)]
+            last = [self._expire_versions(last)]
+            last = [self._refuse_insecure_transport(last)]
         self.bootstrap_script = S3Object(
             self,
             "bootstrap-script",
             bucket=self.bucket.id,
             key=BOOTSTRAP_KEY,
             source=_SOURCE,
-            etag=f'${{filemd5("{_SOURCE}")}}',
-            server_side_encryption="AES256",
+            # The ETag of what a KMS key encrypts is no MD5.
+            etag=_MD5 if kms_key_arn is None else None,
+            source_hash=None if kms_key_arn is None else _MD5,
+            server_side_encryption="AES256" if kms_key_arn is None else "aws:kms",
+            kms_key_id=kms_key_arn,
+            depends_on=last,
         )
         self.bootstrap_script.override_logical_id("bootstrap_script")
         """The script as an object in the bucket."""
@@ -79,3 +107,124 @@ class SecretsBucket(Construct):
     def bootstrap_script_url(self) -> str:
         """Where an instance fetches its bootstrap script."""
         return f"s3://{self.bucket.bucket}/{self.bootstrap_script.key}"
+
+    def _block_public_access(self) -> S3BucketPublicAccessBlock:
+        block = S3BucketPublicAccessBlock(
+            self,
+            "public-access-block",
+            bucket=self.bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+        )
+        block.override_logical_id(_NAME)
+        return block
+
+    def _encrypt(
+        self, after: Sequence[ITerraformDependable]
+    ) -> S3BucketServerSideEncryptionConfigurationA:
+        algorithm = (
+            S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA(
+                sse_algorithm="AES256" if self.kms_key_arn is None else "aws:kms",
+                kms_master_key_id=self.kms_key_arn,
+            )
+        )
+        encryption = S3BucketServerSideEncryptionConfigurationA(
+            self,
+            "encryption",
+            bucket=self.bucket.id,
+            rule=[
+                S3BucketServerSideEncryptionConfigurationRuleA(
+                    apply_server_side_encryption_by_default=algorithm,
+                    # One call of KMS for many objects, which costs less.
+                    bucket_key_enabled=None if self.kms_key_arn is None else True,
+                )
+            ],
+            depends_on=after,
+        )
+        encryption.override_logical_id(_NAME)
+        return encryption
+
+    def _own_objects(self, after: Sequence[ITerraformDependable]) -> S3BucketOwnershipControls:
+        """Have no object belong to another account, and no ACL mean anything."""
+        controls = S3BucketOwnershipControls(
+            self,
+            "ownership-controls",
+            bucket=self.bucket.id,
+            rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
+            depends_on=after,
+        )
+        controls.override_logical_id(_NAME)
+        return controls
+
+    def _keep_versions(self, after: Sequence[ITerraformDependable]) -> S3BucketVersioningA:
+        versioning = S3BucketVersioningA(
+            self,
+            "versioning",
+            bucket=self.bucket.id,
+            versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
+            depends_on=after,
+        )
+        versioning.override_logical_id(_NAME)
+        return versioning
+
+    def _expire_versions(
+        self, after: Sequence[ITerraformDependable]
+    ) -> S3BucketLifecycleConfiguration:
+        """Let a secret that was replaced be gone after a month."""
+        lifecycle = S3BucketLifecycleConfiguration(
+            self,
+            "lifecycle-configuration",
+            bucket=self.bucket.id,
+            rule=[
+                S3BucketLifecycleConfigurationRule(
+                    id="expire-replaced-secrets",
+                    status="Enabled",
+                    filter=[S3BucketLifecycleConfigurationRuleFilter(prefix="")],
+                    noncurrent_version_expiration=[
+                        S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration(
+                            noncurrent_days=30
+                        )
+                    ],
+                    abort_incomplete_multipart_upload=[
+                        S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload(
+                            days_after_initiation=7
+                        )
+                    ],
+                )
+            ],
+            depends_on=after,
+        )
+        lifecycle.override_logical_id(_NAME)
+        return lifecycle
+
+    def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
+        arn = self.bucket.arn
+
+        def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
+            return {
+                "Sid": sid,
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:*",
+                "Resource": [arn, f"{arn}/*"],
+                "Condition": condition,
+            }
+
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [
+                deny("RefusePlainHttp", {"Bool": {"aws:SecureTransport": "false"}}),
+                deny("RefuseOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+            ],
+        }
+        policy = S3BucketPolicy(
+            self,
+            "policy",
+            bucket=self.bucket.id,
+            policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
+            depends_on=after,
+        )
+        policy.override_logical_id(_NAME)
+        return policy

@@ -20,7 +20,7 @@ OWNERS = {
     "InstanceOperatingSystem": "the program: it is linux",
     "InstanceRoleName": "the queue's name",
     "InstanceTypes": "instance_type and more_instance_types",
-    "ManagedPolicyARNs": "the program: it is the agents' policy",
+    "ManagedPolicyARNs": "access of the AgentStack",
     "MaxSize": "max_size",
     "MinSize": "min_size",
     "OnDemandPercentage": "on_demand_percentage",
@@ -41,7 +41,8 @@ class Wiring:
     image_id: str
     bootstrap_script_url: str
     token_parameter: str
-    agent_policy_arn: str
+    managed_policy_arns: str
+    permissions_boundary: str | None
     secrets_bucket: str
     region: str
 
@@ -70,7 +71,7 @@ def own_parameters(
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": instance_role,
         "InstanceTypes": ",".join(queue.all_instance_types),
-        "ManagedPolicyARNs": f"{wiring.agent_policy_arn},{SSM_AGENT_POLICY}",
+        "ManagedPolicyARNs": wiring.managed_policy_arns,
         "MaxSize": queue.max_size,
         "MinSize": queue.min_size,
         "OnDemandPercentage": queue.on_demand_percentage,
@@ -88,6 +89,7 @@ def default_parameters(wiring: Wiring) -> Mapping[str, ParameterValue]:
         "ECRAccessPolicy": "full",
         # The bootstrap script may take ten minutes, and the template's own limit is five.
         "InstanceCreationTimeout": "PT15M",
+        "InstanceRolePermissionsBoundaryARN": wiring.permissions_boundary,
         # Without a session token, whatever a job runs can read the role's credentials.
         "IMDSv2Tokens": "required",
         # The template finds it out by itself, which fails now and then.

@@ -65,9 +65,9 @@ def environment(stack: TerraformStack, environment: str) -> TerraformVariable:
     )
 
 
-def buildkite_agent_token(stack: TerraformStack) -> TerraformVariable:
-    """The token that agents register with."""
-    return TerraformVariable(
+def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> TerraformVariable:
+    """The token that agents register with; an *ephemeral* one is in no state and no plan."""
+    variable = TerraformVariable(
         stack,
         "buildkite_agent_token",
         type=cdktf.VariableType.STRING,
@@ -92,6 +92,10 @@ def buildkite_agent_token(stack: TerraformStack) -> TerraformVariable:
             ),
         ],
     )
+    if ephemeral:
+        # Newer than CDKTF's own variables.
+        variable.add_override("ephemeral", True)
+    return variable
 
 
 def buildkite_agent_amis(

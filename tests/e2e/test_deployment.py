@@ -63,6 +63,10 @@ def check_bucket(aws: LoopbackAws, bootstrap_script: Path) -> None:
     }
     (rule,) = s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
+    (lifecycle,) = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert lifecycle["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
+    assert "RefusePlainHttp" in s3.get_bucket_policy(Bucket=BUCKET)["Policy"]
     assert tags_of(s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]) == {**TAGS, "Name": BUCKET}
 
 
@@ -83,8 +87,17 @@ def check_policy(aws: LoopbackAws) -> None:
     assert policy["Description"] == "IAM policy for Buildkite agents"
     assert tags_of(policy["Tags"]) == TAGS
     version = iam.get_policy_version(PolicyArn=POLICY_ARN, VersionId=policy["DefaultVersionId"])
-    first = version["PolicyVersion"]["Document"]["Statement"][0]
-    assert first["Resource"] == [f"arn:aws:s3:::{BUCKET}", f"arn:aws:s3:::{BUCKET}/*"]
+    statements = {s["Sid"]: s for s in version["PolicyVersion"]["Document"]["Statement"]}
+    assert statements["ReadSecrets"]["Resource"] == [f"arn:aws:s3:::{BUCKET}/*"]
+    assert statements["ReadAgentToken"]["Resource"] == [
+        "arn:aws:ssm:us-east-1:123456789012:parameter/buildkite/agent-token"
+    ]
+    assert statements["UseImages"]["Resource"] == [
+        "arn:aws:ecr:us-east-1:123456789012:repository/*"
+    ]
+    assert statements["WriteLogs"]["Resource"] == [
+        "arn:aws:logs:*:123456789012:log-group:/buildkite/*"
+    ]
 
 
 def check_stack(aws: LoopbackAws, queue: str, instance_type: str, agent_tags: str) -> None:

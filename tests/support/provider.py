@@ -14,7 +14,9 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from buildkite_agents.folder_lock import folder_lock
 
@@ -113,21 +115,48 @@ def rewrite_for_provider_3(path: Path) -> None:
 def _rewrite_json(text: str) -> str:
     content = json.loads(text)
     resources = content.get("resource", {})
-    for name, encryption in resources.pop(_ENCRYPTION, {}).items():
-        resources["aws_s3_bucket"][name]["server_side_encryption_configuration"] = {
-            "rule": encryption["rule"]
-        }
-    if "import" in content:
-        content["import"] = [
-            block
-            for block in content["import"]
-            if not block["to"].startswith((_ENCRYPTION, "aws_s3_bucket_object"))
-        ]
-        resources["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]["ignore_changes"] += ["acl"]
+    for kind, as_block in _SPLIT_OUT.items():
+        for name, resource in resources.pop(kind, {}).items():
+            resources["aws_s3_bucket"][name].update(as_block(resource))
     for resource in (r for named in resources.values() for r in named.values()):
         for tag in _DEFAULT_TAGS:
             resource.get("tags", {}).pop(tag, None)
+        if "depends_on" in resource:
+            kept = [on for on in resource["depends_on"] if on.partition(".")[0] not in _SPLIT_OUT]
+            resource["depends_on"] = kept
+    if "import" in content:
+        unknown = (*_SPLIT_OUT, "aws_s3_bucket_object")
+        content["import"] = [b for b in content["import"] if not b["to"].startswith(unknown)]
+        resources["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]["ignore_changes"] += ["acl"]
     return json.dumps(content, indent=2)
+
+
+def _lifecycle_block(configuration: dict[str, Any]) -> dict[str, Any]:
+    (rule,) = configuration["rule"]
+    expiration = rule["noncurrent_version_expiration"][0]["noncurrent_days"]
+    abort = rule["abort_incomplete_multipart_upload"][0]["days_after_initiation"]
+    return {
+        "lifecycle_rule": {
+            "id": rule["id"],
+            "enabled": rule["status"] == "Enabled",
+            "noncurrent_version_expiration": {"days": expiration},
+            "abort_incomplete_multipart_upload_days": abort,
+        }
+    }
+
+
+# What was split out of aws_s3_bucket, as the block of it that it was.
+_SPLIT_OUT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    _ENCRYPTION: lambda encryption: {
+        "server_side_encryption_configuration": {"rule": encryption["rule"]}
+    },
+    "aws_s3_bucket_lifecycle_configuration": _lifecycle_block,
+    "aws_s3_bucket_versioning": lambda versioning: {
+        "versioning": {"enabled": versioning["versioning_configuration"]["status"] == "Enabled"}
+    },
+    # It has the resource, but not the value that it has here.
+    "aws_s3_bucket_ownership_controls": lambda _: {},
+}
 
 
 def _rewrite_hcl(text: str) -> str:

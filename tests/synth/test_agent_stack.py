@@ -8,7 +8,7 @@ from typing import Any
 import cdktf
 import pytest
 
-from buildkite_agents import AgentQueue, AgentStack, ConfigError, Network, S3Backend
+from buildkite_agents import AgentAccess, AgentQueue, AgentStack, ConfigError, Network, S3Backend
 
 Synthesize = Callable[..., dict[str, Any]]
 TAGS = {"Project": "conbench", "Environment": "prod"}
@@ -36,12 +36,88 @@ def test_the_bucket_blocks_public_access(synthesize: Synthesize) -> None:
 
 
 def test_the_bucket_is_encrypted(synthesize: Synthesize) -> None:
-    assert synthesize()["resource"]["aws_s3_bucket_server_side_encryption_configuration"] == {
-        "buildkite_secrets": {
-            "bucket": "${aws_s3_bucket.buildkite_secrets.id}",
-            "rule": [{"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}],
+    encryption = synthesize()["resource"]["aws_s3_bucket_server_side_encryption_configuration"]
+    assert encryption["buildkite_secrets"]["rule"] == [
+        {"apply_server_side_encryption_by_default": {"sse_algorithm": "AES256"}}
+    ]
+
+
+def test_a_customers_key_encrypts_bucket_and_script_and_agents_may_use_it_alone(
+    synthesize: Synthesize,
+) -> None:
+    key = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+    resources = synthesize(kms_key_arn=key)["resource"]
+    encryption = resources["aws_s3_bucket_server_side_encryption_configuration"]
+    assert encryption["buildkite_secrets"]["rule"] == [
+        {
+            "apply_server_side_encryption_by_default": {
+                "sse_algorithm": "aws:kms",
+                "kms_master_key_id": key,
+            },
+            "bucket_key_enabled": True,
         }
+    ]
+    script = resources["aws_s3_object"]["bootstrap_script"]
+    assert (script["server_side_encryption"], script["kms_key_id"]) == ("aws:kms", key)
+    assert script["source_hash"] == '${filemd5("${path.module}/buildkite-bootstrap.sh")}'
+    assert "etag" not in script
+    statements = policy_statements(resources)
+    assert statements["DecryptSecrets"] == {
+        "Sid": "DecryptSecrets",
+        "Effect": "Allow",
+        "Action": ["kms:Decrypt"],
+        "Resource": [key],
     }
+
+
+def policy_statements(resources: dict[str, Any]) -> dict[str, Any]:
+    document = json.loads(resources["aws_iam_policy"]["buildkite_agent"]["policy"])
+    return {
+        statement.get("Sid", str(i)): statement for i, statement in enumerate(document["Statement"])
+    }
+
+
+def test_the_bucket_keeps_versions_for_a_month(synthesize: Synthesize) -> None:
+    resources = synthesize()["resource"]
+    versioning = resources["aws_s3_bucket_versioning"]["buildkite_secrets"]
+    assert versioning["versioning_configuration"] == {"status": "Enabled"}
+    lifecycle = resources["aws_s3_bucket_lifecycle_configuration"]["buildkite_secrets"]
+    assert lifecycle["rule"] == [
+        {
+            "id": "expire-replaced-secrets",
+            "status": "Enabled",
+            "filter": [{"prefix": ""}],
+            "noncurrent_version_expiration": [{"noncurrent_days": 30}],
+            "abort_incomplete_multipart_upload": [{"days_after_initiation": 7}],
+        }
+    ]
+
+
+def test_the_bucket_owns_all_its_objects(synthesize: Synthesize) -> None:
+    controls = synthesize()["resource"]["aws_s3_bucket_ownership_controls"]["buildkite_secrets"]
+    assert controls["rule"] == {"object_ownership": "BucketOwnerEnforced"}
+
+
+def test_the_bucket_is_changed_by_one_call_at_a_time(synthesize: Synthesize) -> None:
+    resources = synthesize()["resource"]
+    after = {
+        f"{kind}.{name}": resource["depends_on"]
+        for kind, named in resources.items()
+        for name, resource in named.items()
+        if kind.startswith("aws_s3_") and "depends_on" in resource
+    }
+    order = ["aws_s3_object.bootstrap_script"]
+    while order[-1] in after:
+        order += after[order[-1]]
+    assert order == [
+        "aws_s3_object.bootstrap_script",
+        "aws_s3_bucket_policy.buildkite_secrets",
+        "aws_s3_bucket_lifecycle_configuration.buildkite_secrets",
+        "aws_s3_bucket_versioning.buildkite_secrets",
+        "aws_s3_bucket_ownership_controls.buildkite_secrets",
+        "aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets",
+        "aws_s3_bucket_public_access_block.buildkite_secrets",
+    ]
 
 
 def test_the_bootstrap_script_is_read_when_terraform_runs(synthesize: Synthesize) -> None:
@@ -52,6 +128,7 @@ def test_the_bootstrap_script_is_read_when_terraform_runs(synthesize: Synthesize
             "source": "${path.module}/buildkite-bootstrap.sh",
             "etag": '${filemd5("${path.module}/buildkite-bootstrap.sh")}',
             "server_side_encryption": "AES256",
+            "depends_on": ["aws_s3_bucket_policy.buildkite_secrets"],
         }
     }
 
@@ -70,12 +147,17 @@ def test_the_token(synthesize: Synthesize) -> None:
 
 def test_the_policy(synthesize: Synthesize) -> None:
     policy = synthesize()["resource"]["aws_iam_policy"]["buildkite_agent"]
-    document = json.loads(policy.pop("policy"))
+    del policy["policy"]
     assert policy == {
         "name": "conbench-prod-buildkite-agent-policy",
         "description": "IAM policy for Buildkite agents",
         "tags": TAGS,
     }
+
+
+def test_the_documented_policy(synthesize: Synthesize) -> None:
+    resources = synthesize(as_documented=True)["resource"]
+    document = json.loads(resources["aws_iam_policy"]["buildkite_agent"]["policy"])
     bucket = "${aws_s3_bucket.buildkite_secrets.arn}"
     assert document == {
         "Version": "2012-10-17",
@@ -106,6 +188,56 @@ def test_the_policy(synthesize: Synthesize) -> None:
             },
         ],
     }
+
+
+def test_as_documented_there_is_no_resource_that_the_layout_has_not(synthesize: Synthesize) -> None:
+    assert synthesize(as_documented=True)["resource"].keys() == {
+        "aws_cloudformation_stack",
+        "aws_iam_policy",
+        "aws_s3_bucket",
+        "aws_s3_bucket_public_access_block",
+        "aws_s3_bucket_server_side_encryption_configuration",
+        "aws_s3_object",
+        "aws_ssm_parameter",
+    }
+
+
+def test_access_of_ones_own_is_added(synthesize: Synthesize) -> None:
+    statement = {"Sid": "Own", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
+    access = AgentAccess(
+        ecr_repositories=["arrow/*"],
+        statements=[statement],
+        managed_policies=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
+        permissions_boundary="arn:aws:iam::123456789012:policy/boundary",
+    )
+    resources = synthesize(access=access)["resource"]
+    statements = policy_statements(resources)
+    assert statements["Own"] == statement
+    (images,) = statements["UseImages"]["Resource"]
+    assert images.endswith(":repository/arrow/*")
+    (stack,) = resources["aws_cloudformation_stack"].values()
+    parameters = stack["parameters"]
+    assert parameters["ManagedPolicyARNs"].endswith(",arn:aws:iam::aws:policy/ReadOnlyAccess")
+    boundary = "arn:aws:iam::123456789012:policy/boundary"
+    assert parameters["InstanceRolePermissionsBoundaryARN"] == boundary
+
+
+def test_without_repositories_there_is_no_access_to_ecr(synthesize: Synthesize) -> None:
+    resources = synthesize(access=AgentAccess(ecr_repositories=[]))["resource"]
+    assert "ecr:" not in resources["aws_iam_policy"]["buildkite_agent"]["policy"]
+
+
+def test_a_write_only_token_is_in_no_argument_that_the_state_keeps(synthesize: Synthesize) -> None:
+    configuration = synthesize(token_version=3)
+    parameter = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
+    assert parameter["value_wo"] == "${var.buildkite_agent_token}"
+    assert parameter["value_wo_version"] == 3
+    assert "value" not in parameter
+    variable = configuration["variable"]["buildkite_agent_token"]
+    assert (variable["ephemeral"], variable["sensitive"]) == (True, True)
+    terraform = configuration["terraform"]
+    assert terraform["required_version"] == ">= 1.11"
+    assert terraform["required_providers"]["aws"]["version"] == ">= 5.87, < 7.0"
 
 
 def test_a_queues_stack(synthesize: Synthesize) -> None:

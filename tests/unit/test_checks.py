@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from buildkite_agents import AgentQueue, Network, checks
+from buildkite_agents import AgentAccess, AgentQueue, Network, checks
 from buildkite_agents.names import Names
 
 PROD = Names("conbench", "prod")
@@ -214,3 +214,32 @@ def test_a_fleet_has_as_many_types_as_its_stack_version_takes(version: str, most
 def test_parameters_that_are_no_mapping_are_refused() -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", parameters=["a"]))  # type: ignore[arg-type]
     assert problem == "queue 'q': parameters must be a mapping of names to values, got ['a']"
+
+
+@pytest.mark.parametrize("version", [0, -1, True, "1", 1.5])
+def test_a_token_version_is_a_positive_number(version: Any) -> None:
+    (problem,) = checks.check_token_version(version)
+    assert problem == f"token_version must be a whole number from 1, got {version!r}"
+
+
+@pytest.mark.parametrize(
+    ("access", "key", "field"),
+    [
+        (AgentAccess(managed_policies=["ReadOnlyAccess"]), None, "access.managed_policies"),
+        (AgentAccess(permissions_boundary="boundary"), None, "access.permissions_boundary"),
+        (AgentAccess(ecr_repositories=["a b"]), None, "access.ecr_repositories"),
+        (AgentAccess(ecr_repositories=['a"']), None, "access.ecr_repositories"),
+        (AgentAccess(statements=[{"Effect": "Allow"}]), None, "access.statements"),
+        (AgentAccess(), "alias/key", "kms_key_arn"),
+    ],
+)
+def test_bad_access_is_refused_by_its_field(
+    access: AgentAccess, key: str | None, field: str
+) -> None:
+    (problem,) = checks.check_access(access, key)
+    assert problem.startswith(f"{field} must be ")
+
+
+def test_references_are_let_through() -> None:
+    access = AgentAccess(managed_policies=["${aws_iam_policy.own.arn}"])
+    assert checks.check_access(access, "${aws_kms_key.own.arn}") == []

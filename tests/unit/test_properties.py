@@ -14,7 +14,7 @@ from buildkite_agents.names import Names
 from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
 
 NAMES = Names("conbench", "prod")
-WIRING = Wiring("V", "S", "I", "U", "T", "P", "B", "R")
+WIRING = Wiring("V", "S", "I", "U", "T", "P", None, "B", "R")
 
 AMD_TYPES = ("m5.large", "c6a.4xlarge", "r7i.xlarge", "t3.small")
 ARM_TYPES = ("t4g.2xlarge", "m7g.large", "c6gn.xlarge", "a1.large")

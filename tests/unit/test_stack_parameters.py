@@ -11,7 +11,8 @@ WIRING = Wiring(
     image_id="IMAGE",
     bootstrap_script_url="URL",
     token_parameter="PATH",  # noqa: S106
-    agent_policy_arn="POLICY",
+    managed_policy_arns="POLICIES",
+    permissions_boundary=None,
     secrets_bucket="BUCKET",
     region="REGION",
 )
@@ -35,7 +36,7 @@ def test_a_queue_of_defaults_has_the_documented_parameters() -> None:
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": "ROLE",
         "InstanceTypes": "t4g.2xlarge",
-        "ManagedPolicyARNs": "POLICY,arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore",
+        "ManagedPolicyARNs": "POLICIES",
         "MaxSize": "4",
         "MinSize": "0",
         "OnDemandPercentage": "100",
