@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 PIPENV := .pipenv/bin/pipenv
+# Its own environment: it wants other versions of what our tests use.
+CHECKOV := .checkov/bin/checkov
 
 # The virtual environment is this folder's own, whatever else is active.
 export PIPENV_VENV_IN_PROJECT := 1
@@ -24,7 +26,7 @@ synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
 	@$(VENV)/bin/python main.py
 
 .PHONY: test
-test: setup-dev lint ## Check and test everything.
+test: setup-dev lint $(CHECKOV) ## Check and test everything.
 	$(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 .PHONY: demo
@@ -64,7 +66,7 @@ lock: $(PIPENV) ## Update Pipfile.lock to the newest versions that the Pipfile a
 
 .PHONY: clean
 clean: ## Remove what was installed and made, but for the synthesized configuration.
-	rm -rf $(VENV) .pipenv .demo-cache imports/aws *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pipenv .checkov .demo-cache imports/aws *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(PIPENV): tools/pipenv.txt
 	$(SAY) 'Installing pipenv ...'
@@ -72,6 +74,13 @@ $(PIPENV): tools/pipenv.txt
 	@$(PYTHON) -m venv --clear .pipenv
 	@.pipenv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement tools/pipenv.txt >&2
+	@touch $@
+
+$(CHECKOV): tools/checkov.txt
+	$(SAY) 'Installing checkov ...'
+	@$(PYTHON) -m venv --clear .checkov
+	@.checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --requirement tools/checkov.txt >&2
 	@touch $@
 
 $(VENV)/.packages: $(PIPENV) Pipfile.lock pyproject.toml

@@ -97,7 +97,7 @@ def read_template(text: str) -> dict[str, Any]:
     if len(text.encode()) > LARGEST_TEMPLATE:
         raise ConfigError(f"the template is larger than {LARGEST_TEMPLATE} bytes")
     try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"the template is not readable as YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("Resources"), dict):
@@ -228,7 +228,7 @@ def _short(value: Any) -> str:
 
 def _fetch(url: str) -> str:
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  # nosec B310
             return str(answer.read(LARGEST_TEMPLATE + 1).decode())
     except (urllib.error.URLError, UnicodeDecodeError, TimeoutError) as error:
         raise ConfigError(f"cannot fetch {url}: {error}") from None

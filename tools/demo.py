@@ -76,7 +76,7 @@ def _deploy(temporary: Path, aws: LoopbackAws) -> Terraform:
     aws_provider = provider(_CACHE)
     aws.reset()
     terraform = terraform_in(temporary / "applied", temporary / "terraform", aws, aws_provider)
-    terraform.environment["TF_VAR_buildkite_agent_token"] = "demo"  # noqa: S105
+    terraform.environment["TF_VAR_buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
     _say("Applying, half a minute or so ...")
     terraform.apply()
     return terraform

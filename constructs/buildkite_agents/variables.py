@@ -8,7 +8,7 @@ from collections.abc import Collection
 import cdktf
 from cdktf import TerraformStack, TerraformVariable, TerraformVariableValidationConfig
 
-TOKEN_PLACEHOLDER = "your-buildkite-agent-token-here"  # noqa: S105
+TOKEN_PLACEHOLDER = "your-buildkite-agent-token-here"  # noqa: S105  # nosec B105
 """What the documents show in the place of a token."""
 
 

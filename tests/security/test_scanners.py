@@ -1,0 +1,166 @@
+"""Scanners of what is synthesized and of the source, each shown to notice something."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+from detect_secrets.core.secrets_collection import SecretsCollection
+from detect_secrets.settings import transient_settings
+from support.policies import GOLDEN, resolved_policy
+
+# What checkov finds and we leave, each with why. Anything else fails the test.
+ACCEPTED = {
+    # Nobody waits for a stack's events: an apply shows them, and they are kept by CloudFormation.
+    "CKV_AWS_124": "CloudFormation stacks notify no SNS topic",
+    # The AWS managed key is readable with the same permission that our policy gives, and free.
+    "CKV_AWS_337": "the token is encrypted with the AWS managed key",
+    # Nothing acts on an upload: agents fetch at boot.
+    "CKV2_AWS_62": "the bucket notifies nobody",
+    # A second bucket, to keep and to pay for; CloudTrail's data events tell the same where wanted.
+    "CKV_AWS_18": "the bucket logs no access",
+    # Secrets are better in one place, and uploaded again in no time.
+    "CKV_AWS_144": "the bucket is not replicated to another region",
+    # AES256, as the documented upload says; kms_key_arn is there for who wants a key.
+    "CKV_AWS_145": "the bucket is encrypted with S3's keys",
+}
+
+
+def checkov(folder: Path, root: Path, home: Path) -> dict[str, Any]:
+    """Checkov's report. It reads no blocks that are neither variables, resources nor the like."""
+    scanned = home / "scanned"
+    shutil.copytree(folder, scanned)
+    for name, block in (("buildkite.tf.json", "moved"), ("main.tf.json", "terraform")):
+        path = scanned / name
+        if path.exists():
+            content = json.loads(path.read_text())
+            del content[block]
+            path.write_text(json.dumps(content, indent=2))
+    arguments = ["--framework", "terraform_json", "--output", "json", "--skip-download"]
+    done = subprocess.run(
+        [root / ".checkov" / "bin" / "checkov", *arguments, "--directory", scanned],
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_checkov_finds_only_what_is_accepted_with_a_reason(root: Path, tmp_path: Path) -> None:
+    report = checkov(GOLDEN, root, tmp_path)
+    summary = report["summary"]
+    assert summary["parsing_errors"] == 0
+    assert summary["passed"] + summary["failed"] == 27, "another number of checks was run"
+    failed = {check["check_id"] for check in report["results"]["failed_checks"]}
+    assert failed == ACCEPTED.keys()
+
+
+def test_checkov_would_notice_an_open_bucket(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    shutil.copytree(GOLDEN, folder)
+    path = folder / "buildkite.tf.json"
+    path.write_text(
+        path.read_text().replace('"block_public_acls": true', '"block_public_acls": false')
+    )
+    report = checkov(folder, root, tmp_path)
+    failed = {check["check_id"] for check in report["results"]["failed_checks"]}
+    assert failed > ACCEPTED.keys()
+
+
+def test_checkov_on_an_empty_folder_is_not_taken_for_a_pass(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    report = checkov(tmp_path / "empty", root, tmp_path)
+    assert "summary" not in report
+    assert report["passed"] == 0
+
+
+def bandit(*paths: Path) -> dict[str, Any]:
+    done = subprocess.run(
+        # B404, B603, B607: the subprocesses run what this program names.
+        [sys.executable, "-m", "bandit", "-q", "-f", "json", "-s", "B404,B603,B607", "-r", *paths],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_bandit_finds_nothing_in_our_python(root: Path) -> None:
+    ours = ("main.py", "constructs", "tools", "imports/__init__.py", "imports/carver.py")
+    report = bandit(*(root / path for path in ours))
+    assert report["results"] == []
+    assert report["metrics"]["_totals"]["loc"] > 1500
+
+
+def test_bandit_would_notice_a_shell(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import subprocess\nsubprocess.run('ls *', shell=True)\n")
+    assert [r["test_id"] for r in bandit(tmp_path)["results"]] == ["B602"]
+
+
+def secrets_in(*paths: Path) -> list[str]:
+    plugins = (
+        "ArtifactoryDetector",
+        "AWSKeyDetector",
+        "AzureStorageKeyDetector",
+        "BasicAuthDetector",
+        "GitHubTokenDetector",
+        "GitLabTokenDetector",
+        "JwtTokenDetector",
+        "NpmDetector",
+        "PrivateKeyDetector",
+        "PypiTokenDetector",
+        "SlackDetector",
+        "StripeDetector",
+        "TwilioKeyDetector",
+    )
+    with transient_settings({"plugins_used": [{"name": name} for name in plugins]}):
+        found = SecretsCollection()
+        for path in paths:
+            found.scan_file(str(path))
+    return [f"{name}:{secret.line_number}: {secret.type}" for name, secret in found]
+
+
+def test_no_file_of_the_project_has_a_secret(root: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout
+    files = [root / name for name in listed.rstrip("\0").split("\0")]
+    assert len(files) > 50
+    assert secrets_in(*(path for path in files if path.is_file())) == []
+
+
+def test_a_secret_in_a_file_would_be_noticed(tmp_path: Path) -> None:
+    planted = tmp_path / "env"
+    planted.write_text("key = " + "AKIA" + "IOSFODNN7ABCDEFG" + "\n")
+    assert secrets_in(planted) == [f"{planted}:1: AWS Access Key"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("aws_iam_policy", "buildkite_agent"), ("aws_s3_bucket_policy", "buildkite_secrets")],
+)
+def test_the_iam_linter_finds_nothing(kind: str, name: str) -> None:
+    assert lint(resolved_policy(kind, name)) == []
+
+
+def test_the_iam_linter_would_notice_an_action_that_there_is_not() -> None:
+    policy = resolved_policy("aws_iam_policy", "buildkite_agent")
+    assert lint(policy.replace("s3:GetObject", "s3:FetchObject")) != []
+
+
+def lint(policy: str) -> list[str]:
+    with warnings.catch_warnings():
+        # It leaves its data files open, which is its own business.
+        warnings.simplefilter("ignore")
+        import parliament
+    findings = parliament.analyze_policy_string(policy).findings
+    # An older list of AWS's than the condition key for TLS versions.
+    return [str(f) for f in findings if "s3:TlsVersion" not in str(f)]
