@@ -33,6 +33,14 @@ test: setup-dev lint $(CHECKOV) ## Check and test everything.
 demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.
 	@$(VENV)/bin/python tools/demo.py
 
+.PHONY: bench
+bench: setup ## Measure a synthesis, beside an empty app and the prebuilt package.
+	@$(VENV)/bin/python tools/bench.py
+
+.PHONY: diagram
+diagram: synth ## Draw what terraform/ deploys, as Mermaid.
+	@$(VENV)/bin/python tools/diagram.py terraform
+
 .PHONY: lint
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .

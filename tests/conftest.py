@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from buildkite_agents.node import use_node
+
 ROOT = Path(__file__).resolve().parents[1]
+
+# Before any test imports CDKTF, which takes the first Node.js on PATH otherwise.
+use_node()
 
 # No calls home, by Terraform or the cdktf CLI.
 os.environ["CHECKPOINT_DISABLE"] = "1"

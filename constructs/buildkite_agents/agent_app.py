@@ -12,6 +12,7 @@ from buildkite_agents.agent_stack import AgentStack
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.owned_files import OwnedFiles
 from buildkite_agents.secrets_bucket import BOOTSTRAP_SCRIPT
+from buildkite_agents.summary import summary
 from buildkite_agents.terraform_folder import terraform_folder
 
 
@@ -48,8 +49,17 @@ class AgentApp(cdktf.App):
             raise ConfigError(*conflicts)
         for update in updates:
             update.write()
-        for warning in (warning for stack in stacks for warning in stack.warnings):
-            print(f"warning: {warning}", file=sys.stderr)
+        for stack in stacks:
+            self._tell(stack)
+
+    def _tell(self, stack: AgentStack) -> None:
+        counts = {queue: len(warnings) for queue, warnings in stack.warnings.items()}
+        terminal = sys.stdout.isatty()
+        print(summary(stack.node.id, stack.folder, stack.queues, counts, terminal=terminal))
+        sys.stdout.flush()
+        for warnings in stack.warnings.values():
+            for warning in warnings:
+                print(f"warning: {warning}", file=sys.stderr)
 
     def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
         script = {BOOTSTRAP_SCRIPT: stack.bootstrap_script.read_bytes()}

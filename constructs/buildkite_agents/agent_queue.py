@@ -68,8 +68,12 @@ class AgentQueue:
     """The warnings that are meant: ``always-on``, ``shared-instance``, ``spot``, ``burstable`` or
     ``gp3-iops``."""
 
+    architecture_is_said: bool = field(init=False, repr=False)
+    """Whether the architecture was given, and not derived."""
+
     def __post_init__(self) -> None:
         # By object.__setattr__, the documented way to derive a frozen dataclass's field.
+        object.__setattr__(self, "architecture_is_said", bool(self.architecture))
         if not self.architecture:
             derived = instance_types.architecture(str(self.instance_type))
             object.__setattr__(self, "architecture", derived)

@@ -122,12 +122,13 @@ class AgentStack(cdktf.TerraformStack):
         """Whether only the resources are written there."""
         self.bootstrap_script = bootstrap_script
         """The script that each new instance runs."""
-        self.warnings = [
-            warning
+        self.queues = tuple(queues)
+        """The queues."""
+        self.warnings = {
+            queue.name: risks.warnings(queue, catalogue.load(queue.stack_version))
             for queue in queues
-            for warning in risks.warnings(queue, catalogue.load(queue.stack_version))
-        ]
-        """What is legal and may not be meant, a line each."""
+        }
+        """What is legal and may not be meant, a line each, by queue."""
 
         tags = {"Project": project, "Environment": environment}
         self._require_versions(write_only=token_version is not None)

@@ -20,6 +20,10 @@ from buildkite_agents.stack_parameters import OWNERS, Wiring, default_parameters
 _QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # S3's rule for a bucket's name, of which these are the start.
 _PREFIX_PART = re.compile(r"[a-z][a-z0-9-]*")
+# What EC2's instance types look like, but for Macs.
+_NEW_TYPE = re.compile(
+    r"(?!mac)[a-z]{1,5}[0-9]+[a-z0-9-]*\.([0-9]*(nano|micro|small|medium|x?large)|metal[a-z0-9-]*)"
+)
 # What both templates admit as the token's path, but for an ARN: this program makes the parameter.
 _TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
 # What a queue's stack is wired to is Terraform's to know.
@@ -292,8 +296,8 @@ def _check_instance_type(instance_type: str, queue: AgentQueue) -> str | None:
     if not isinstance(instance_type, str):
         return f"must be text, such as 'm5.4xlarge', got {instance_type!r}"
     unknown = instance_types.problem(instance_type)
-    if unknown:
-        return unknown
+    if unknown and not (queue.architecture_is_said and _NEW_TYPE.fullmatch(instance_type)):
+        return f"{unknown}; for a newer one, say its architecture"
     architecture = instance_types.architecture(instance_type)
     if architecture != queue.architecture:
         return (

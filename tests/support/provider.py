@@ -121,6 +121,7 @@ def _rewrite_json(text: str) -> str:
     for resource in (r for named in resources.values() for r in named.values()):
         for tag in _DEFAULT_TAGS:
             resource.get("tags", {}).pop(tag, None)
+        resource.pop("source_hash", None)
         if "depends_on" in resource:
             kept = [on for on in resource["depends_on"] if on.partition(".")[0] not in _SPLIT_OUT]
             resource["depends_on"] = kept

@@ -54,9 +54,9 @@ class Terraform:
             raise AssertionError(f"terraform {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
         return done
 
-    def init(self) -> None:
-        """Get the provider ready."""
-        self.run("init", "-no-color")
+    def init(self, *arguments: str) -> None:
+        """Get the provider and the state ready."""
+        self.run("init", "-no-color", *arguments)
 
     def apply(self, *arguments: str) -> str:
         """Apply without asking; return what was printed."""
@@ -148,10 +148,12 @@ class Plan:
         return not (self.created or self.deleted or self.updated or self.output_changes)
 
 
-def terraform_in(folder: Path, source: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
-    """Terraform, ready in *folder*, with what is in *source* copied to it."""
+def terraform_in(
+    folder: Path, source: Path, aws: LoopbackAws, aws_provider: Provider, *init: str
+) -> Terraform:
+    """Terraform, ready in *folder* with what is in *source*; *init* are arguments to that."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     aws_provider.prepare(folder, aws.endpoint)
     terraform = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
-    terraform.init()
+    terraform.init(*init)
     return terraform

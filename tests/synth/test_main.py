@@ -89,7 +89,8 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(root: Path, tmp_p
             '"t4g.2xlarge"',
             '"t4g.2xlrge"',
             "error: queue 'arm64-t4g-2xlrge-linux': instance_type: 't4g.2xlrge' is no EC2 instance "
-            "type known here (is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)\n",
+            "type known here (is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?); for a newer one, "
+            "say its architecture\n",
         ),
         (
             '"t4g.2xlarge"',

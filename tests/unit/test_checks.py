@@ -43,7 +43,8 @@ def test_the_documented_queues_are_fine() -> None:
         (
             {"more_instance_types": ["m5a.5xlarge"]},
             "more_instance_types: 'm5a.5xlarge' is no EC2 instance type known here "
-            "(is it m5a.xlarge or m5ad.xlarge or m5a.8xlarge?)",
+            "(is it m5a.xlarge or m5ad.xlarge or m5a.8xlarge?); for a newer one, say its "
+            "architecture",
         ),
         (
             {"more_instance_types": ["m6g.4xlarge"]},
@@ -243,3 +244,11 @@ def test_bad_access_is_refused_by_its_field(
 def test_references_are_let_through() -> None:
     access = AgentAccess(managed_policies=["${aws_iam_policy.own.arn}"])
     assert checks.check_access(access, "${aws_kms_key.own.arn}") == []
+
+
+def test_a_type_that_is_too_new_to_be_known_is_fine_with_its_architecture_said() -> None:
+    (problem,) = problems_of(AgentQueue("m99i.4xlarge", name="q"))
+    assert "is no EC2 instance type known here" in problem
+    assert problems_of(AgentQueue("m99i.4xlarge", name="q", architecture="amd64")) == []
+    (problem,) = problems_of(AgentQueue("m99i.4xlrge", name="q", architecture="amd64"))
+    assert "is no EC2 instance type known here" in problem

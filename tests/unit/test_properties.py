@@ -4,6 +4,7 @@ A nightly run is ``HYPOTHESIS_PROFILE=nightly make test``, of 10,000 cases a pro
 """
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from hypothesis import assume, given
@@ -13,6 +14,7 @@ from buildkite_agents import AgentQueue, catalogue, checks, instance_types
 from buildkite_agents.names import Names
 from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
 
+FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
 NAMES = Names("conbench", "prod")
 WIRING = Wiring("V", "S", "I", "U", "T", "P", None, "B", "R")
 
@@ -86,7 +88,9 @@ def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: Age
 
 
 def replaced(queue: AgentQueue, **changes: Any) -> AgentQueue:
-    settings = {name: getattr(queue, name) for name in queue.__dataclass_fields__ if name != "_"}
+    settings = {field.name: getattr(queue, field.name) for field in fields(queue) if field.init}
+    # It follows from the instance type, and said it would admit types that are not known here.
+    del settings["architecture"]
     instance_type = changes.pop("instance_type", settings.pop("instance_type"))
     settings.pop("instance_type", None)
     return AgentQueue(instance_type, **{**settings, **changes})
@@ -145,11 +149,8 @@ def test_a_bad_parameter_is_refused_by_its_name(queue: AgentQueue, data: st.Data
     assert any(repr(name) in problem for problem in problems), problems
 
 
-@given(
-    st.dictionaries(st.sampled_from(sorted(AgentQueue.__dataclass_fields__)), ANYTHING), ANYTHING
-)
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING), ANYTHING)
 def test_nothing_at_all_makes_a_traceback(settings: dict[str, Any], instance_type: Any) -> None:
-    settings.pop("_", None)
     settings.pop("instance_type", None)
     for problem in checks.check_queues([AgentQueue(instance_type, **settings)], NAMES):
         assert "\n" not in problem

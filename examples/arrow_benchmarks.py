@@ -1,0 +1,17 @@
+"""The three queues of the Arrow benchmarks: the least that there is to say."""
+
+from pathlib import Path
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack
+
+app = AgentApp()
+AgentStack(
+    app,
+    queues=[
+        AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
+        AgentQueue("m5.4xlarge"),
+        AgentQueue("c6a.4xlarge"),
+    ],
+    bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
+)
+app.synth()

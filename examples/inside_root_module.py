@@ -1,0 +1,19 @@
+"""Inside a root module of your own, which has the provider, the variables and the network."""
+
+from pathlib import Path
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, Network
+
+app = AgentApp()
+AgentStack(
+    app,
+    queues=[AgentQueue("m5.4xlarge")],
+    network=Network(
+        vpc_id="${aws_vpc.main.id}",
+        subnet_ids=["${aws_subnet.public[0].id}", "${aws_subnet.public[1].id}"],
+    ),
+    folder="terraform",
+    inside_root_module=True,
+    bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
+)
+app.synth()

@@ -1,0 +1,18 @@
+"""Secrets encrypted by a key of your own, and a cap on what agents may ever do."""
+
+from pathlib import Path
+
+from buildkite_agents import AgentAccess, AgentApp, AgentQueue, AgentStack
+
+app = AgentApp()
+AgentStack(
+    app,
+    queues=[AgentQueue("m5.4xlarge", parameters={"ECRAccessPolicy": "none"})],
+    kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+    access=AgentAccess(
+        ecr_repositories=["arrow/*"],
+        permissions_boundary="arn:aws:iam::123456789012:policy/agents-at-most",
+    ),
+    bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
+)
+app.synth()

@@ -1,0 +1,14 @@
+"""Terraform's state in S3, locked by a file beside it: for more than one person."""
+
+from pathlib import Path
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, S3Backend
+
+app = AgentApp()
+AgentStack(
+    app,
+    queues=[AgentQueue("m5.4xlarge")],
+    backend=S3Backend(bucket="acme-terraform-states", region="us-east-1"),
+    bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
+)
+app.synth()

@@ -1,0 +1,24 @@
+"""Many teams' queues, from a TOML file that they edit themselves."""
+
+import sys
+from pathlib import Path
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HERE = Path(__file__).parent
+queues = tomllib.loads((HERE / "teams.toml").read_text())["queue"]
+
+app = AgentApp()
+AgentStack(
+    app,
+    project="acme",
+    organization="acme-inc",
+    queues=[AgentQueue(queue.pop("instance_type"), **queue) for queue in queues],
+    bootstrap_script=HERE.parent / "bootstrap" / "buildkite-bootstrap.sh",
+)
+app.synth()

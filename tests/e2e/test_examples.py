@@ -1,0 +1,65 @@
+"""Each example, synthesized and applied."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider
+from support.terraform import Terraform, terraform_in
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.py"))
+LAYOUT = Path(__file__).parent / "documented-layout"
+STATES = "acme-terraform-states"
+
+
+def backend_on_loopback(endpoint: str) -> list[str]:
+    settings = {
+        "endpoints": f'{{s3="{endpoint}"}}',
+        "use_path_style": "true",
+        "skip_credentials_validation": "true",
+        "skip_requesting_account_id": "true",
+        "skip_metadata_api_check": "true",
+        "access_key": "testing",
+        "secret_key": "testing",
+    }
+    return [f"-backend-config={name}={value}" for name, value in settings.items()]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_it_applies_clean(
+    example: Path, root: Path, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    synthesized = tmp_path / "synthesized"
+    synthesized.mkdir()
+    done = subprocess.run(
+        [sys.executable, example],
+        cwd=synthesized,
+        env={"PYTHONPATH": f"{root}:{root / 'constructs'}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "warning" not in done.stderr
+    folders = [path for path in synthesized.iterdir() if path.name != "cdktf.out"]
+    assert folders
+    for folder in folders:
+        if example.stem == "inside_root_module":
+            for name in ("main.tf", "variables.tf", "vpc.tf"):
+                (folder / name).write_text((LAYOUT / name).read_text())
+        tf = apply(folder, tmp_path / "applied" / folder.name, aws, aws_provider)
+        assert tf.plan().is_empty
+
+
+def apply(source: Path, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
+    arguments: list[str] = []
+    if '"s3"' in "".join(path.read_text() for path in source.glob("main.tf.json")):
+        aws.client("s3").create_bucket(Bucket=STATES)
+        arguments = backend_on_loopback(aws.endpoint)
+    tf = terraform_in(folder, source, aws, aws_provider, *arguments)
+    tf.apply()
+    if arguments:
+        state = aws.client("s3").list_objects_v2(Bucket=STATES)["Contents"]
+        assert [entry["Key"] for entry in state] == ["conbench-prod/terraform.tfstate"]
+    return tf
