@@ -1,18 +1,17 @@
 """The tool that makes a catalogue from a published template."""
 
-import importlib.util
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support.tools import load_tool
 
 from buildkite_agents import ConfigError, catalogue
 
@@ -36,16 +35,7 @@ Resources:
 """
 
 
-def load_tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("catalogue_tool", ROOT / "tools/catalogue.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-tool: Any = load_tool()
+tool = load_tool("catalogue")
 
 
 def make(text: str) -> Any:

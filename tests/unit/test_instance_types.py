@@ -1,9 +1,7 @@
 """Instance types and their architectures."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
+from support.tools import load_tool
 
 from buildkite_agents import catalogue, instance_types
 
@@ -41,10 +39,6 @@ def test_a_mac_is_refused() -> None:
     assert "which the Elastic CI Stack does not run on" in str(instance_types.problem("mac2.metal"))
 
 
-def test_the_known_types_are_those_of_the_installed_botocore(root: Path) -> None:
-    spec = importlib.util.spec_from_file_location("tool", root / "tools" / "instance_types.py")
-    assert spec is not None
-    assert spec.loader is not None
-    tool = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(tool)
+def test_the_known_types_are_those_of_the_installed_botocore() -> None:
+    tool = load_tool("instance_types")
     assert tool.DATA.read_text() == tool.render(), "run: python tools/instance_types.py"
