@@ -215,7 +215,8 @@ def test_what_is_deleted_behind_its_back_is_made_again(
     tf = deployment.synthesize()
     tf.apply()
     s3 = aws.client("s3")
-    s3.delete_object(Bucket=BUCKET, Key=SCRIPT_KEY)
+    for version in s3.list_object_versions(Bucket=BUCKET)["Versions"]:
+        s3.delete_object(Bucket=BUCKET, Key=SCRIPT_KEY, VersionId=version["VersionId"])
     s3.delete_public_access_block(Bucket=BUCKET)
     s3.delete_bucket(Bucket=BUCKET)
     aws.client("ssm").delete_parameter(Name="/buildkite/agent-token")
