@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = 5
+RUNS = 3
 COUNTS = (3, 30, 300, 1000)
 
 _FLOOR = """
@@ -81,21 +81,21 @@ class Measure:
 
 def measure(code: str, *, queues: int = 3, cold: bool = False, runs: int = RUNS) -> Measure:
     """Run a program several times, each in a folder of its own."""
-    warm = tempfile.mkdtemp()
-    results = []
-    # The first of warm runs fills the caches, and does not count.
-    for turn in range(runs if cold else runs + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            result = _run(code, queues, Path(folder), Path(folder if cold else warm))
-        if cold or turn:
-            results.append(result)
-    return Measure(
-        statistics.median(seconds for seconds, _ in results),
-        statistics.median(mebibytes for _, mebibytes in results),
-    )
+    with tempfile.TemporaryDirectory() as warm:
+
+        def run(*, watch_memory: bool = False) -> tuple[float, float]:
+            with tempfile.TemporaryDirectory() as folder:
+                caches = Path(folder if cold else warm)
+                return _run(code, queues, Path(folder), caches, watch_memory=watch_memory)
+
+        # A run of its own, as looking slows it down; for the warm runs it fills the caches too.
+        _, mebibytes = run(watch_memory=True)
+        return Measure(statistics.median(run()[0] for _ in range(runs)), mebibytes)
 
 
-def _run(code: str, queues: int, folder: Path, caches: Path) -> tuple[float, float]:
+def _run(
+    code: str, queues: int, folder: Path, caches: Path, *, watch_memory: bool
+) -> tuple[float, float]:
     script = str(ROOT / "bootstrap" / "buildkite-bootstrap.sh")
     environment = {
         **os.environ,
@@ -112,9 +112,10 @@ def _run(code: str, queues: int, folder: Path, caches: Path) -> tuple[float, flo
         stderr=subprocess.DEVNULL,
     )
     peak = 0.0
-    while process.poll() is None:
+    while watch_memory and process.poll() is None:
         peak = max(peak, _memory(process.pid))
         time.sleep(0.01)
+    process.wait()
     seconds = time.perf_counter() - started
     if process.returncode != 0:
         sys.exit("error: a program of the benchmark failed")
@@ -151,7 +152,7 @@ def main() -> None:
         print(_row(f"empty cdktf app, {caches}", floor, floor), flush=True)
         ours = measure(_PROGRAM, cold=cold)
         print(_row(f"this program, {caches}", ours, floor), flush=True)
-        whole = measure(_PREBUILT + _PROGRAM, cold=cold, runs=3)
+        whole = measure(_PREBUILT + _PROGRAM, cold=cold)
         print(_row(f"on the prebuilt package, {caches}", whole, floor), flush=True)
         print(
             f"\n{caches}: {whole.seconds / ours.seconds:.1f} times as fast as on it\n", flush=True
@@ -159,9 +160,8 @@ def main() -> None:
     print(header.format("queues", "s", "x empty", "MiB", "x empty"))
     print("| --- | ---: | ---: | ---: | ---: |")
     for count in COUNTS:
-        runs = RUNS if count < 300 else 3
-        empty = measure(_RESOURCES, queues=count, runs=runs)
-        print(_row(str(count), measure(_PROGRAM, queues=count, runs=runs), empty), flush=True)
+        empty = measure(_RESOURCES, queues=count)
+        print(_row(str(count), measure(_PROGRAM, queues=count), empty), flush=True)
 
 
 if __name__ == "__main__":
