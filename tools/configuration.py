@@ -13,10 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "constructs")]
 
-from buildkite_agents import catalogue, variables  # noqa: E402
+from buildkite_agents import AgentStack, catalogue, variables  # noqa: E402
 from buildkite_agents.agent_access import AgentAccess  # noqa: E402
 from buildkite_agents.agent_queue import DEFAULT_STACK_VERSION, AgentQueue  # noqa: E402
-from buildkite_agents.agent_stack import AgentStack  # noqa: E402
 from buildkite_agents.backend import S3Backend  # noqa: E402
 from buildkite_agents.network import Network  # noqa: E402
 from buildkite_agents.risks import RISKS  # noqa: E402

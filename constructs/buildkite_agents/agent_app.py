@@ -28,14 +28,22 @@ class AgentApp(cdktf.App):
         # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
         outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
         super().__init__(outdir=str(outdir.absolute()))
+        self._problems: list[tuple[str, Sequence[str]]] = []
+
+    def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
+        """Take the problems of a stack that was refused, to be told by :meth:`synth`."""
+        self._problems.append((stack, problems))
 
     def synth(self) -> None:
         """Write all stacks, each form whole or not at all.
 
         Raises:
-            ConfigError: a file that would be written over is not this program's, or was edited
-                since; no stack's folder has been written to then.
+            ConfigError: a stack was refused, and every problem of all of them is told; or a file
+                that would be written over is not this program's, or was edited since. No stack's
+                folder has been written to then.
         """
+        if self._problems:
+            raise ConfigError(*self._all_problems())
         if self.hcl_output:
             raise ConfigError(
                 "cdktf's --hcl leaves out the moves of existing stacks: synthesize without it"
@@ -51,6 +59,14 @@ class AgentApp(cdktf.App):
             update.write()
         for stack in stacks:
             self._tell(stack)
+
+    def _all_problems(self) -> list[str]:
+        several = len(self.node.children) > 1
+        return [
+            f"{stack}: {problem}" if several else problem
+            for stack, problems in self._problems
+            for problem in problems
+        ]
 
     def _tell(self, stack: AgentStack) -> None:
         counts = {queue: len(warnings) for queue, warnings in stack.warnings.items()}

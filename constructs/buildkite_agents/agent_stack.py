@@ -91,7 +91,9 @@ class AgentStack(cdktf.TerraformStack):
                 was lost: Terraform then imports it. For one apply; take it out again after that.
 
         Raises:
-            ConfigError: something given cannot work; every problem of this stack is in it.
+            ConfigError: something given cannot work; every problem of this stack is in it. In an
+                :class:`~buildkite_agents.AgentApp` it is its ``synth`` that raises it, for all
+                stacks together.
         """
         names = Names(project, environment, token_parameter)
         bootstrap_script = Path(bootstrap_script)
@@ -113,7 +115,8 @@ class AgentStack(cdktf.TerraformStack):
                 "environment or project"
             )
         if problems:
-            raise ConfigError(*problems)
+            self._refuse(scope, names, problems)
+            return
 
         super().__init__(scope, names.prefix)
         self.folder = Path(folder or _default_folder(environment))
@@ -209,6 +212,14 @@ class AgentStack(cdktf.TerraformStack):
                     as_documented=as_documented,
                 )
             )
+
+    def _refuse(self, scope: Construct, names: Names, problems: Sequence[str]) -> None:
+        collect = getattr(scope, "collect_problems", None)
+        if collect is None:
+            raise ConfigError(*problems)
+        # An empty stack, which is never synthesized: the app tells the problems of all of them.
+        super().__init__(scope, f"refused-{len(scope.node.children)}")
+        collect(names.prefix, problems)
 
     def _require_versions(self, *, write_only: bool) -> None:
         terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS

@@ -152,6 +152,9 @@ def test_what_is_changed_behind_its_back_is_shown_and_restored(
     s3.put_object(Bucket=BUCKET, Key=SCRIPT_KEY, Body=b"something else")
     s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": []})
     s3.delete_bucket_encryption(Bucket=BUCKET)
+    s3.delete_bucket_policy(Bucket=BUCKET)
+    s3.delete_bucket_lifecycle(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
     s3.put_public_access_block(
         Bucket=BUCKET,
         PublicAccessBlockConfiguration={
@@ -193,15 +196,19 @@ def test_what_is_changed_behind_its_back_is_shown_and_restored(
         f"aws_cloudformation_stack.{ARM}": "parameters",
         "aws_s3_bucket.buildkite_secrets": "tags",
     }
-    recreated: set[str] = set()
+    recreated = {"aws_s3_bucket_policy.buildkite_secrets"}
     if not aws_provider.is_version_3:
-        recreated.add("aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets")
+        expected["aws_s3_bucket_versioning.buildkite_secrets"] = "versioning_configuration"
+        recreated |= {
+            "aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets",
+            "aws_s3_bucket_lifecycle_configuration.buildkite_secrets",
+        }
     assert (plan.created, plan.updated, plan.deleted) == (recreated, set(expected), set())
     for address, attribute in expected.items():
         assert attribute in plan.changed_attributes(address)
     if aws_provider.is_version_3:
-        encryption = "server_side_encryption_configuration"
-        assert encryption in plan.changed_attributes("aws_s3_bucket.buildkite_secrets")
+        of_bucket = plan.changed_attributes("aws_s3_bucket.buildkite_secrets")
+        assert {"server_side_encryption_configuration", "versioning", "lifecycle_rule"} <= of_bucket
 
     tf.apply()
     assert tf.plan().is_empty

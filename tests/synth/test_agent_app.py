@@ -112,8 +112,26 @@ def test_environments_in_one_folder_are_refused(bootstrap_script: Path) -> None:
 def test_one_environment_twice_is_refused(bootstrap_script: Path) -> None:
     app = AgentApp()
     AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
     with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
-        AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+        app.synth()
+
+
+def test_every_problem_of_every_stack_is_told_together(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    bad = [AgentQueue("m5.large", name="q", max_size=0, idle_minutes=0)]
+    AgentStack(app, environment="prod", queues=bad, bootstrap_script=bootstrap_script)
+    AgentStack(app, environment="staging", queues=bad, bootstrap_script="no-script")
+    with pytest.raises(ConfigError) as refused:
+        app.synth()
+    assert str(refused.value).splitlines() == [
+        "error: conbench-prod: queue 'q': max_size must be at least 1, got 0",
+        "error: conbench-prod: queue 'q': idle_minutes must be at least 1, got 0",
+        "error: conbench-staging: bootstrap_script: there is no file no-script",
+        "error: conbench-staging: queue 'q': max_size must be at least 1, got 0",
+        "error: conbench-staging: queue 'q': idle_minutes must be at least 1, got 0",
+    ]
+    assert not Path("cdktf.out/manifest.json").exists()
 
 
 def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
