@@ -26,7 +26,7 @@ _ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
 
 _ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
 _DEFAULT_TAGS = ("Project", "Environment")
-_SERVICES = ("cloudformation", "ec2", "iam", "s3", "ssm", "sts")
+_SERVICES = ("cloudformation", "ec2", "iam", "kms", "s3", "ssm", "sts")
 
 
 class Provider:
