@@ -102,7 +102,7 @@ $(VENV)/.packages: $(PIPENV) Pipfile.lock pyproject.toml
 		printf '%s\n' 'Installing Node.js from PyPI into $(VENV) ...' >&2; \
 		$(PIPENV) sync --categories node >&2; \
 	fi
-	@$(VENV)/bin/python -c 'import imports'
+	@env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -c 'from buildkite_agents import AgentApp' # fills caches
 	@touch $@
 
 $(VENV)/.dev-packages: $(VENV)/.packages

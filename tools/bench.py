@@ -8,6 +8,7 @@ the result: the times are this machine's.
 A cold run has no bytecode and no jsii cache. The bindings in imports/ are there: set-up makes them.
 """
 
+import importlib
 import os
 import platform
 import statistics
@@ -15,23 +16,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from buildkite_agents.node import use_node
+
 ROOT = Path(__file__).resolve().parents[1]
-RUNS = 3
+QUICK_RUNS = 15
+SLOW_RUNS = 3
 COUNTS = (3, 30, 300, 1000)
 
-_FLOOR = """
-from buildkite_agents.node import use_node
-use_node()
+EMPTY = """
 import cdktf
 app = cdktf.App()
 stack = cdktf.TerraformStack(app, "empty")
 cdktf.LocalBackend(stack, path="terraform.tfstate")
 app.synth()
 """
-_PROGRAM = """
+PROGRAM = """
 import sys
 from buildkite_agents import AgentApp, AgentQueue, AgentStack
 app = AgentApp()
@@ -42,28 +45,24 @@ AgentStack(
 )
 app.synth()
 """
-_PREBUILT = """
+PREBUILT = (
+    """
 import importlib, sys
-from buildkite_agents.node import use_node
-use_node()
 from imports import AWS_SUBMODULES
 for name in AWS_SUBMODULES:
     module = importlib.import_module(f"cdktf_cdktf_provider_aws.{name}")
     sys.modules[f"imports.aws.{name}"] = module
 """
-_RESOURCES = """
+    + PROGRAM
+)
+RESOURCES = """
 import sys
-from buildkite_agents.node import use_node
-use_node()
 import cdktf
 app = cdktf.App()
 stack = cdktf.TerraformStack(app, "resources")
 cdktf.LocalBackend(stack, path="terraform.tfstate")
 for n in range(int(sys.argv[2])):
-    resource = cdktf.TerraformResource(
-        stack, f"q{n}", terraform_resource_type="aws_cloudformation_stack"
-    )
-    resource.override_logical_id(f"r{n}")
+    cdktf.TerraformResource(stack, f"q{n}", terraform_resource_type="aws_cloudformation_stack")
 app.synth()
 """
 
@@ -79,18 +78,27 @@ class Measure:
     """The peak of all of its processes together, Node.js included."""
 
 
-def measure(code: str, *, queues: int = 3, cold: bool = False, runs: int = RUNS) -> Measure:
-    """Run a program several times, each in a folder of its own."""
+def measure(
+    programs: Mapping[str, str], *, runs: int, queues: int = 3, cold: bool = False
+) -> dict[str, Measure]:
+    """Run each program several times, in turn, so that a busy moment of the machine hits all."""
     with tempfile.TemporaryDirectory() as warm:
 
-        def run(*, watch_memory: bool = False) -> tuple[float, float]:
+        def run(code: str, *, watch_memory: bool = False) -> tuple[float, float]:
             with tempfile.TemporaryDirectory() as folder:
                 caches = Path(folder if cold else warm)
                 return _run(code, queues, Path(folder), caches, watch_memory=watch_memory)
 
-        # A run of its own, as looking slows it down; for the warm runs it fills the caches too.
-        _, mebibytes = run(watch_memory=True)
-        return Measure(statistics.median(run()[0] for _ in range(runs)), mebibytes)
+        if not cold:
+            for code in programs.values():
+                run(code)
+        # A run of its own, as looking slows it down.
+        memory = {name: run(code, watch_memory=True)[1] for name, code in programs.items()}
+        times: dict[str, list[float]] = {name: [] for name in programs}
+        for _ in range(runs):
+            for name, code in programs.items():
+                times[name].append(run(code)[0])
+    return {name: Measure(statistics.median(times[name]), memory[name]) for name in programs}
 
 
 def _run(
@@ -100,6 +108,7 @@ def _run(
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'constructs'}",
+        "PYTHONDONTWRITEBYTECODE": "",
         "PYTHONPYCACHEPREFIX": str(caches / "pycache"),
         "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(caches / "jsii"),
     }
@@ -136,32 +145,40 @@ def _memory(pid: int) -> float:
 def _row(name: str, measured: Measure, floor: Measure) -> str:
     memory = measured.mebibytes / floor.mebibytes if floor.mebibytes else 0
     return (
-        f"| {name:34} | {measured.seconds:7.2f} | {measured.seconds / floor.seconds:8.2f} "
+        f"| {name:26} | {measured.seconds:7.2f} | {measured.seconds / floor.seconds:8.2f} "
         f"| {measured.mebibytes:7.0f} | {memory:8.2f} |"
     )
 
 
+def _print_header() -> None:
+    print("| program                    |       s |  x floor |     MiB |  x floor |")
+    print("| -------------------------- | ------: | -------: | ------: | -------: |")
+
+
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure, and print the tables."""
+    use_node()  # the same one for all
+    importlib.import_module("imports")  # makes the bindings
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
-    header = "| {:34} | {:>7} | {:>8} | {:>7} | {:>8} |"
-    print(header.format("program", "s", "x floor", "MiB", "x floor"))
-    print("| --- | ---: | ---: | ---: | ---: |")
+    _print_header()
     for caches, cold in (("warm", False), ("cold", True)):
-        floor = measure(_FLOOR, cold=cold)
-        print(_row(f"empty cdktf app, {caches}", floor, floor), flush=True)
-        ours = measure(_PROGRAM, cold=cold)
-        print(_row(f"this program, {caches}", ours, floor), flush=True)
-        whole = measure(_PREBUILT + _PROGRAM, cold=cold)
-        print(_row(f"on the prebuilt package, {caches}", whole, floor), flush=True)
+        runs = SLOW_RUNS if cold else QUICK_RUNS
+        quick = measure({"floor": EMPTY, "ours": PROGRAM}, runs=runs, cold=cold)
+        prebuilt = measure({"prebuilt": PREBUILT}, runs=SLOW_RUNS, cold=cold)["prebuilt"]
+        floor, ours = quick["floor"], quick["ours"]
+        print(_row(f"empty CDKTF app, {caches}", floor, floor))
+        print(_row(f"this program, {caches}", ours, floor))
+        print(_row(f"prebuilt package, {caches}", prebuilt, floor))
+        ratio = prebuilt.seconds / ours.seconds
         print(
-            f"\n{caches}: {whole.seconds / ours.seconds:.1f} times as fast as on it\n", flush=True
+            f"\nWith {caches} caches {ratio:.1f} times as fast as on the prebuilt package.\n",
+            flush=True,
         )
-    print(header.format("queues", "s", "x empty", "MiB", "x empty"))
-    print("| --- | ---: | ---: | ---: | ---: |")
+    _print_header()
     for count in COUNTS:
-        empty = measure(_RESOURCES, queues=count)
-        print(_row(str(count), measure(_PROGRAM, queues=count), empty), flush=True)
+        both = measure({"empty": RESOURCES, "ours": PROGRAM}, runs=SLOW_RUNS, queues=count)
+        print(_row(f"{count} empty resources", both["empty"], both["empty"]))
+        print(_row(f"{count} queues", both["ours"], both["empty"]), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """Buildkite agents on AWS: queues said in Python, synthesized to Terraform JSON by CDKTF."""
 
+import contextlib
+import gc
 import importlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from buildkite_agents.agent_access import AgentAccess
@@ -34,13 +37,27 @@ def __getattr__(name: str) -> Any:
 
     use_node()
     try:
-        module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
+        with _garbage_uncollected():
+            module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the Python package {error.name!r} is not installed: run `make setup`, "
             "or install the Pipfile's packages"
         ) from None
     return getattr(module, name)
+
+
+@contextlib.contextmanager
+def _garbage_uncollected() -> Iterator[None]:
+    """Look for no garbage: loading CDKTF makes none, of so many objects that looking costs time."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if collects:
+            gc.enable()
 
 
 show_config_errors_plainly()

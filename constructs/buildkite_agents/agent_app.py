@@ -71,7 +71,7 @@ class AgentApp(cdktf.App):
     def _tell(self, stack: AgentStack) -> None:
         counts = {queue: len(warnings) for queue, warnings in stack.warnings.items()}
         terminal = sys.stdout.isatty()
-        print(summary(stack.node.id, stack.folder, stack.queues, counts, terminal=terminal))
+        print(summary(stack.name, stack.folder, stack.queues, counts, terminal=terminal))
         sys.stdout.flush()
         for warnings in stack.warnings.values():
             for warning in warnings:
@@ -79,7 +79,7 @@ class AgentApp(cdktf.App):
 
     def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
         script = {BOOTSTRAP_SCRIPT: stack.bootstrap_script.read_bytes()}
-        cdktf_folder = Path(self.outdir, "stacks", stack.node.id)
+        cdktf_folder = Path(self.outdir, "stacks", stack.name)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         files = terraform_folder(configuration, only_resources=stack.inside_root_module)
         if stack.bootstrap_script.resolve() == (stack.folder / BOOTSTRAP_SCRIPT).resolve():
@@ -93,7 +93,7 @@ class AgentApp(cdktf.App):
 def _check_folders(stacks: Sequence[AgentStack]) -> None:
     writers: dict[Path, str] = {}
     for stack in stacks:
-        name = stack.node.id
+        name = stack.name
         other = writers.setdefault(stack.folder.resolve(), name)
         if other != name:
             raise ConfigError(

@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cdktf import TerraformLocal, TerraformVariable
-from constructs import Construct
+from cdktf import TerraformLocal, TerraformStack
 
 from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_token import AgentToken
@@ -22,18 +21,17 @@ _PUSH = [
 _LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
-class AgentPolicy(Construct):
+class AgentPolicy(IamPolicy):
     """The IAM policy that each queue's instance role gets: secrets, images and logs."""
 
     def __init__(
         self,
-        scope: Construct,
-        id_: str,
+        scope: TerraformStack,
         *,
         name: str,
         secrets_bucket: SecretsBucket,
         token: AgentToken,
-        region: TerraformVariable,
+        region: str,
         access: AgentAccess,
         as_documented: bool,
         tags: Mapping[str, str],
@@ -42,7 +40,6 @@ class AgentPolicy(Construct):
 
         Args:
             scope: The stack.
-            id_: The construct's id.
             name: The policy's name.
             secrets_bucket: The bucket to read, and never to write: the bootstrap script, which
                 runs as root, lies in it.
@@ -52,55 +49,50 @@ class AgentPolicy(Construct):
             as_documented: Whether it is the wide policy of the documented layout.
             tags: The policy's tags.
         """
-        super().__init__(scope, id_)
-        bucket_arn = secrets_bucket.bucket.arn
         statements = (
-            _documented_statements(bucket_arn)
+            _documented_statements(secrets_bucket.arn)
             if as_documented
-            else _statements(self, secrets_bucket, token, region, access)
+            else _statements(scope, secrets_bucket, token, region, access)
         )
         document = {
             "Version": "2012-10-17",
             "Statement": [*statements, *map(dict, access.statements)],
         }
-        self.policy = IamPolicy(
-            self,
-            "policy",
+        super().__init__(
+            scope,
+            "buildkite_agent",
             name=name,
             description="IAM policy for Buildkite agents",
             # In the form of Terraform's jsonencode, which existing states have.
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
             tags=tags,
         )
-        self.policy.override_logical_id("buildkite_agent")
-        """The policy itself."""
 
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
     return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
 
 
-def _local(scope: Construct, name: str, expression: str) -> str:
-    local = TerraformLocal(scope, name, expression)
-    local.override_logical_id(name)
-    return local.as_string
+def _local(scope: TerraformStack, name: str, expression: str) -> str:
+    TerraformLocal(scope, name, expression)
+    return f"${{local.{name}}}"
 
 
 def _statements(
-    scope: Construct,
+    scope: TerraformStack,
     secrets_bucket: SecretsBucket,
     token: AgentToken,
-    region: TerraformVariable,
+    region: str,
     access: AgentAccess,
 ) -> list[dict[str, Any]]:
-    token_arn = token.parameter.arn
+    token_arn = token.arn
     # From the token's ARN, so that nothing has to be looked up. Locals, as an expression with
     # quotes in it could not stand in the policy's JSON.
     partition, account = (
         _local(scope, name, f'${{element(split(":", {token_arn}), {index})}}')
         for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))
     )
-    bucket_arn = secrets_bucket.bucket.arn
+    bucket_arn = secrets_bucket.arn
     statements = [
         # The bootstrap script fetches the queue's env file, and lists to know whether there is one.
         _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
@@ -111,7 +103,7 @@ def _statements(
         _allow("WriteLogs", _LOG, [f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"]),
     ]
     if access.ecr_repositories:
-        prefix = f"arn:{partition}:ecr:{region.string_value}:{account}:repository"
+        prefix = f"arn:{partition}:ecr:{region}:{account}:repository"
         repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
         statements += [
             # IAM knows no narrower resource for a login.

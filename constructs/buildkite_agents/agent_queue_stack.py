@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from cdktf import ITerraformDependable, Precondition, TerraformResourceLifecycle
-from constructs import Construct
+from cdktf import (
+    ITerraformDependable,
+    Precondition,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 
 from buildkite_agents import catalogue
 from buildkite_agents.agent_queue import AgentQueue
@@ -12,13 +16,15 @@ from buildkite_agents.stack_parameters import Wiring, stack_parameters
 from imports.aws.cloudformation_stack import CloudformationStack
 
 
-class AgentQueueStack(Construct):
-    """A queue's own stack of the official Elastic CI Stack for AWS."""
+class AgentQueueStack(CloudformationStack):
+    """A queue's own stack of the official Elastic CI Stack for AWS.
+
+    Its address is ``aws_cloudformation_stack.QUEUE``.
+    """
 
     def __init__(
         self,
-        scope: Construct,
-        id_: str,
+        scope: TerraformStack,
         *,
         queue: AgentQueue,
         names: Names,
@@ -27,11 +33,10 @@ class AgentQueueStack(Construct):
         depends_on: Sequence[ITerraformDependable],
     ) -> None:
         """Make the stack of *queue*, after all that its instances need at once."""
-        super().__init__(scope, id_)
         name = names.stack(queue.name)
-        self.stack = CloudformationStack(
-            self,
-            "stack",
+        super().__init__(
+            scope,
+            queue.name,
             name=name,
             template_url=catalogue.load(queue.stack_version).template_url,
             capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
@@ -42,8 +47,6 @@ class AgentQueueStack(Construct):
             depends_on=depends_on,
             lifecycle=_preconditions(queue, wiring),
         )
-        self.stack.override_logical_id(queue.name)
-        """The stack itself, at the address ``aws_cloudformation_stack.QUEUE``."""
 
 
 def _preconditions(queue: AgentQueue, wiring: Wiring) -> TerraformResourceLifecycle | None:
@@ -60,7 +63,7 @@ def _preconditions(queue: AgentQueue, wiring: Wiring) -> TerraformResourceLifecy
     if queue.parameters.get("ImageIdParameter"):
         preconditions.append(
             _beside_nothing(
-                wiring.image_id,
+                wiring.image_id(queue.architecture),
                 f"queue {queue.name}: ImageIdParameter does nothing beside an image in "
                 f"buildkite_agent_amis: leave out {queue.architecture}-linux there, or "
                 "ImageIdParameter.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import cdktf
 from constructs import Construct
 
-from buildkite_agents import catalogue, checks, instance_types, risks, variables
+from buildkite_agents import catalogue, checks, risks, variables
 from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_policy import AgentPolicy
 from buildkite_agents.agent_queue import AgentQueue
@@ -119,6 +119,8 @@ class AgentStack(cdktf.TerraformStack):
             return
 
         super().__init__(scope, names.prefix)
+        self.name = names.prefix
+        """The stack's name, for the cdktf CLI and in the names of all that it makes."""
         self.folder = Path(folder or _default_folder(environment))
         """Where the configuration is written for use without the cdktf CLI."""
         self.inside_root_module = inside_root_module
@@ -136,32 +138,32 @@ class AgentStack(cdktf.TerraformStack):
         tags = {"Project": project, "Environment": environment}
         self._require_versions(write_only=token_version is not None)
         self._keep_state(backend, names)
-        region = variables.aws_region(self)
+        region = f"${{{variables.aws_region(self)}}}"
         self._configure_provider(region, variables.aws_profile(self), tags)
         variables.environment(self, environment)
         amis = variables.buildkite_agent_amis(self, {queue.architecture for queue in queues})
         vpc_id, subnets = self._network(network)
 
+        # The ids have an underscore, which a queue's name cannot have: that is an id here too.
         secrets_bucket = SecretsBucket(
             self,
-            "secrets-bucket",
+            "secrets_bucket",
             name=names.secrets_bucket,
             kms_key_arn=kms_key_arn,
             as_documented=as_documented,
             tags=tags,
         )
+        agent_token = variables.buildkite_agent_token(self, ephemeral=token_version is not None)
         token = AgentToken(
             self,
-            "agent-token",
             name=names.token_parameter,
             organization=organization,
-            token=variables.buildkite_agent_token(self, ephemeral=token_version is not None),
+            token=f"${{{agent_token}}}",
             write_only_version=token_version,
             tags=tags,
         )
         policy = AgentPolicy(
             self,
-            "agent-policy",
             name=names.agent_policy,
             secrets_bucket=secrets_bucket,
             token=token,
@@ -170,43 +172,37 @@ class AgentStack(cdktf.TerraformStack):
             as_documented=as_documented,
             tags=tags,
         )
-        ami = {
-            architecture: f'${{lookup({amis.fqn}, "{architecture}-linux", "")}}'
-            for architecture in (instance_types.AMD64, instance_types.ARM64)
-        }
-        agent_queue_stacks = {}
-        for queue in queues:
-            wiring = Wiring(
-                vpc_id=vpc_id,
-                subnets=subnets,
-                image_id=ami[queue.architecture],
-                bootstrap_script_url=secrets_bucket.bootstrap_script_url,
-                token_parameter=token.parameter.name,
-                managed_policy_arns=",".join(
-                    [policy.policy.arn, SSM_AGENT_POLICY, *access.managed_policies]
-                ),
-                permissions_boundary=access.permissions_boundary,
-                secrets_bucket=secrets_bucket.bucket.bucket,
-                region=region.string_value,
-            )
-            agent_queue_stacks[queue.name] = AgentQueueStack(
+        wiring = Wiring(
+            vpc_id=vpc_id,
+            subnets=subnets,
+            amis=amis,
+            bootstrap_script_url=secrets_bucket.bootstrap_script_url,
+            token_parameter=token.name,
+            managed_policy_arns=",".join([policy.arn, SSM_AGENT_POLICY, *access.managed_policies]),
+            permissions_boundary=access.permissions_boundary,
+            secrets_bucket=secrets_bucket.name,
+            region=region,
+        )
+        stacks = {
+            queue.name: AgentQueueStack(
                 self,
-                queue.name,
                 queue=queue,
                 names=names,
                 wiring=wiring,
                 tags=tags,
-                depends_on=[secrets_bucket.bootstrap_script, token.parameter, policy.policy],
+                depends_on=[secrets_bucket.bootstrap_script, token, policy],
             )
-        self._move_from_documented_layout(agent_queue_stacks)
-        self._output(secrets_bucket, agent_queue_stacks)
+            for queue in queues
+        }
+        self._move_from_documented_layout(stacks)
+        self._output(secrets_bucket, stacks)
         if inside_root_module:
-            self._stand_in_for_documented_address(agent_queue_stacks)
+            self._stand_in_for_documented_address(stacks)
         if import_account is not None:
             self._import(
                 import_blocks(
                     names,
-                    agent_queue_stacks,
+                    stacks,
                     account=import_account,
                     bootstrap_key=BOOTSTRAP_KEY,
                     as_documented=as_documented,
@@ -225,9 +221,13 @@ class AgentStack(cdktf.TerraformStack):
         terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS
         if write_only:
             terraform, provider = WRITE_ONLY_TERRAFORM_VERSIONS, WRITE_ONLY_AWS_PROVIDER_VERSIONS
-        self.add_override("terraform.required_version", terraform)
-        self.add_override("terraform.required_providers.aws.source", "hashicorp/aws")
-        self.add_override("terraform.required_providers.aws.version", provider)
+        self.add_override(
+            "terraform",
+            {
+                "required_version": terraform,
+                "required_providers": {"aws": {"source": "hashicorp/aws", "version": provider}},
+            },
+        )
 
     def _keep_state(self, backend: S3Backend | None, names: Names) -> None:
         # Always said: CDKTF's own default is an absolute path of the machine it runs on.
@@ -246,15 +246,15 @@ class AgentStack(cdktf.TerraformStack):
 
     def _configure_provider(
         self,
-        region: cdktf.TerraformVariable,
-        profile: cdktf.TerraformVariable,
+        region: str,
+        profile: str,
         tags: dict[str, str],
     ) -> None:
         AwsProvider(
             self,
-            "aws",
-            region=region.string_value,
-            profile=f'${{{profile.fqn} == "" ? null : {profile.fqn}}}',
+            "aws_provider",
+            region=region,
+            profile=f'${{{profile} == "" ? null : {profile}}}',
             default_tags=[AwsProviderDefaultTags(tags={**tags, "ManagedBy": "terraform"})],
         )
 
@@ -262,8 +262,8 @@ class AgentStack(cdktf.TerraformStack):
         if network is not None:
             return network.vpc_id, ",".join(network.subnet_ids)
         vpc_id = variables.vpc_id(self)
-        subnet_ids = variables.subnet_ids(self, vpc_id)
-        return f"${{{vpc_id.fqn}}}", f'${{join(",", {subnet_ids.fqn})}}'
+        subnet_ids = variables.subnet_ids(self)
+        return f"${{{vpc_id}}}", f'${{join(",", {subnet_ids})}}'
 
     def _move_from_documented_layout(self, stacks: dict[str, AgentQueueStack]) -> None:
         # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for
@@ -285,7 +285,7 @@ class AgentStack(cdktf.TerraformStack):
         cdktf.TerraformLocal(
             self,
             "buildkite_agents",
-            {queue: stack.stack.fqn for queue, stack in stacks.items()},
+            {queue: stack.fqn for queue, stack in stacks.items()},
         )
 
     def _import(self, blocks: Iterable[ImportBlock]) -> None:
@@ -302,7 +302,7 @@ class AgentStack(cdktf.TerraformStack):
             self,
             "buildkite_secrets_bucket",
             description="The S3 bucket of the agents' secrets and their bootstrap script",
-            value=secrets_bucket.bucket.bucket,
+            value=secrets_bucket.name,
         )
         cdktf.TerraformOutput(
             self,
@@ -314,7 +314,7 @@ class AgentStack(cdktf.TerraformStack):
             self,
             "buildkite_stack_names",
             description="The CloudFormation stack of each queue",
-            value={queue: stack.stack.name for queue, stack in stacks.items()},
+            value={queue: stack.name for queue, stack in stacks.items()},
         )
 
 

@@ -28,6 +28,7 @@ _NEW_TYPE = re.compile(
 _TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
 # What a queue's stack is wired to is Terraform's to know.
 _LATER = Wiring(*["${later}"] * len(fields(Wiring)))
+_TAKEN_BY_CDKTF = "backend"
 _LONGEST_ROLE_NAME = 64
 _LONGEST_STACK_NAME = 128
 _LONGEST_BUCKET_NAME = 63
@@ -234,6 +235,11 @@ def _check_queue_name(queue: AgentQueue, names: Names) -> list[str]:
         return [
             "name must be letters, digits and hyphens, starting with a letter, as CloudFormation "
             f"wants its stack's name, got {queue.name!r}"
+        ]
+    if queue.name == _TAKEN_BY_CDKTF:
+        return [
+            f"name must not be {queue.name!r}, which CDKTF keeps for the stack's backend: take "
+            f"another, such as '{queue.name}-builds'"
         ]
     problems = []
     for what, name, longest in (

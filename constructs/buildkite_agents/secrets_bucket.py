@@ -75,9 +75,14 @@ class SecretsBucket(Construct):
         super().__init__(scope, id_)
         self.kms_key_arn = kms_key_arn
         """The key that the bucket's objects are encrypted with, where it is a customer's."""
-        self.bucket = S3Bucket(self, "bucket", bucket=name, tags={**tags, "Name": name})
-        self.bucket.override_logical_id(_NAME)
-        """The bucket itself."""
+        bucket = S3Bucket(self, "bucket", bucket=name, tags={**tags, "Name": name})
+        bucket.override_logical_id(_NAME)
+        # References, each asked for once: to ask is a round trip to Node.js.
+        self._id = bucket.id
+        self.name = bucket.bucket
+        """The bucket's name."""
+        self.arn = bucket.arn
+        """The bucket's ARN."""
 
         # One after the other: S3 answers 409 to changes of one bucket at the same time.
         last: list[ITerraformDependable] = [self._block_public_access()]
@@ -90,7 +95,7 @@ class SecretsBucket(Construct):
         self.bootstrap_script = S3Object(
             self,
             "bootstrap-script",
-            bucket=self.bucket.id,
+            bucket=self._id,
             key=BOOTSTRAP_KEY,
             source=_SOURCE,
             # The ETag of what a KMS key encrypts is no MD5.
@@ -106,13 +111,13 @@ class SecretsBucket(Construct):
     @property
     def bootstrap_script_url(self) -> str:
         """Where an instance fetches its bootstrap script."""
-        return f"s3://{self.bucket.bucket}/{self.bootstrap_script.key}"
+        return f"s3://{self.name}/{self.bootstrap_script.key}"
 
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
         block = S3BucketPublicAccessBlock(
             self,
             "public-access-block",
-            bucket=self.bucket.id,
+            bucket=self._id,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
@@ -133,7 +138,7 @@ class SecretsBucket(Construct):
         encryption = S3BucketServerSideEncryptionConfigurationA(
             self,
             "encryption",
-            bucket=self.bucket.id,
+            bucket=self._id,
             rule=[
                 S3BucketServerSideEncryptionConfigurationRuleA(
                     apply_server_side_encryption_by_default=algorithm,
@@ -151,7 +156,7 @@ class SecretsBucket(Construct):
         controls = S3BucketOwnershipControls(
             self,
             "ownership-controls",
-            bucket=self.bucket.id,
+            bucket=self._id,
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
             depends_on=after,
         )
@@ -162,7 +167,7 @@ class SecretsBucket(Construct):
         versioning = S3BucketVersioningA(
             self,
             "versioning",
-            bucket=self.bucket.id,
+            bucket=self._id,
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
             depends_on=after,
         )
@@ -176,7 +181,7 @@ class SecretsBucket(Construct):
         lifecycle = S3BucketLifecycleConfiguration(
             self,
             "lifecycle-configuration",
-            bucket=self.bucket.id,
+            bucket=self._id,
             rule=[
                 S3BucketLifecycleConfigurationRule(
                     id="expire-replaced-secrets",
@@ -200,15 +205,13 @@ class SecretsBucket(Construct):
         return lifecycle
 
     def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
-        arn = self.bucket.arn
-
         def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
             return {
                 "Sid": sid,
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:*",
-                "Resource": [arn, f"{arn}/*"],
+                "Resource": [self.arn, f"{self.arn}/*"],
                 "Condition": condition,
             }
 
@@ -222,7 +225,7 @@ class SecretsBucket(Construct):
         policy = S3BucketPolicy(
             self,
             "policy",
-            bucket=self.bucket.id,
+            bucket=self._id,
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
             depends_on=after,
         )

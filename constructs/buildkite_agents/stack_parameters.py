@@ -38,13 +38,17 @@ class Wiring:
 
     vpc_id: str
     subnets: str
-    image_id: str
+    amis: str
     bootstrap_script_url: str
     token_parameter: str
     managed_policy_arns: str
     permissions_boundary: str | None
     secrets_bucket: str
     region: str
+
+    def image_id(self, architecture: str) -> str:
+        """The machine image for an architecture; empty for the stack's own."""
+        return f'${{lookup({self.amis}, "{architecture}-linux", "")}}'
 
 
 def stack_parameters(queue: AgentQueue, *, instance_role: str, wiring: Wiring) -> dict[str, str]:
@@ -67,7 +71,7 @@ def own_parameters(
         "BuildkiteAgentTags": queue.agent_tags,
         "BuildkiteAgentTokenParameterStorePath": wiring.token_parameter,
         "BuildkiteQueue": queue.name,
-        "ImageId": wiring.image_id,
+        "ImageId": wiring.image_id(queue.architecture),
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": instance_role,
         "InstanceTypes": ",".join(queue.all_instance_types),

@@ -98,6 +98,24 @@ def test_every_command_of_the_document_is_run_here() -> None:
     assert missing == ['export TF_VAR_buildkite_agent_token="your-buildkite-agent-token"\n']
 
 
+@pytest.mark.parametrize(
+    "commands", [block("make setup-dev"), *code_blocks("contributing.md", "bash")]
+)
+def test_the_ways_to_run_tests_find_tests(root: Path, commands: str) -> None:
+    # The tests themselves are being run, by what runs this one.
+    environment = {**os.environ, "PYTEST_ADDOPTS": "--collect-only --quiet"}
+    done = subprocess.run(
+        ["bash", "-euc", commands],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    collected = re.findall(r"^tests/\S+::", done.stdout, re.MULTILINE)
+    assert collected
+
+
 def test_terraform_output(operator: Operator) -> None:
     output = operator.run(block("terraform -chdir=terraform output"))
     assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in output

@@ -23,6 +23,16 @@ def test_the_bucket(synthesize: Synthesize) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name", ["aws", "agent-policy", "agent-token", "buildkite-agent", "secrets-bucket"]
+)
+def test_a_queue_may_be_called_like_another_part_of_the_stack(
+    synthesize: Synthesize, name: str
+) -> None:
+    resources = synthesize(queues=[AgentQueue("m5.4xlarge", name=name)])["resource"]
+    assert list(resources["aws_cloudformation_stack"]) == [name]
+
+
 def test_the_bucket_blocks_public_access(synthesize: Synthesize) -> None:
     assert synthesize()["resource"]["aws_s3_bucket_public_access_block"] == {
         "buildkite_secrets": {

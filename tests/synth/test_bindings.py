@@ -9,11 +9,13 @@ import tarfile
 import textwrap
 from pathlib import Path
 
+import cdktf
 import pytest
 
 import imports
 from buildkite_agents import ConfigError
 from imports import AWS_SUBMODULES
+from imports.aws.s3_bucket import S3Bucket
 from imports.carver import ASSEMBLY, carve
 
 DISTRIBUTION = "cdktf-cdktf-provider-aws"
@@ -49,7 +51,7 @@ def test_carved_and_prebuilt_synthesize_the_same_in_one_process(root: Path, tmp_
             from buildkite_agents.agent_stack import AgentStack
             app = cdktf.Testing.app()
             stack = AgentStack(app, queues=QUEUES, bootstrap_script=Path(sys.argv[1]))
-            assemblies.add(stack.node.find_child("aws").__jsii_type__.partition(".")[0])
+            assemblies.add(stack.node.find_child("aws_provider").__jsii_type__.partition(".")[0])
             return cdktf.Testing.synth(stack, True)
 
         def forget(prefix):
@@ -73,6 +75,12 @@ def test_carved_and_prebuilt_synthesize_the_same_in_one_process(root: Path, tmp_
     ).splitlines()
     assert "aws_cloudformation_stack" in carved
     assert carved == prebuilt
+
+
+def test_a_value_of_another_type_is_refused() -> None:
+    stack = cdktf.TerraformStack(cdktf.Testing.app(), "stack")
+    with pytest.raises(RuntimeError, match="Key 'bucket': Unable to deserialize value as string"):
+        S3Bucket(stack, "bucket", bucket=5)  # type: ignore[arg-type]
 
 
 def carve_into(target: Path, *submodules: str) -> None:

@@ -94,6 +94,14 @@ def test_a_name_that_cloudformation_refuses_is_refused(name: str) -> None:
     assert problem.startswith(f"queue {name!r}: name must be letters, digits and hyphens")
 
 
+def test_the_name_that_cdktf_has_taken_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", name="backend"))
+    assert problem == (
+        "queue 'backend': name must not be 'backend', which CDKTF keeps for the stack's backend: "
+        "take another, such as 'backend-builds'"
+    )
+
+
 def test_a_name_may_be_as_long_as_its_role_name_can() -> None:
     assert problems_of(AgentQueue("m5.4xlarge", name="q" * 35)) == []
     (problem,) = problems_of(AgentQueue("m5.4xlarge", name="q" * 36))

@@ -8,7 +8,7 @@ from support.documents import code_blocks
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
-# What a test runs or reads, what is drawn or shown, and (sh) what needs AWS or an instance.
+# What a test runs or reads, what is drawn or shown, and (sh) what needs AWS.
 LANGUAGES = {"bash", "python", "yaml", "hcl", "mermaid", "text", "sh"}
 
 
@@ -36,7 +36,7 @@ def test_the_readmes_commands_are_those_that_tests_run() -> None:
 
 def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
     having = {path.name for path in DOCUMENTS if "```bash\n" in path.read_text()}
-    assert having == {"README.md", "operations.md", "successor.md"}
+    assert having == {"README.md", "contributing.md", "operations.md", "successor.md"}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from buildkite_agents.stack_parameters import Wiring, stack_parameters
 WIRING = Wiring(
     vpc_id="VPC",
     subnets="SUBNETS",
-    image_id="IMAGE",
+    amis="AMIS",
     bootstrap_script_url="URL",
     token_parameter="PATH",  # noqa: S106
     managed_policy_arns="POLICIES",
@@ -31,7 +31,7 @@ def test_a_queue_of_defaults_has_the_documented_parameters() -> None:
         "BuildkiteQueue": "arm64-t4g-2xlarge-linux",
         "ECRAccessPolicy": "full",
         "IMDSv2Tokens": "required",
-        "ImageId": "IMAGE",
+        "ImageId": '${lookup(AMIS, "arm64-linux", "")}',
         "InstanceCreationTimeout": "PT15M",
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": "ROLE",

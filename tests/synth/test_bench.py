@@ -1,0 +1,24 @@
+"""The benchmark. What it finds is for people to read: a timed test would fail by chance."""
+
+import pytest
+from support.tools import load_tool
+
+bench = load_tool("bench")
+
+
+@pytest.mark.parametrize("program", ["EMPTY", "PROGRAM", "RESOURCES"])
+def test_each_quick_program_of_the_benchmark_runs(program: str) -> None:
+    measured = bench.measure({program: getattr(bench, program)}, runs=1)[program]
+    assert measured.seconds > 0
+
+
+def test_memory_is_that_of_all_processes_together() -> None:
+    alone = 'import time; data = b"x" * 200_000_000; time.sleep(0.2)'
+    child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {alone!r}], check=True)"
+    measured = bench.measure({"child": child}, runs=1)["child"]
+    assert measured.mebibytes > 200_000_000 / 2**20
+
+
+def test_a_program_that_fails_ends_the_benchmark() -> None:
+    with pytest.raises(SystemExit, match="a program of the benchmark failed"):
+        bench.measure({"broken": "raise SystemExit(3)"}, runs=1)
