@@ -20,9 +20,9 @@ def _variable(
     *,
     default: str | Sequence[str] | Mapping[str, str] | None = None,
     sensitive: bool | None = None,
-    must: Mapping[str, str],
+    must: Sequence[tuple[str, str]] = (),
 ) -> TerraformVariable:
-    """Make a variable. *must* has its conditions, and what is told of a value that fails one."""
+    """Make a variable. *must* has conditions, and what is told of a value that fails each."""
     return TerraformVariable(
         stack,
         name,
@@ -33,7 +33,7 @@ def _variable(
         nullable=False,
         validation=[
             TerraformVariableValidationConfig(condition=f"${{{condition}}}", error_message=message)
-            for condition, message in must.items()
+            for condition, message in must
         ]
         or None,
     )
@@ -47,11 +47,12 @@ def aws_region(stack: TerraformStack) -> str:
         "string",
         "AWS region",
         default="us-east-1",
-        must={
-            'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.aws_region))': (
-                "aws_region must be the name of an AWS region, such as us-east-1."
-            )
-        },
+        must=[
+            (
+                'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.aws_region))',
+                "aws_region must be the name of an AWS region, such as us-east-1.",
+            ),
+        ],
     )
     return "var.aws_region"
 
@@ -64,7 +65,6 @@ def aws_profile(stack: TerraformStack) -> str:
         "string",
         "AWS profile; empty for the default credentials",
         default="",
-        must={},
     )
     return "var.aws_profile"
 
@@ -77,12 +77,13 @@ def environment(stack: TerraformStack, environment: str) -> str:
         "string",
         "Environment; main.py decides it, and any other value is refused",
         default=environment,
-        must={
-            f'var.environment == "{environment}"': (
+        must=[
+            (
+                f'var.environment == "{environment}"',
                 f"This configuration is for the environment {environment}. Another environment is "
-                "another AgentStack in main.py, with a folder of its own."
-            )
-        },
+                "another AgentStack in main.py, with a folder of its own.",
+            ),
+        ],
     )
     return "var.environment"
 
@@ -95,20 +96,23 @@ def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
         "string",
         "Buildkite agent token, best given as TF_VAR_buildkite_agent_token",
         sensitive=True,
-        must={
-            'trimspace(var.buildkite_agent_token) != ""': (
+        must=[
+            (
+                'trimspace(var.buildkite_agent_token) != ""',
                 "buildkite_agent_token must not be empty: set TF_VAR_buildkite_agent_token to an "
-                "agent token of your Buildkite organization."
+                "agent token of your Buildkite organization.",
             ),
-            f'var.buildkite_agent_token != "{TOKEN_PLACEHOLDER}"': (
+            (
+                f'var.buildkite_agent_token != "{TOKEN_PLACEHOLDER}"',
                 "buildkite_agent_token is still the placeholder of the documentation: set "
-                "TF_VAR_buildkite_agent_token to an agent token of your Buildkite organization."
+                "TF_VAR_buildkite_agent_token to an agent token of your Buildkite organization.",
             ),
-            '!can(regex("\\\\s", trimspace(var.buildkite_agent_token))) && '
-            "trimspace(var.buildkite_agent_token) == var.buildkite_agent_token": (
-                "buildkite_agent_token must be the token alone, without spaces or line breaks."
+            (
+                '!can(regex("\\\\s", trimspace(var.buildkite_agent_token))) && '
+                "trimspace(var.buildkite_agent_token) == var.buildkite_agent_token",
+                "buildkite_agent_token must be the token alone, without spaces or line breaks.",
             ),
-        },
+        ],
     )
     if ephemeral:
         # Newer than CDKTF's own variables.
@@ -126,22 +130,25 @@ def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) 
         "AMI for each of amd64-linux and arm64-linux, built from the Elastic CI Stack's own image; "
         "where one is not set, the stack uses its own image",
         default={},
-        must={
-            "alltrue([for key in keys(var.buildkite_agent_amis) : "
-            'contains(["amd64-linux", "arm64-linux"], key)])': (
-                "The keys of buildkite_agent_amis must be amd64-linux or arm64-linux."
+        must=[
+            (
+                "alltrue([for key in keys(var.buildkite_agent_amis) : "
+                'contains(["amd64-linux", "arm64-linux"], key)])',
+                "The keys of buildkite_agent_amis must be amd64-linux or arm64-linux.",
             ),
-            "alltrue([for key in keys(var.buildkite_agent_amis) : "
-            f'contains([{", ".join(served)}], key) || !endswith(key, "64-linux")])': (
+            (
+                "alltrue([for key in keys(var.buildkite_agent_amis) : "
+                f'contains([{", ".join(served)}], key) || !endswith(key, "64-linux")])',
                 "buildkite_agent_amis has an image for an architecture that no queue has: there "
-                f"are queues for {' and '.join(served)} only.".replace('"', "")
+                f"are queues for {' and '.join(served)} only.".replace('"', ""),
             ),
-            "alltrue([for ami in values(var.buildkite_agent_amis) : "
-            'ami == null ? false : can(regex("^(ami-[0-9a-f]{8,17})?$", ami))])': (
+            (
+                "alltrue([for ami in values(var.buildkite_agent_amis) : "
+                'ami == null ? false : can(regex("^(ami-[0-9a-f]{8,17})?$", ami))])',
                 "The values of buildkite_agent_amis must be AMI ids, such as "
-                "ami-0123456789abcdef0, or empty for the stack's own image."
+                "ami-0123456789abcdef0, or empty for the stack's own image.",
             ),
-        },
+        ],
     )
     return "var.buildkite_agent_amis"
 
@@ -154,11 +161,12 @@ def vpc_id(stack: TerraformStack) -> str:
         "string",
         "VPC of the agents; empty: each queue's stack makes one of its own",
         default="",
-        must={
-            'can(regex("^(vpc-[0-9a-f]{8,17})?$", var.vpc_id))': (
-                "vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0, or empty."
-            )
-        },
+        must=[
+            (
+                'can(regex("^(vpc-[0-9a-f]{8,17})?$", var.vpc_id))',
+                "vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0, or empty.",
+            ),
+        ],
     )
     return "var.vpc_id"
 
@@ -171,16 +179,19 @@ def subnet_ids(stack: TerraformStack) -> str:
         "list(string)",
         "Subnets of vpc_id, two or more; empty when that is empty",
         default=[],
-        must={
-            '(var.vpc_id == "") == (length(var.subnet_ids) == 0)': (
-                "vpc_id and subnet_ids go together: set both, or neither."
+        must=[
+            (
+                '(var.vpc_id == "") == (length(var.subnet_ids) == 0)',
+                "vpc_id and subnet_ids go together: set both, or neither.",
             ),
-            "length(var.subnet_ids) != 1": (
-                "subnet_ids must be two or more, which the Elastic CI Stack needs."
+            (
+                "length(var.subnet_ids) != 1",
+                "subnet_ids must be two or more, which the Elastic CI Stack needs.",
             ),
-            'alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])': (
-                "subnet_ids must be ids of subnets, such as subnet-0123456789abcdef0."
+            (
+                'alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])',
+                "subnet_ids must be ids of subnets, such as subnet-0123456789abcdef0.",
             ),
-        },
+        ],
     )
     return "var.subnet_ids"
