@@ -12,6 +12,8 @@ export PIPENV_IGNORE_VIRTUALENVS := 1
 export PIPENV_QUIET := 1
 # Of the AWS package's 2,200 modules a dozen are used: compiling them all takes longer than the rest.
 export PIP_NO_COMPILE := 1
+# Without its bytecode, CDKTF would be compiled at each synth.
+unexport PYTHONDONTWRITEBYTECODE
 # No calls home from cdktf or terraform.
 export CHECKPOINT_DISABLE := 1
 
@@ -30,7 +32,7 @@ TEST_PROCESSES ?= 4
 
 .PHONY: test
 test: setup-dev lint $(CHECKOV) ## Check and test everything.
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo
 demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.
@@ -102,7 +104,7 @@ $(VENV)/.packages: $(PIPENV) Pipfile.lock pyproject.toml
 		printf '%s\n' 'Installing Node.js from PyPI into $(VENV) ...' >&2; \
 		$(PIPENV) sync --categories node >&2; \
 	fi
-	@env -u PYTHONDONTWRITEBYTECODE $(VENV)/bin/python -c 'from buildkite_agents import AgentApp' # fills caches
+	@$(VENV)/bin/python -c 'from buildkite_agents import AgentApp' # which fills the caches
 	@touch $@
 
 $(VENV)/.dev-packages: $(VENV)/.packages

@@ -7,11 +7,12 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_agents import AgentQueue, catalogue, checks, instance_types
+from buildkite_agents import AgentQueue, catalogue, checks
 from buildkite_agents.names import Names
+from buildkite_agents.risks import RISKS
 from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
 
 FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
@@ -67,7 +68,9 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
     max_size = draw(st.integers(1, 1000))
     return AgentQueue(
         draw(st.sampled_from(types)),
-        name=draw(st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,34}\Z")),
+        name=draw(
+            st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,34}\Z").filter(lambda n: n != "backend")
+        ),
         more_instance_types=draw(st.lists(st.sampled_from(types), max_size=3)),
         min_size=draw(st.integers(0, max_size - 1)),
         max_size=max_size,
@@ -101,6 +104,10 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=4,
 )
+# Random text can be a word of the program's own: the strings in its source are among what is tried.
+NO_VERSION_OR_TYPE = st.text(max_size=8).filter(lambda text: "." not in text)
+NO_ARCHITECTURE = st.text(min_size=1, max_size=8).filter(lambda text: not text.endswith("64"))
+NO_RISK = st.text(max_size=8).filter(lambda text: text not in {risk.name for risk in RISKS})
 BAD_FIELDS = {
     "name": st.from_regex(r"\A[0-9_ -][a-z]{0,5}\Z"),
     "min_size": st.integers(max_value=-1) | st.text(max_size=3) | st.floats(),
@@ -108,11 +115,11 @@ BAD_FIELDS = {
     "on_demand_percentage": st.integers(min_value=101) | st.integers(max_value=-1),
     "idle_minutes": st.integers(max_value=0) | st.text(max_size=3),
     "agents_per_instance": st.integers(max_value=0) | st.none(),
-    "stack_version": st.text(max_size=8),
-    "architecture": st.text(min_size=1, max_size=8),
-    "instance_type": st.text(max_size=8),
-    "more_instance_types": st.lists(st.text(max_size=8), min_size=1, max_size=3),
-    "accepted_risks": st.lists(st.text(max_size=8), min_size=1, max_size=3),
+    "stack_version": NO_VERSION_OR_TYPE,
+    "architecture": NO_ARCHITECTURE,
+    "instance_type": NO_VERSION_OR_TYPE,
+    "more_instance_types": st.lists(NO_VERSION_OR_TYPE, min_size=1, max_size=3),
+    "accepted_risks": st.lists(NO_RISK, min_size=1, max_size=3),
 }
 
 
@@ -120,7 +127,6 @@ BAD_FIELDS = {
 def test_a_bad_field_is_refused_by_its_name(queue: AgentQueue, data: st.DataObject) -> None:
     field = data.draw(st.sampled_from(sorted(BAD_FIELDS)))
     value = data.draw(BAD_FIELDS[field])
-    assume(field != "architecture" or value not in (instance_types.AMD64, instance_types.ARM64))
     problems = checks.check_queues([replaced(queue, **{field: value})], NAMES)
     assert any(field in problem for problem in problems), problems
 
