@@ -35,7 +35,7 @@ def deployed(
     (folder / "terraform.tfvars").write_text('environment = "prod"\n')
     tf = terraform_in(folder, LAYOUT, aws_server, aws_provider)
     tf.apply()
-    assert tf.plan().is_empty
+    assert tf.would_change_nothing()
     return tf
 
 

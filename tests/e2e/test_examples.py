@@ -49,7 +49,7 @@ def test_it_applies_clean(
             for name in ("main.tf", "variables.tf", "vpc.tf"):
                 (folder / name).write_text((LAYOUT / name).read_text())
         tf = apply(folder, tmp_path / "applied" / folder.name, aws, aws_provider)
-        assert tf.plan().is_empty
+        assert tf.would_change_nothing()
 
 
 def apply(source: Path, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:

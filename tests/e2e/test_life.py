@@ -49,7 +49,7 @@ def changed_parameters(plan: Plan, address: str) -> dict[str, tuple[str | None, 
 
 def applies_clean(tf: Terraform) -> None:
     tf.apply()
-    assert tf.plan().is_empty
+    assert tf.would_change_nothing()
 
 
 def deployed_parameters(aws: LoopbackAws, queue: str) -> dict[str, str]:

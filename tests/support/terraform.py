@@ -28,6 +28,8 @@ class Terraform:
             "HOME": str(folder),
             "CHECKPOINT_DISABLE": "1",
             "TF_IN_AUTOMATION": "1",
+            # Terraform and the provider live for a second each: less of it in collecting garbage.
+            "GOGC": "400",
             "TF_INPUT": "0",
             "TF_VAR_buildkite_agent_token": TOKEN,
             **environment,
@@ -68,6 +70,11 @@ class Terraform:
         shown = self.run("show", "-json", "tfplan").stdout
         (self.folder / "tfplan").unlink()
         return Plan(json.loads(shown))
+
+    def would_change_nothing(self) -> bool:
+        """Whether a plan is empty, outputs included."""
+        # 1 is an error, and 2 a plan with changes.
+        return self.run("plan", "-no-color", "-detailed-exitcode", check=False).returncode == 0
 
     def outputs(self) -> dict[str, Any]:
         """The root module's outputs."""
