@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.deployment import Deployment
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider, provider
 from support.terraform import Terraform, terraform_in
@@ -30,6 +31,12 @@ def aws(aws_server: LoopbackAws) -> LoopbackAws:
 def aws_provider(pytestconfig: pytest.Config) -> Provider:
     """The AWS provider under Terraform."""
     return provider(pytestconfig.cache.mkdir("aws-provider"))
+
+
+@pytest.fixture
+def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> Deployment:
+    """A stack that can be synthesized and applied again and again, in an empty account."""
+    return Deployment(tmp_path, aws, aws_provider)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """A deployment that lives: synthesized again and again, with one state."""
 
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from buildkite_agents import AgentApp, AgentQueue, AgentStack
 
 ROOT = Path(__file__).parents[2]
 ARM, AMD = "arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux"
+BUCKET = "conbench-prod-buildkite-secrets"
+SCRIPT_KEY = "bootstrap/setup_benchmark_machine.sh"
 QUEUES = (AgentQueue("t4g.2xlarge"), AgentQueue("m5.4xlarge"))
 
 
@@ -45,3 +48,15 @@ class Deployment:
         if new:
             self.terraform.init()
         return self.terraform
+
+
+def everything_once(aws: LoopbackAws) -> None:
+    """Assert that all of a deployment is in AWS, and nothing of it twice."""
+    stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
+    assert Counter(s["StackName"] for s in stacks) == {
+        f"conbench-prod-buildkite-{queue}": 1 for queue in (ARM, AMD)
+    }
+    buckets = {b["Name"] for b in aws.client("s3").list_buckets()["Buckets"]}
+    assert buckets == {"buildkite-aws-stack", BUCKET}
+    assert len(aws.client("ssm").describe_parameters()["Parameters"]) == 1
+    assert len(aws.client("iam").list_policies(Scope="Local")["Policies"]) == 1
