@@ -1,4 +1,4 @@
-"""A deployment that lives: synthesized again and again, with one state."""
+"""A deployment that changes: synthesized again and again, with one state."""
 
 import shutil
 from collections import Counter

@@ -20,7 +20,7 @@ def deployment(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Deployment:
     aws_server.reset()
-    return Deployment(tmp_path_factory.mktemp("life"), aws_server, aws_provider)
+    return Deployment(tmp_path_factory.mktemp("changes"), aws_server, aws_provider)
 
 
 @pytest.fixture
