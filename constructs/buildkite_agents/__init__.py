@@ -44,7 +44,8 @@ def __getattr__(name: str) -> Any:
             f"the Python package {error.name!r} is not installed: run `make setup`, "
             "or install the Pipfile's packages"
         ) from None
-    return getattr(module, name)
+    globals()[name] = getattr(module, name)
+    return globals()[name]
 
 
 @contextlib.contextmanager
@@ -55,7 +56,7 @@ def _garbage_uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        gc.freeze()  # what is loaded stays, and need not be looked through again
         if collects:
             gc.enable()
 

@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from support.deployment import BUCKET, SCRIPT_KEY
 from support.loopback_aws import LoopbackAws
 from support.terraform import TOKEN, Terraform
 
-BUCKET = "conbench-prod-buildkite-secrets"
-SCRIPT_KEY = "bootstrap/setup_benchmark_machine.sh"
 POLICY_ARN = "arn:aws:iam::123456789012:policy/conbench-prod-buildkite-agent-policy"
 QUEUES = {
     "arm64-t4g-2xlarge-linux": ("t4g.2xlarge", "arch=arm64,os=linux,instance=t4g-2xlarge"),

@@ -1,11 +1,13 @@
 """What an app writes, and where."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import buildkite_agents
 from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError
 
 QUEUES = [AgentQueue("m5.4xlarge")]
@@ -174,3 +176,14 @@ def test_a_warning_is_shown_once_and_fails_nothing(
     assert shown.count("warning: ") == 1
     assert shown.startswith("warning: queue 'cheap': on_demand_percentage below 100 uses spot")
     assert Path("terraform/buildkite.tf.json").exists()
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+def test_loading_it_leaves_pythons_garbage_collection_as_it_was(collecting: bool) -> None:
+    try:
+        if not collecting:
+            gc.disable()
+        buildkite_agents.__getattr__("AgentApp")
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
