@@ -27,12 +27,12 @@ help: ## Show this help.
 synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
 	@$(VENV)/bin/python main.py
 
-# More than cores: the end-to-end tests mostly wait for Terraform, which waits for AWS.
-TEST_PROCESSES ?= 4
+# More than cores: the end-to-end tests mostly wait, for an AWS provider that polls slowly.
+TEST_PROCESSES ?= 8
 
 .PHONY: test
 test: setup-dev lint $(CHECKOV) ## Check and test everything.
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder
 
 .PHONY: demo
 demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.

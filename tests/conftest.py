@@ -2,9 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+from support import provider
+from xdist.scheduler import LoadScopeScheduling
 
 from buildkite_agents.node import use_node
 
@@ -31,3 +34,45 @@ def root() -> Path:
 def bootstrap_script() -> Path:
     """The project's own bootstrap script."""
     return ROOT / "bootstrap" / "buildkite-bootstrap.sh"
+
+
+_LONGEST_FIRST = ("tests/e2e/", "tests/synth/test_b", "tests/security/")
+
+SHARED_DEPLOYMENTS = {
+    f"tests/e2e/test_{name}.py"
+    for name in ("adoption", "changes", "failed_updates", "runbook", "variables")
+}
+"""The files whose tests share a deployment, and so run in one process, in their order."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take long, so that none of them is left to wait for at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST_FIRST))
+
+
+class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Tests go to whichever process is free, but for those of one shared deployment."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in SHARED_DEPLOYMENTS else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Take our own order of the tests."""
+    return _Scheduler(config, log)
+
+
+def pytest_report_header() -> str:
+    """Say which AWS provider the end-to-end tests run on."""
+    return f"AWS provider: {provider.source()}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what a run on the old provider shows nothing of."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind]
+    end_to_end = any(getattr(r, "nodeid", "").startswith("tests/e2e/") for r in reports)
+    if end_to_end and provider.source().kind == "wheel":
+        terminalreporter.section(f"not shown, on AWS provider {provider.WHEEL_VERSION}")
+        for what in provider.NOT_SHOWN_ON_VERSION_3:
+            terminalreporter.line(f"* {what}")

@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "constructs"), str(ROOT / "tests")]
 
 from support.loopback_aws import REGION, LoopbackAws  # noqa: E402
-from support.provider import provider  # noqa: E402
-from support.terraform import CLI, Terraform, terraform_in  # noqa: E402
+from support.provider import TERRAFORM_CLI, Provider, source  # noqa: E402
+from support.terraform import Terraform, terraform_in  # noqa: E402
 
 _CACHE = ROOT / ".demo-cache"
 
@@ -58,7 +58,7 @@ def main() -> None:
                 bin=python.parent,
                 folder=terraform.folder,
                 cli_config=terraform.environment["TF_CLI_CONFIG_FILE"],
-                terraform=f"{python} {CLI}",
+                terraform=f"{python} {TERRAFORM_CLI}",
             ),
             flush=True,
         )
@@ -73,10 +73,12 @@ def main() -> None:
 def _deploy(temporary: Path, aws: LoopbackAws) -> Terraform:
     _say("Getting the AWS provider ready ...")
     _CACHE.mkdir(exist_ok=True)
-    aws_provider = provider(_CACHE)
+    aws_provider = Provider(_CACHE, source())
     aws.reset()
-    terraform = terraform_in(temporary / "applied", temporary / "terraform", aws, aws_provider)
-    terraform.environment["TF_VAR_buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
+    terraform = terraform_in(
+        temporary / "applied", temporary / "terraform", aws, aws_provider, kept_provider=False
+    )
+    terraform.variables["buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
     _say("Applying, half a minute or so ...")
     terraform.apply()
     return terraform

@@ -58,6 +58,11 @@ class AgentQueue:
     stack_version: str = DEFAULT_STACK_VERSION
     """The version of the Elastic CI Stack for AWS."""
 
+    timeout_minutes: int = 90
+    """Minutes after which Terraform gives up waiting for CloudFormation to create, update or delete
+    the stack. An update that replaces instances waits for the new ones, by default fifteen minutes
+    at most (``InstanceCreationTimeout``), and for jobs on the old ones, an hour at most."""
+
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     """Any other parameters of the stack's template, by their names there.
 

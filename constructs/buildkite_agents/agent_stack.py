@@ -18,13 +18,24 @@ from buildkite_agents.import_blocks import ImportBlock, import_blocks
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
 from buildkite_agents.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
-from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring
+from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring, null_if_empty
 from imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 
 # 1.9 is the first whose variable validations may refer to other variables.
 TERRAFORM_VERSIONS = ">= 1.9"
 # The bindings pin one version exactly. Which one is used is for the users' own lock file to say.
 AWS_PROVIDER_VERSIONS = ">= 5.0, < 7.0"
+# What cannot work: the versions, and why.
+_BAD_AWS_PROVIDER_VERSIONS = (
+    # "Provider produced inconsistent result" for a lifecycle rule for all of a bucket:
+    # https://github.com/hashicorp/terraform-provider-aws/issues/41268
+    ("5.86.0",),
+    # Withdrawn: https://github.com/hashicorp/terraform-provider-aws/issues/43213
+    ("6.1.0",),
+    # An encryption rule that does not say blocked_encryption_types, which older versions do not
+    # know, changes at each apply: https://github.com/hashicorp/terraform-provider-aws/issues/47320
+    tuple(f"6.{minor}.{patch}" for minor in range(22, 40) for patch in (0, 1)),
+)
 # The first with write-only arguments, and with that of an SSM parameter.
 WRITE_ONLY_TERRAFORM_VERSIONS = ">= 1.11"
 WRITE_ONLY_AWS_PROVIDER_VERSIONS = ">= 5.87, < 7.0"
@@ -55,6 +66,8 @@ class AgentStack(cdktf.TerraformStack):
         token_version: int | None = None,
         kms_key_arn: str | None = None,
         access: AgentAccess | None = None,
+        deletion_protection: bool = True,
+        default_tags_on_script: bool = True,
         as_documented: bool = False,
         import_account: str | None = None,
     ) -> None:
@@ -85,6 +98,13 @@ class AgentStack(cdktf.TerraformStack):
             kms_key_arn: A customer's KMS key for the secrets bucket, which agents may then decrypt
                 with. By default S3 encrypts with keys of its own (AES256).
             access: What the agents' instances may do besides what every agent needs.
+            deletion_protection: Have Terraform refuse to destroy the secrets bucket, before it
+                destroys anything. Taking it all down begins with setting this to False. Without it,
+                a bucket with files in it loses its policy and its other protections before S3
+                refuses to delete it.
+            default_tags_on_script: Whether the bootstrap script's object gets the default tags of
+                the provider. S3 takes ten tags of an object; a provider of your own that has more
+                default tags needs False here, and AWS provider 5.24.
             as_documented: Leave the secrets bucket and the agents' policy as the documented layout
                 has them: without hardening, and wide. For adopting it without a change.
             import_account: The id of the AWS account that has all of this already, where the state
@@ -150,6 +170,8 @@ class AgentStack(cdktf.TerraformStack):
             "secrets_bucket",
             name=names.secrets_bucket,
             kms_key_arn=kms_key_arn,
+            deletion_protection=deletion_protection and not as_documented,
+            default_tags_on_script=default_tags_on_script,
             as_documented=as_documented,
             tags=tags,
         )
@@ -189,6 +211,7 @@ class AgentStack(cdktf.TerraformStack):
                 queue=queue,
                 names=names,
                 wiring=wiring,
+                as_documented=as_documented,
                 tags=tags,
                 depends_on=[secrets_bucket.bootstrap_script, token, policy],
             )
@@ -221,6 +244,8 @@ class AgentStack(cdktf.TerraformStack):
         terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS
         if write_only:
             terraform, provider = WRITE_ONLY_TERRAFORM_VERSIONS, WRITE_ONLY_AWS_PROVIDER_VERSIONS
+        excluded = [f"!= {v}" for versions in _BAD_AWS_PROVIDER_VERSIONS for v in versions]
+        provider = ", ".join([provider, *excluded])
         self.add_override(
             "terraform",
             {
@@ -263,7 +288,7 @@ class AgentStack(cdktf.TerraformStack):
             return network.vpc_id, ",".join(network.subnet_ids)
         vpc_id = variables.vpc_id(self)
         subnet_ids = variables.subnet_ids(self)
-        return f"${{{vpc_id}}}", f'${{join(",", {subnet_ids})}}'
+        return null_if_empty(vpc_id), null_if_empty(f'join(",", {subnet_ids})')
 
     def _move_from_documented_layout(self, stacks: dict[str, AgentQueueStack]) -> None:
         # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for

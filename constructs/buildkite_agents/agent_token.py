@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cdktf import TerraformStack
+from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 
 from imports.aws.ssm_parameter import SsmParameter
 
@@ -36,6 +36,25 @@ class AgentToken(SsmParameter):
             value_wo=None if in_state else token,
             value_wo_version=write_only_version,
             tags={**tags, "Name": "buildkite-agent-token"},
+            lifecycle=TerraformResourceLifecycle(postcondition=[_is_read(name)])
+            if in_state
+            else None,
         )
         # Not the id, as the variable has that.
         self.override_logical_id("buildkite_agent_token")
+
+
+def _is_read(name: str) -> Postcondition:
+    """A token that was write-only before is not written anew by each apply.
+
+    AWS provider 5 never forgets that a value was write-only: it does not read it any more, and
+    would so write it for ever. Older versions of it do not know the attribute.
+    """
+    address = "aws_ssm_parameter.buildkite_agent_token"
+    return Postcondition(
+        condition='${coalesce(lookup(self, "has_value_wo", false), false) == false}',
+        error_message=(
+            "The token was write-only before, and the AWS provider would write it at each apply. "
+            f"Have it read again: terraform state rm {address} && terraform import {address} {name}"
+        ),
+    )

@@ -40,6 +40,7 @@ _NUMBERS: dict[str, tuple[int, int | None]] = {
     "on_demand_percentage": (0, 100),
     "idle_minutes": (1, None),
     "agents_per_instance": (1, None),
+    "timeout_minutes": (1, None),
 }
 
 

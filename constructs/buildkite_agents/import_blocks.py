@@ -24,7 +24,10 @@ class ImportBlock:
     """What AWS knows it by, as the provider wants it."""
 
     unreadable: tuple[str, ...] = ()
-    """The arguments that an import does not bring, and that a plan would so set anew."""
+    """The arguments that an import does not bring, and that a plan would so set anew.
+
+    Of the tags, the provider takes those that are its default tags too for the default ones only.
+    """
 
 
 def import_blocks(
@@ -40,7 +43,7 @@ def import_blocks(
     bucket = names.secrets_bucket
     policy = f"arn:aws:iam::{account}:policy/{names.agent_policy}"
     return [
-        ImportBlock("aws_s3_bucket.buildkite_secrets", bucket, ("force_destroy",)),
+        ImportBlock("aws_s3_bucket.buildkite_secrets", bucket, ("force_destroy", "tags")),
         ImportBlock("aws_s3_bucket_public_access_block.buildkite_secrets", bucket),
         ImportBlock("aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets", bucket),
         ImportBlock(
@@ -49,14 +52,14 @@ def import_blocks(
             ("force_destroy", "source"),
         ),
         *(ImportBlock(f"{kind}.buildkite_secrets", bucket) for kind in hardening),
-        ImportBlock("aws_ssm_parameter.buildkite_agent_token", names.token_parameter),
-        ImportBlock("aws_iam_policy.buildkite_agent", policy),
+        ImportBlock("aws_ssm_parameter.buildkite_agent_token", names.token_parameter, ("tags",)),
+        ImportBlock("aws_iam_policy.buildkite_agent", policy, ("tags",)),
         *(
             ImportBlock(
                 f"aws_cloudformation_stack.{queue}",
                 names.stack(queue),
                 # The provider reads only the parameters that its state has, and that has none yet.
-                ("capabilities", "parameters", "template_url"),
+                ("capabilities", "parameters", "tags", "template_url"),
             )
             for queue in sorted(queues)
         ),

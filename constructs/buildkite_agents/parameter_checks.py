@@ -71,6 +71,10 @@ def _check_value(
         return
     text = str(value).lower() if isinstance(value, bool) else str(value)
     template = f"in Elastic CI Stack {version.version}"
+    if not text and str(spec.get("Default", "")):
+        # The AWS provider ignores an empty value over an old one.
+        yield f"{where} must not be empty: leave it out, or give None, for {spec['Default']!r}"
+        return
     if _UNSAFE.search(text):
         yield (
             f"{where} must not have quotes, $, backticks, backslashes or line breaks: its value "

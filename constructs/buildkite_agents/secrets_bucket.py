@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cdktf import ITerraformDependable
+from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle
 from constructs import Construct
 
 from imports.aws.s3_bucket import S3Bucket
@@ -30,7 +30,11 @@ from imports.aws.s3_bucket_versioning import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
-from imports.aws.s3_object import S3Object
+from imports.aws.s3_object import (
+    S3Object,
+    S3ObjectOverrideProvider,
+    S3ObjectOverrideProviderDefaultTags,
+)
 
 BOOTSTRAP_SCRIPT = "buildkite-bootstrap.sh"
 """The bootstrap script's file, beside the configuration that uploads it."""
@@ -40,6 +44,15 @@ BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
 
 _SOURCE = f"${{path.module}}/{BOOTSTRAP_SCRIPT}"
 _MD5 = f'${{filemd5("{_SOURCE}")}}'
+_SHA256 = f'${{filesha256("{_SOURCE}")}}'
+_TAGS_FIT = Postcondition(
+    condition="${length(self.tags_all) <= 10}",
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+    error_message=(
+        "S3 takes ten tags of an object, and the provider's default tags are more: set "
+        "default_tags_on_script=False in main.py."
+    ),
+)
 # All parts of the bucket have the name that the documented layout gives its own.
 _NAME = "buildkite_secrets"
 
@@ -58,6 +71,8 @@ class SecretsBucket(Construct):
         *,
         name: str,
         kms_key_arn: str | None,
+        deletion_protection: bool,
+        default_tags_on_script: bool,
         as_documented: bool,
         tags: Mapping[str, str],
     ) -> None:
@@ -68,6 +83,8 @@ class SecretsBucket(Construct):
             id_: The construct's id.
             name: The bucket's name.
             kms_key_arn: A customer's KMS key to encrypt with, instead of S3's own.
+            deletion_protection: Whether Terraform refuses to destroy it.
+            default_tags_on_script: Whether the script's object has the provider's default tags.
             as_documented: Whether it has only what the documented layout gives it: no policy,
                 ownership rule, versions or lifecycle.
             tags: The bucket's tags.
@@ -75,7 +92,15 @@ class SecretsBucket(Construct):
         super().__init__(scope, id_)
         self.kms_key_arn = kms_key_arn
         """The key that the bucket's objects are encrypted with, where it is a customer's."""
-        bucket = S3Bucket(self, "bucket", bucket=name, tags={**tags, "Name": name})
+        bucket = S3Bucket(
+            self,
+            "bucket",
+            bucket=name,
+            tags={**tags, "Name": name},
+            lifecycle=TerraformResourceLifecycle(prevent_destroy=True)
+            if deletion_protection
+            else None,
+        )
         bucket.override_logical_id(_NAME)
         # References, each asked for once: to ask is a round trip to Node.js.
         self._id = bucket.id
@@ -90,19 +115,27 @@ class SecretsBucket(Construct):
         if not as_documented:
             last = [self._own_objects(last)]
             last = [self._keep_versions(last)]
-            last = [self._expire_versions(last)]
             last = [self._refuse_insecure_transport(last)]
+            # The last, as it takes a minute: nothing waits for it.
+            self._expire_versions(last)
         self.bootstrap_script = S3Object(
             self,
             "bootstrap-script",
             bucket=self._id,
             key=BOOTSTRAP_KEY,
             source=_SOURCE,
-            # The ETag of what a KMS key encrypts is no MD5.
+            # By one of these Terraform sees that the object was overwritten. The ETag of what a KMS
+            # key encrypts is no MD5; but who overwrites an object takes its metadata away.
             etag=_MD5 if kms_key_arn is None else None,
-            source_hash=None if kms_key_arn is None else _MD5,
+            metadata=None if kms_key_arn is None else {"sha256": _SHA256},
             server_side_encryption="AES256" if kms_key_arn is None else "aws:kms",
             kms_key_id=kms_key_arn,
+            override_provider=None
+            if default_tags_on_script
+            else S3ObjectOverrideProvider(
+                default_tags=S3ObjectOverrideProviderDefaultTags(tags={})
+            ),
+            lifecycle=TerraformResourceLifecycle(postcondition=[_TAGS_FIT]),
             depends_on=last,
         )
         self.bootstrap_script.override_logical_id("bootstrap_script")

@@ -47,8 +47,17 @@ class Wiring:
     region: str
 
     def image_id(self, architecture: str) -> str:
-        """The machine image for an architecture; empty for the stack's own."""
-        return f'${{lookup({self.amis}, "{architecture}-linux", "")}}'
+        """The machine image for an architecture; null for the stack's own."""
+        return null_if_empty(f'{self.amis}["{architecture}-linux"]')
+
+
+def null_if_empty(expression: str) -> str:
+    """A reference to the value of a Terraform *expression*, or to null where that has none.
+
+    A parameter that is null is not given. Given as ``""`` it would stay what it was, as the AWS
+    provider ignores an empty value over an old one.
+    """
+    return f"${{try(coalesce({expression}), null)}}"
 
 
 def stack_parameters(queue: AgentQueue, *, instance_role: str, wiring: Wiring) -> dict[str, str]:
@@ -58,7 +67,7 @@ def stack_parameters(queue: AgentQueue, *, instance_role: str, wiring: Wiring) -
         **queue.parameters,
         **own_parameters(queue, instance_role=instance_role, wiring=wiring),
     }
-    return {name: _text(value) for name, value in parameters.items() if value is not None}
+    return {name: _text(value) for name, value in parameters.items() if value not in {None, ""}}
 
 
 def own_parameters(

@@ -1,7 +1,10 @@
-"""A throw-away instance: this machine's root under an overlay, in a mount namespace of its own.
+"""A throw-away instance: a root folder in memory, in a mount namespace of its own.
 
-What it writes goes to a file system in memory, and is gone with the namespace. In the place of what
-would reach out (dnf, aws, curl, systemctl, ...) there are stand-ins that record their calls.
+It has this machine's programs (``/usr``, which is never written to), a copy of its ``/etc``, and
+folders of its own for the rest. It goes with the namespace. In the place of what would reach out
+(dnf, aws, curl, systemctl, ...) there are stand-ins that record their calls.
+
+An ordinary user can have one too, where the kernel lets him have a user namespace.
 """
 
 import os
@@ -62,6 +65,75 @@ class NamespacesRefusedError(Exception):
     """The machine does not let us have a mount namespace with an overlay."""
 
 
+_NEEDED = ("unshare", "nsenter", "useradd")
+_SETUP = """
+set -e
+cd {folder}
+mount -t tmpfs none .
+cd "$PWD"
+mkdir root
+cd root
+mkdir -p usr etc home opt root run tmp dev proc var/lib var/log var/tmp
+mount --rbind /usr usr
+mount -t tmpfs none usr/local
+mkdir usr/local/bin usr/local/sbin usr/local/lib
+for name in bin sbin lib lib32 lib64; do
+  if [ -L /$name ]; then
+    cp -P /$name .
+  elif [ -d /$name ]; then
+    mkdir $name
+    mount --rbind /$name $name
+  fi
+done
+# What nobody but root may read is left out.
+cp -r --no-preserve=ownership /etc/. etc 2>/dev/null || true
+printf 'root:*:1:::::::\\n' >etc/shadow
+printf 'root:*::\\n' >etc/gshadow
+mount --rbind /dev dev
+mount --rbind /proc proc
+mount -t tmpfs none tmp
+echo ready
+exec sleep 600
+"""
+
+
+def _which(name: str) -> str | None:
+    # An ordinary user's PATH does not have what is for administrators.
+    return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+
+
+def _hold_namespace(folder: Path) -> tuple[subprocess.Popen[str], bool]:
+    """A process that holds a namespace with a root in it, and whether it has users of its own."""
+    refusals = []
+    as_root = [False] if os.geteuid() == 0 else []
+    for user_namespace in (*as_root, True):
+        options = ["--map-root-user", "--map-auto"] if user_namespace else []
+        holder = subprocess.Popen(
+            [
+                str(_which("unshare")),
+                "--mount",
+                "--propagation",
+                "private",
+                *options,
+                "bash",
+                "-c",
+                _SETUP.format(folder=shlex.quote(str(folder))),
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert holder.stdout is not None
+        if holder.stdout.readline() == "ready\n":
+            return holder, user_namespace
+        _, errors = holder.communicate()
+        refusals.append(errors.strip().replace("\n", "; "))
+    raise NamespacesRefusedError(
+        f"{refusals[-1]} (an ordinary user needs user namespaces and newuidmap, which Debian's "
+        "package uidmap has)"
+    )
+
+
 class Instance:
     """An instance as the Elastic CI Stack has it when the bootstrap script comes."""
 
@@ -69,31 +141,12 @@ class Instance:
         """Make it, with *folder* for a mount point.
 
         Raises:
-            NamespacesRefusedError: there are no mount namespaces, or no overlays, here.
+            NamespacesRefusedError: there are no mount namespaces here, or not what they need.
         """
-        missing = [t for t in ("unshare", "nsenter", "useradd") if shutil.which(t) is None]
+        missing = [name for name in _NEEDED if _which(name) is None]
         if missing:
             raise NamespacesRefusedError(f"there is no {', '.join(missing)}")
-        namespace = ["unshare", "--mount", "--propagation", "private"]
-        if os.geteuid() != 0:
-            namespace += ["--map-root-user", "--map-auto"]
-        setup = (
-            f"set -e; cd {shlex.quote(str(folder))}; mount -t tmpfs none .; cd .; "
-            'cd "$PWD"; mkdir upper work root; '
-            "mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root; "
-            "mount --rbind /dev root/dev; mount --rbind /proc root/proc; "
-            "mount -t tmpfs none root/tmp; echo ready; exec sleep 600"
-        )
-        self._holder = subprocess.Popen(
-            [*namespace, "bash", "-c", setup],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self._holder.stdout is not None
-        assert self._holder.stderr is not None
-        if self._holder.stdout.readline() != "ready\n":
-            raise NamespacesRefusedError(self._holder.stderr.read())
+        self._holder, self._has_user_namespace = _hold_namespace(folder)
         # As the namespace's processes see it, and we through /proc.
         self.root = Path(f"/proc/{self._holder.pid}/root{folder}/root")
         self._inside = folder / "root"
@@ -113,19 +166,18 @@ class Instance:
         stand_ins.chmod(0o755)
         self.run(
             "useradd --system --create-home --home-dir /var/lib/buildkite-agent buildkite-agent; "
-            "mkdir -p /etc/buildkite-agent/hooks /etc/systemd/system /etc/sysctl.d /etc/sudoers.d; "
-            "rm -rf /opt/miniconda3 /usr/local/bin/conda",
+            "mkdir -p /etc/buildkite-agent/hooks /etc/systemd/system /etc/sysctl.d /etc/sudoers.d",
             check=True,
         )
         (self.root / HOOK[1:]).write_text("#!/bin/bash\nset -Eeuo pipefail\nsource ~/cfn-env\n")
-        home = self.root / AGENT_HOME[1:]
-        (home / "cfn-env").write_text("export FROM_CFN_ENV=yes\n")
+        self.run(f"echo export FROM_CFN_ENV=yes >{AGENT_HOME}/cfn-env", check=True)
 
     def _command(self, *command: str) -> list[str]:
-        namespaces = ["--mount"] if os.geteuid() == 0 else ["--mount", "--user", "--preserve"]
+        user = ["--user", "--preserve-credentials"] if self._has_user_namespace else []
         return [
-            "nsenter",
-            *namespaces,
+            str(_which("nsenter")),
+            "--mount",
+            *user,
             f"--target={self._holder.pid}",
             "chroot",
             str(self._inside),
@@ -144,6 +196,17 @@ class Instance:
             text=True,
             timeout=60,
             check=check,
+            cwd="/",
+        )
+
+    def watch(self, script: str) -> subprocess.Popen[str]:
+        """Begin to run a script in it as root, whose output is read later."""
+        return subprocess.Popen(
+            self._command("/bin/bash", "-c", script),
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
     def start(self, script: str, **environment: str) -> subprocess.Popen[str]:
@@ -181,18 +244,18 @@ class Instance:
         """What the stand-ins were called with."""
         return (self.root / "stand-ins/calls").read_text().splitlines()
 
-    def tree(self) -> dict[str, tuple[int, int, str]]:
-        """Each file that was written, but for temporary ones: mode, owner and content."""
-        upper = self.root.parent / "upper"
-        written = {}
-        for path in sorted(upper.rglob("*")):
-            name = str(path.relative_to(upper))
-            if path.is_symlink():
-                written[name] = (0, 0, str(path.readlink()))
-            elif path.is_file() and not name.startswith(("stand-ins", "tmp", "dev", "proc")):
-                status = path.stat()
-                written[name] = (status.st_mode, status.st_uid, path.read_text(errors="replace"))
-        return written
+    def read(self, path: str) -> str:
+        """The content of a file, whoever may read it."""
+        return self.run(f"cat {path}", check=True).stdout
+
+    def tree(self) -> str:
+        """Each file and link, but for temporary ones: mode, owner and content, a line each."""
+        found = "find etc home opt root usr/local var"
+        return self.run(
+            f"{found} -type f -printf '%p %m %U ' -exec /usr/bin/sha256sum {{}} \\; | sort; "
+            f"{found} -type l -printf '%p %l\\n' | sort",
+            check=True,
+        ).stdout
 
     def uid(self) -> int:
         """The agent user's id, in the namespace."""

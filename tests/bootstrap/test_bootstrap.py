@@ -1,6 +1,5 @@
 """The bootstrap script, run as the stack runs it, on throw-away instances (Linux only)."""
 
-import contextlib
 import os
 import re
 import signal
@@ -61,7 +60,7 @@ def script(bootstrap_script: Path) -> str:
 
 
 def read(instance: Instance, path: str) -> str:
-    return (instance.root / path[1:]).read_text()
+    return instance.read(path)
 
 
 @pytest.mark.parametrize(
@@ -191,27 +190,28 @@ def test_no_log_has_a_line_of_the_env_file(boot: Boot, script: str) -> None:
     assert SECRET not in "\n".join(instance.calls())
 
 
+WATCH = f"""
+while [[ ! -e /stand-ins/booted ]]; do
+  for folder in /tmp/tmp.*; do
+    [[ -n $(ls -A "$folder" 2>/dev/null) ]] && stat -c 'on its way: %a of %u' "$folder"
+  done
+  stat -c 'there: %a of %u' {AGENT_HOME}/queue-env
+done 2>/dev/null
+"""
+
+
 def test_the_env_file_is_the_agents_alone_from_its_first_byte(boot: Boot, script: str) -> None:
     instance = boot()
     instance.put_env("export FILLER=1\n" * 20 + ENV_FILE)
-    agent = instance.uid()
-    process = instance.start(script)
-    seen = set()
-    target = instance.root / AGENT_HOME[1:] / "queue-env"
-    while process.poll() is None:
-        for folder in (instance.root / "tmp").glob("tmp.*"):
-            # It may be gone by the next line.
-            with contextlib.suppress(OSError):
-                if any(folder.iterdir()):
-                    seen.add(("on its way", folder.stat().st_mode & 0o777, folder.stat().st_uid))
-        if target.exists():
-            seen.add(("there", target.stat().st_mode & 0o077, 0))
-    process.communicate()
-    assert process.returncode == 0
-    assert ("on its way", 0o700, 0) in seen
-    assert ("there", 0, 0) in seen
-    assert {mode for _, mode, _ in seen} == {0o700, 0}
-    assert (target.stat().st_mode & 0o777, target.stat().st_uid) == (0o400, agent)
+    watch = instance.watch(WATCH)
+    status, output = instance.boot(script)
+    (instance.root / "stand-ins/booted").touch()
+    seen, _ = watch.communicate()
+    assert status == 0, output
+    lines = set(seen.splitlines())
+    assert "on its way: 700 of 0" in lines
+    assert f"there: 400 of {instance.uid()}" in lines
+    assert {line for line in lines if not re.search(r": [0-7]00 of ", line)} == set()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.deployment import Deployment
 from support.loopback_aws import LoopbackAws
-from support.provider import Provider, provider
+from support.provider import Provider, source
 from support.terraform import Terraform, terraform_in
 
 
@@ -28,9 +28,18 @@ def aws(aws_server: LoopbackAws) -> LoopbackAws:
 
 
 @pytest.fixture(scope="session")
-def aws_provider(pytestconfig: pytest.Config) -> Provider:
+def aws_provider(pytestconfig: pytest.Config) -> Iterator[Provider]:
     """The AWS provider under Terraform."""
-    return provider(pytestconfig.cache.mkdir("aws-provider"))
+    provider = Provider(pytestconfig.cache.mkdir("aws-provider"), source())
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture
+def only_since_provider_5(aws_provider: Provider) -> None:
+    """Skip what provider 3.39, which a run says at its end, knows nothing of."""
+    if aws_provider.is_version_3:
+        pytest.skip("AWS provider 3.39 knows nothing of what this is about")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.deployment import AMD, ARM, QUEUES, Deployment
-from support.loopback_aws import LoopbackAws
+from support.loopback_aws import ACCOUNT, LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN, Plan, Terraform
 
@@ -30,7 +30,7 @@ def tf(deployment: Deployment) -> Iterator[Terraform]:
     terraform.apply()
     yield terraform
     (terraform.folder / "terraform.tfvars.json").unlink(missing_ok=True)
-    terraform.environment["TF_VAR_buildkite_agent_token"] = TOKEN
+    terraform.variables["buildkite_agent_token"] = TOKEN
 
 
 def stack(queue: str) -> str:
@@ -81,9 +81,66 @@ def test_an_ami_for_one_architecture_changes_only_its_stacks(
     (tf.folder / "terraform.tfvars.json").write_text(json.dumps(variables))
     plan = tf.plan()
     assert (plan.created, plan.updated, plan.deleted) == (set(), {stack(ARM)}, set())
-    assert changed_parameters(plan, stack(ARM)) == {"ImageId": ("", AMI)}
+    assert changed_parameters(plan, stack(ARM)) == {"ImageId": (None, AMI)}
     applies_clean(tf)
     assert deployed_parameters(aws_server, ARM)["ImageId"] == AMI
+
+
+def test_variables_that_are_not_set_any_more_are_taken_back_by_one_apply(
+    tf: Terraform, aws_server: LoopbackAws
+) -> None:
+    variables = {
+        "buildkite_agent_amis": {"arm64-linux": AMI, "amd64-linux": AMI},
+        "vpc_id": "vpc-12345678",
+        "subnet_ids": ["subnet-12345678", "subnet-87654321"],
+    }
+    path = tf.folder / "terraform.tfvars.json"
+    path.write_text(json.dumps(variables))
+    tf.apply()
+    path.write_text(json.dumps({"buildkite_agent_amis": {"amd64-linux": ""}}))
+    applies_clean(tf)
+    for queue in (ARM, AMD):
+        parameters = deployed_parameters(aws_server, queue)
+        assert {parameters[name] for name in ("ImageId", "VpcId", "Subnets")} == {""}
+
+
+def test_what_a_queue_does_not_say_any_more_is_taken_back_by_one_apply(
+    tf: Terraform, deployment: Deployment, aws_server: LoopbackAws
+) -> None:
+    said: dict[str, str | int] = {
+        "KeyName": "ours",
+        "RootVolumeSize": 500,
+        "CpuCredits": "standard",
+    }
+    deployment.synthesize(queues=[AgentQueue("t4g.2xlarge", parameters=said), QUEUES[1]])
+    tf.apply()
+    assert said["KeyName"] == deployed_parameters(aws_server, ARM)["KeyName"]
+    unsaid: dict[str, str | None] = {"KeyName": "", "RootVolumeSize": None}
+    deployment.synthesize(queues=[AgentQueue("t4g.2xlarge", parameters=unsaid), QUEUES[1]])
+    applies_clean(tf)
+    parameters = deployed_parameters(aws_server, ARM)
+    assert parameters["KeyName"] == ""
+    assert parameters["RootVolumeSize"] == "250"
+    assert parameters["CpuCredits"] == "unlimited"
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_state_that_holds_empty_values_settles_in_one_apply(
+    tf: Terraform, deployment: Deployment
+) -> None:
+    path = tf.folder / "buildkite.tf.json"
+    content = json.loads(path.read_text())
+    for resource in content["resource"]["aws_cloudformation_stack"].values():
+        resource["parameters"].update({"ImageId": "", "VpcId": "", "Subnets": ""})
+    path.write_text(json.dumps(content))
+    tf.apply()
+    deployment.synthesize()
+    plan = tf.plan()
+    assert (plan.created, plan.deleted) == (set(), set())
+    assert changed_parameters(plan, stack(ARM)) == dict.fromkeys(
+        ("ImageId", "VpcId", "Subnets"), ("", None)
+    )
+    applies_clean(tf)
 
 
 def test_a_queue_added_and_removed_leaves_the_others_alone(
@@ -112,7 +169,7 @@ def test_a_queue_resized_is_changed_in_place(
 
 
 def test_a_rotated_token_changes_only_its_parameter(tf: Terraform, aws_server: LoopbackAws) -> None:
-    tf.environment["TF_VAR_buildkite_agent_token"] = f"{TOKEN}-rotated"
+    tf.variables["buildkite_agent_token"] = f"{TOKEN}-rotated"
     plan = tf.plan()
     assert plan.updated == {"aws_ssm_parameter.buildkite_agent_token"}
     assert (plan.created, plan.deleted) == (set(), set())
@@ -132,7 +189,8 @@ def test_a_stack_version_upgrade_is_in_place(
     deployment.synthesize()
     plan = tf.plan()
     assert (plan.created, plan.updated, plan.deleted) == (set(), {stack(ARM)}, set())
-    assert plan.changed_attributes(stack(ARM)) == {"template_url"}
+    changed = plan.changed_attributes(stack(ARM)) - {"outputs", "tags_all"}
+    assert changed == {"tags", "template_url"}
     applies_clean(tf)
     assert "AgentEndpoint" in deployed_parameters(aws_server, ARM)
 
@@ -142,7 +200,9 @@ def test_a_second_environment_beside_the_first_clashes_with_nothing(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     staging = Deployment(tmp_path, aws_server, aws_provider)
-    tf = staging.synthesize(environment="staging", queues=[AgentQueue("m5.4xlarge")])
+    tf = staging.synthesize(
+        environment="staging", queues=[AgentQueue("m5.4xlarge")], deletion_protection=False
+    )
     applies_clean(tf)
     ssm = aws_server.client("ssm")
     assert {p["Name"] for p in ssm.describe_parameters()["Parameters"]} == {
@@ -153,3 +213,39 @@ def test_a_second_environment_beside_the_first_clashes_with_nothing(
     assert [p["Name"] for p in ssm.describe_parameters()["Parameters"]] == [
         "/buildkite/agent-token"
     ]
+
+
+@pytest.mark.usefixtures("tf", "only_since_provider_5")
+def test_a_lost_state_is_imported_without_a_change_and_then_clean(
+    aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    again = Deployment(tmp_path, aws_server, aws_provider)
+    tf = again.synthesize(import_account=ACCOUNT)
+    plan = tf.plan()
+    assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
+    tf.apply()
+    assert plan.imported == tf.state_addresses()
+    assert len(plan.imported) == 12
+    again.synthesize()
+    tf.apply()
+    assert tf.would_change_nothing()
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_more_default_tags_than_s3_takes_are_refused_by_plan_or_left_out(
+    aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    deployment = Deployment(tmp_path, aws_server, aws_provider)
+    names = {"project": "tagged", "queues": [AgentQueue("m5.4xlarge")]}
+    tf = deployment.synthesize(**names)
+    path = tf.folder / "main.tf.json"
+    content = json.loads(path.read_text())
+    tags = {f"tag-{number}": "x" for number in range(11)}
+    content["provider"]["aws"][0]["default_tags"] = [{"tags": tags}]
+    (tf.folder / "tags_override.tf.json").write_text(json.dumps({"provider": content["provider"]}))
+    only_script = "-target=aws_s3_object.bootstrap_script"
+    plan = tf.run("plan", "-no-color", only_script, check=False)
+    assert "S3 takes ten tags of an object" in " ".join(plan.stderr.split())
+    deployment.synthesize(**names, default_tags_on_script=False)
+    tf.apply(only_script)
+    assert tf.plan(only_script).is_empty

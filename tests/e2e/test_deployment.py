@@ -1,5 +1,6 @@
 """The three queues of main.py, deployed and destroyed."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,26 @@ QUEUES = {
     "amd64-c6a-4xlarge-linux": ("c6a.4xlarge", "arch=amd64,os=linux,instance=c6a-4xlarge"),
 }
 TAGS = {"Project": "conbench", "Environment": "prod", "ManagedBy": "terraform"}
+
+
+def take_down(tf: Terraform, aws: LoopbackAws) -> None:
+    """Destroy everything: refused, with nothing taken off, as long as the bucket is protected."""
+    aws.client("s3").put_object(Bucket=BUCKET, Key="queues/some/env", Body=b"a secret")
+    refused = tf.run("destroy", "-no-color", "-auto-approve", check=False)
+    assert "Instance cannot be destroyed" in refused.stderr
+    assert tf.would_change_nothing()
+    aws.client("s3").delete_object(Bucket=BUCKET, Key="queues/some/env")
+    versions = aws.client("s3").list_object_versions(Bucket=BUCKET, Prefix="queues/")
+    for version in (*versions["Versions"], *versions["DeleteMarkers"]):
+        aws.client("s3").delete_object(
+            Bucket=BUCKET, Key=version["Key"], VersionId=version["VersionId"]
+        )
+    # As with deletion_protection=False.
+    path = tf.folder / "buildkite.tf.json"
+    content = json.loads(path.read_text())
+    del content["resource"]["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]
+    path.write_text(json.dumps(content))
+    tf.run("destroy", "-auto-approve")
 
 
 def tags_of(tags: list[dict[str, str]]) -> dict[str, str]:
@@ -43,7 +64,7 @@ def test_the_documented_queues_from_init_to_destroy(
     for queue, (instance_type, agent_tags) in QUEUES.items():
         check_stack(aws, queue, instance_type, agent_tags)
 
-    tf.run("destroy", "-auto-approve")
+    take_down(tf, aws)
     assert tf.state_addresses() == set()
     check_nothing_is_left(aws)
 
@@ -104,7 +125,9 @@ def check_stack(aws: LoopbackAws, queue: str, instance_type: str, agent_tags: st
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
     assert stack["Description"].endswith("v6.71.1")
-    assert tags_of(stack["Tags"]) == {**TAGS, "Name": name, "Queue": queue}
+    tags = tags_of(stack["Tags"])
+    assert tags.pop("ElasticCIStack").startswith("v6.71.1 ")
+    assert tags == {**TAGS, "Name": name, "Queue": queue}
     parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
     expected = {
         "VpcId": "",

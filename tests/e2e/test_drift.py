@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, Deployment, everything_once
 from support.loopback_aws import ACCOUNT, LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN
+
+from buildkite_agents import AgentQueue
 
 STACK = f"conbench-prod-buildkite-{ARM}"
 
@@ -110,3 +113,21 @@ def test_what_is_deleted_behind_its_back_is_made_again(
     tf.apply()
     assert tf.would_change_nothing()
     everything_once(aws)
+
+
+@pytest.mark.parametrize("key", [None, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-ours"])
+def test_an_overwritten_script_is_seen_and_restored(
+    deployment: Deployment, aws: LoopbackAws, key: str | None
+) -> None:
+    tf = deployment.synthesize(
+        queues=[AgentQueue("m5.4xlarge")], kms_key_arn=key, as_documented=True
+    )
+    tf.apply()
+    assert tf.would_change_nothing()
+    aws.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT_KEY, Body=b"something else")
+    (address,) = tf.plan().updated
+    assert address.endswith("object.bootstrap_script")
+    tf.apply()
+    assert tf.would_change_nothing()
+    restored = aws.client("s3").get_object(Bucket=BUCKET, Key=SCRIPT_KEY)
+    assert restored["Body"].read() == (tf.folder / "buildkite-bootstrap.sh").read_bytes()

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from support.documents import DOCS, code_blocks
 from support.loopback_aws import REGION, LoopbackAws
-from support.provider import Provider
-from support.terraform import CLI, TOKEN
+from support.provider import TERRAFORM_CLI, Provider
+from support.terraform import TOKEN
 
 import main
 
@@ -31,11 +31,12 @@ class Operator:
 
     def __init__(self, folder: Path, root: Path, aws: LoopbackAws, provider: Provider) -> None:
         self.folder = folder
+        self._provider = provider
         tools = folder / "bin"
         tools.mkdir()
         python = shlex.quote(sys.executable)
         for name, command in {
-            "terraform": f'{python} {shlex.quote(str(CLI))} "$@"',
+            "terraform": f'{python} {shlex.quote(str(TERRAFORM_CLI))} "$@"',
             "aws": f'{python} -m awscli "$@"',
             # What else `make synth` does, the set-up, has tests of its own.
             "make": f"{python} {shlex.quote(str(root / 'main.py'))}",
@@ -54,7 +55,7 @@ class Operator:
             "CHECKPOINT_DISABLE": "1",
             "TF_INPUT": "0",
             "TF_CLI_ARGS_apply": "-auto-approve",
-            "TF_CLI_CONFIG_FILE": str(provider.cli_config),
+            "TF_CLI_ARGS_destroy": "-auto-approve",
             "TF_VAR_buildkite_agent_token": TOKEN,
             "AWS_PAGER": "",
         }
@@ -64,7 +65,10 @@ class Operator:
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
-            env=self._environment,
+            env={
+                **self._environment,
+                **self._provider.environment(self.folder / "terraform", kept=True),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -93,7 +97,8 @@ def operator(
 
 
 def test_every_command_of_the_document_is_run_here() -> None:
-    run = tuple(re.findall(r'block\("(.+?)"\)', Path(__file__).read_text()))
+    calls = re.findall(r'block\("(.+?)"\)', Path(__file__).read_text())
+    run = tuple(call.replace("\\n", "\n") for call in calls)
     missing = [b for b in code_blocks("operations.md", "bash") if not b.startswith(run)]
     assert missing == ['export TF_VAR_buildkite_agent_token="your-buildkite-agent-token"\n']
 
@@ -179,3 +184,60 @@ def test_pipelines_of_the_document_choose_queues_and_tags_that_there_are() -> No
     for step in (s for steps in others for s in steps):
         agents = step["agents"]
         assert agents.items() <= {**tags[agents["queue"]], "queue": agents["queue"]}.items()
+
+
+ARM = "arm64-t4g-2xlarge-linux"
+ARM_STACK = f"conbench-prod-buildkite-{ARM}"
+
+
+def no_changes(operator: Operator) -> bool:
+    return "No changes." in operator.run("terraform -chdir=terraform plan -no-color")
+
+
+def test_a_stacks_status(operator: Operator) -> None:
+    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+
+
+def test_a_rollback_that_failed_is_continued(operator: Operator, aws_server: LoopbackAws) -> None:
+    aws_server.stack(ARM_STACK).status = "UPDATE_ROLLBACK_FAILED"
+    operator.run(block("aws cloudformation continue-update-rollback"))
+    status = operator.run(block("aws cloudformation describe-stacks"))
+    assert status == "UPDATE_ROLLBACK_COMPLETE\n"
+    assert no_changes(operator)
+
+
+def test_a_stack_that_was_never_created_is_replaced(
+    operator: Operator, aws_server: LoopbackAws
+) -> None:
+    aws_server.fail_creation(ARM_STACK)
+    operator.run(block("cd terraform\nterraform apply -replace"))
+    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+    assert no_changes(operator)
+
+
+def test_one_that_the_state_does_not_have_is_deleted(
+    operator: Operator, aws_server: LoopbackAws
+) -> None:
+    aws_server.fail_creation(ARM_STACK)
+    operator.run(f"terraform -chdir=terraform state rm aws_cloudformation_stack.{ARM}")
+    operator.run(block("aws cloudformation delete-stack"))
+    operator.run("terraform -chdir=terraform apply")
+    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+    assert no_changes(operator)
+
+
+def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -> None:
+    operator.run(block("cat >env"))
+    unprotect(operator.folder / "terraform" / "buildkite.tf.json")
+    operator.run(block("bucket="))
+    operator.run(block("cd terraform\nterraform destroy"))
+    assert operator.run("terraform -chdir=terraform state list") == ""
+    buckets = aws_server.client("s3").list_buckets()["Buckets"]
+    assert [bucket["Name"] for bucket in buckets] == ["buildkite-aws-stack"]
+
+
+def unprotect(path: Path) -> None:
+    """What deletion_protection=False changes, without a synthesis of another main.py."""
+    content = json.loads(path.read_text())
+    del content["resource"]["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]
+    path.write_text(json.dumps(content))

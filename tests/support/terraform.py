@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from support.loopback_aws import LoopbackAws
-from support.provider import Provider
+from support.provider import TERRAFORM_CLI, Provider
 
-CLI = Path(__file__).with_name("terraform_cli.py")
 TOKEN = "planted-token-7f3a9c"  # noqa: S105
 """The agent token of all tests: nobody's, and to be found nowhere but in AWS and the state."""
 
@@ -20,34 +19,47 @@ TOKEN = "planted-token-7f3a9c"  # noqa: S105
 class Terraform:
     """Terraform in one folder."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """Run in *folder*, with *environment* beside PATH and HOME and nothing else."""
+    def __init__(self, folder: Path, provider: Provider, *, kept_provider: bool = True) -> None:
+        """Run in *folder*, with *provider*.
+
+        With a *kept_provider* it is a process that runs already. Without one, Terraform starts a
+        process of its own each time, as it does for everybody.
+        """
         self.folder = folder
-        self.environment = {
+        self._provider = provider
+        self._kept_provider = kept_provider
+        self.variables = {"buildkite_agent_token": TOKEN}
+        """The values of Terraform's variables that are in its environment."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that Terraform runs in."""
+        return {
             "PATH": os.environ["PATH"],
-            "HOME": str(folder),
+            "HOME": str(self.folder),
             "CHECKPOINT_DISABLE": "1",
             "TF_IN_AUTOMATION": "1",
             # Terraform and the provider live for a second each: less of it in collecting garbage.
             "GOGC": "400",
             "TF_INPUT": "0",
-            "TF_VAR_buildkite_agent_token": TOKEN,
-            **environment,
+            **{f"TF_VAR_{name}": value for name, value in self.variables.items()},
+            **self._provider.environment(self.folder, kept=self._kept_provider),
         }
 
     def command(self, *arguments: str) -> list[str]:
         """The command line that runs Terraform with *arguments*."""
-        return [sys.executable, str(CLI), *arguments]
+        return [sys.executable, str(TERRAFORM_CLI), *arguments]
 
     def run(
         self, *arguments: str, check: bool = True, unset: Collection[str] = ()
     ) -> subprocess.CompletedProcess[str]:
         """Run Terraform with *arguments*, without the variables *unset* in its environment."""
         left_out = {f"TF_VAR_{name}" for name in unset}
+        environment = self.environment
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.folder,
-            env={k: v for k, v in self.environment.items() if k not in left_out},
+            env={k: v for k, v in environment.items() if k not in left_out},
             capture_output=True,
             text=True,
             check=False,
@@ -146,8 +158,7 @@ class Plan:
         (change,) = [c["change"] for c in self._changes if c["address"] == address]
         before, after, unknown = change["before"], change["after"], change["after_unknown"]
         changed = {name for name in before if before[name] != after.get(name)}
-        unknown_whole = {name for name in unknown if unknown[name] is True}
-        return set[str](changed - unknown.keys() | unknown_whole)
+        return changed | {name for name in unknown if unknown[name] is True}
 
     @property
     def is_empty(self) -> bool:
@@ -156,11 +167,16 @@ class Plan:
 
 
 def terraform_in(
-    folder: Path, source: Path, aws: LoopbackAws, aws_provider: Provider, *init: str
+    folder: Path,
+    source: Path,
+    aws: LoopbackAws,
+    aws_provider: Provider,
+    *init: str,
+    kept_provider: bool = True,
 ) -> Terraform:
     """Terraform, ready in *folder* with what is in *source*; *init* are arguments to that."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     aws_provider.prepare(folder, aws.endpoint)
-    terraform = Terraform(folder, {"TF_CLI_CONFIG_FILE": str(aws_provider.cli_config)})
+    terraform = Terraform(folder, aws_provider, kept_provider=kept_provider)
     terraform.init(*init)
     return terraform

@@ -14,7 +14,7 @@ LANGUAGES = {"bash", "python", "yaml", "hcl", "mermaid", "text", "sh"}
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_code_block_says_what_it_is(document: Path) -> None:
-    fences = re.findall(r"^```(.*)$", document.read_text(), re.MULTILINE)
+    fences = re.findall(r"^ *```(.*)$", document.read_text(), re.MULTILINE)
     assert set(fences[::2]) <= LANGUAGES
     assert set(fences[1::2]) <= {""}
 

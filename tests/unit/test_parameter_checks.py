@@ -51,6 +51,11 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
             "(is it RootVolumeSize or RootVolumeType or RootVolumeName?)",
         ),
         (
+            {"BuildkiteAgentRelease": ""},
+            "parameters['BuildkiteAgentRelease'] must not be empty: leave it out, or give None, "
+            "for 'stable'",
+        ),
+        (
             {"RootVolumeSize": "big"},
             "parameters['RootVolumeSize'] must be a number in Elastic CI Stack v6.71.1, got 'big'",
         ),

@@ -58,7 +58,12 @@ def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
     specs = catalogue.load(version).parameters
     free = sorted(specs.keys() - OWNERS.keys() - SUBJECT_TO_OTHERS)
     names = draw(st.lists(st.sampled_from(free), unique=True, max_size=6))
-    return {name: draw(st.none() | valid_value(specs[name])) for name in names}
+    values = {name: draw(st.none() | valid_value(specs[name])) for name in names}
+    # An empty value cannot take the place of the template's own.
+    return {
+        name: None if value == "" and specs[name].get("Default") else value
+        for name, value in values.items()
+    }
 
 
 @st.composite

@@ -31,7 +31,7 @@ def test_a_queue_of_defaults_has_the_documented_parameters() -> None:
         "BuildkiteQueue": "arm64-t4g-2xlarge-linux",
         "ECRAccessPolicy": "full",
         "IMDSv2Tokens": "required",
-        "ImageId": '${lookup(AMIS, "arm64-linux", "")}',
+        "ImageId": '${try(coalesce(AMIS["arm64-linux"]), null)}',
         "InstanceCreationTimeout": "PT15M",
         "InstanceOperatingSystem": "linux",
         "InstanceRoleName": "ROLE",

@@ -1,0 +1,182 @@
+"""The AWS provider in a process that is kept between Terraform's runs.
+
+A start of the provider takes three seconds of a processor, and so does each run's first question,
+for the schemas of 1,500 resource types. So one provider is kept running for many runs of Terraform,
+by Terraform's own means for debugging one (``TF_REATTACH_PROVIDERS``), behind a proxy that passes
+every call on as it is, but for two:
+
+* ``GetSchema`` is answered from memory, with the types that the tests have resources of;
+* ``PrepareProviderConfig``, for which the provider validates all of its schemas anew, is answered
+  with the configuration as it was given: Terraform has checked it against the provider's schema.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+_TYPES = re.compile(
+    rb"aws_(cloudformation_stack|iam_policy|kms_key|s3_bucket.*|s3_object|ssm_parameter"
+    rb"|security_group|subnet|vpc)"
+)
+_GET_SCHEMA = "/tfplugin5.Provider/GetSchema"
+_PREPARE = "/tfplugin5.Provider/PrepareProviderConfig"
+# The fields of GetProviderSchema's response that map the names of types to their schemas.
+_SCHEMAS_BY_NAME = {2, 3}
+# Those for functions and ephemeral resources, and what else newer protocols add: of none here.
+_OTHER_SCHEMAS = range(7, 20)
+_UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+_REATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
+
+
+class KeptProvider:
+    """A running provider, for one Terraform at a time."""
+
+    def __init__(self, program: Path) -> None:
+        """Start *program*, the provider's executable file, and the proxy before it."""
+        # The provider opens files by paths relative to the root module, where Terraform starts it.
+        self._folder = Path(tempfile.mkdtemp(prefix="kept-provider-"))
+        self._process = subprocess.Popen(
+            [program, "-debug"],
+            cwd=self._folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(self._folder), "GOGC": "400"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        reattach = self._read_reattach()
+        (provider,) = reattach.values()
+        address = provider["Addr"]
+        target = f"unix:{address['String']}" if address["Network"] == "unix" else address["String"]
+        self._channel = grpc.insecure_channel(target, options=_UNLIMITED)
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=32), options=_UNLIMITED)
+        self._server.add_generic_rpc_handlers([_Proxy(self._channel)])
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+        provider["Addr"] = {"Network": "tcp", "String": f"127.0.0.1:{port}"}
+        self._environment = {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
+
+    def _read_reattach(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            found = _REATTACH.search(line)
+            if found:
+                answer: dict[str, Any] = json.loads(found[1])
+                return answer
+        raise RuntimeError(f"the provider ended with status {self._process.wait()}")
+
+    def attach(self, root_module: Path) -> Mapping[str, str]:
+        """What Terraform's environment needs to use this provider in *root_module*."""
+        for file in self._folder.iterdir():
+            file.unlink()
+        for script in root_module.glob("*.sh"):
+            (self._folder / script.name).symlink_to(script)
+        return self._environment
+
+    def stop(self) -> None:
+        """End the process."""
+        self._server.stop(None)
+        self._channel.close()
+        self._process.kill()
+        self._process.communicate()
+        shutil.rmtree(self._folder)
+
+
+def _as_it_is(message: bytes) -> bytes:
+    return message
+
+
+class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._channel = channel
+        self._schema: bytes | None = None
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Handle one call; what is neither the provider's nor a question for its health, is not."""
+        method: str = handler_call_details.method
+        handlers: dict[str, Callable[[bytes, Any], bytes]] = {
+            _GET_SCHEMA: self._get_schema,
+            _PREPARE: _prepare,
+        }
+        if not method.startswith("/tfplugin5.Provider/") or method.endswith("/Stop"):
+            # Terraform does without the others, and a kept provider is not to be stopped.
+            return None
+        return grpc.unary_unary_rpc_method_handler(
+            handlers.get(method, self._pass_on(method)),
+            request_deserializer=_as_it_is,
+            response_serializer=_as_it_is,
+        )
+
+    def _pass_on(self, method: str) -> Callable[[bytes, Any], bytes]:
+        call = self._channel.unary_unary(
+            method, request_serializer=_as_it_is, response_deserializer=_as_it_is
+        )
+
+        def handle(request: bytes, context: Any) -> bytes:
+            try:
+                answer: bytes = call(request)
+            except grpc.RpcError as error:
+                context.abort(error.code(), error.details())
+            return answer
+
+        return handle
+
+    def _get_schema(self, request: bytes, context: Any) -> bytes:
+        if self._schema is None:
+            self._schema = _only_our_types(self._pass_on(_GET_SCHEMA)(request, context))
+        return self._schema
+
+
+def _prepare(request: bytes, _context: Any) -> bytes:
+    # Both messages have the configuration as their first field.
+    return request
+
+
+def _only_our_types(response: bytes) -> bytes:
+    """Take a GetProviderSchema response without the schemas that no test needs."""
+    kept = bytearray()
+    for number, whole, content in _fields(response):
+        if number in _OTHER_SCHEMAS:
+            continue
+        if number in _SCHEMAS_BY_NAME:
+            name = next(value for field, _, value in _fields(content) if field == 1)
+            if not _TYPES.fullmatch(name):
+                continue
+        kept += whole
+    return bytes(kept)
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+    """Each field of a Protocol Buffers message: its number, all of its bytes, and its content."""
+    position = 0
+    while position < len(message):
+        start = position
+        tag, position = _varint(message, position)
+        if tag & 7 != 2:  # all the fields here but those of the length-delimited kind are varints
+            _, position = _varint(message, position)
+            yield tag >> 3, message[start:position], b""
+            continue
+        length, position = _varint(message, position)
+        content = message[position : position + length]
+        position += length
+        yield tag >> 3, message[start:position], content
+
+
+def _varint(message: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, position
+        shift += 7
