@@ -2,22 +2,15 @@
 
 PYTHON ?= python3
 VENV := .venv
-PIPENV := .pipenv/bin/pipenv
-# Its own environment: it wants other versions of what our tests use.
-CHECKOV := .checkov/bin/checkov
+# Installs what is missing, and repairs what is damaged.
+SET_UP := @$(PYTHON) tools/environment.py
 
-# The virtual environment is this folder's own, whatever else is active.
-export PIPENV_VENV_IN_PROJECT := 1
-export PIPENV_IGNORE_VIRTUALENVS := 1
-export PIPENV_QUIET := 1
-# Of the AWS package's 2,200 modules a dozen are used: compiling them all takes longer than the rest.
-export PIP_NO_COMPILE := 1
+# What belongs to another project, or to Python itself, is not for this one.
+unexport PYTHONHOME PYTHONPATH PYTHONUSERBASE VIRTUAL_ENV PIPENV_PIPFILE
 # Without its bytecode, CDKTF would be compiled at each synth.
 unexport PYTHONDONTWRITEBYTECODE
 # No calls home from cdktf or terraform.
 export CHECKPOINT_DISABLE := 1
-
-SAY := @printf '%s\n' >&2
 
 .PHONY: help
 help: ## Show this help.
@@ -31,7 +24,7 @@ synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
 TEST_PROCESSES ?= 8
 
 .PHONY: test
-test: setup-dev lint $(CHECKOV) ## Check and test everything.
+test: setup-dev lint ## Check and test everything.
 	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder
 
 .PHONY: demo
@@ -68,46 +61,19 @@ app: setup # What the cdktf CLI runs.
 	@$(VENV)/bin/python main.py
 
 .PHONY: setup
-setup: $(VENV)/.packages ## Install what synth needs, from the lock file, into .venv.
+setup: ## Install what synth needs, from the lock file, into .venv.
+	$(SET_UP) synth
 
 .PHONY: setup-dev
-setup-dev: $(VENV)/.dev-packages ## Install what the tests need too.
+setup-dev: ## Install what the tests need too. Checkov and pipenv are apart, as they want other versions.
+	$(SET_UP) develop checkov pipenv
 
 .PHONY: lock
-lock: $(PIPENV) ## Update Pipfile.lock to the newest versions that the Pipfile admits.
-	$(PYTHON) tools/lock.py $(PIPENV)
+lock: ## Update Pipfile.lock to the newest versions that the Pipfile admits.
+	$(SET_UP) pipenv
+	$(PYTHON) tools/lock.py .pipenv/bin/pipenv
 
 .PHONY: clean
 clean: ## Remove what was installed and made, but for the synthesized configuration.
-	rm -rf $(VENV) .pipenv .checkov .demo-cache imports/aws *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
-
-$(PIPENV): tools/pipenv.txt
-	$(SAY) 'Installing pipenv ...'
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed")'
-	@$(PYTHON) -m venv --clear .pipenv
-	@.pipenv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		--requirement tools/pipenv.txt >&2
-	@touch $@
-
-$(CHECKOV): tools/checkov.txt
-	$(SAY) 'Installing checkov ...'
-	@$(PYTHON) -m venv --clear .checkov
-	@.checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-		--no-deps --requirement tools/checkov.txt >&2
-	@touch $@
-
-$(VENV)/.packages: $(PIPENV) Pipfile.lock pyproject.toml
-	$(SAY) 'Installing the packages of Pipfile.lock into $(VENV), a minute or so ...'
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(PIPENV) sync >&2
-	@if ! node --version 2>/dev/null | grep -qE '^v(2[2-9]|[3-9][0-9])\.'; then \
-		printf '%s\n' 'Installing Node.js from PyPI into $(VENV) ...' >&2; \
-		$(PIPENV) sync --categories node >&2; \
-	fi
-	@$(VENV)/bin/python -c 'from buildkite_agents import AgentApp' # which fills the caches
-	@touch $@
-
-$(VENV)/.dev-packages: $(VENV)/.packages
-	$(SAY) 'Installing the development packages of Pipfile.lock into $(VENV), a minute or so ...'
-	@$(PIPENV) sync --categories dev-packages >&2
-	@touch $@
+	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache imports/aws *.egg-info \
+		.mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -46,8 +46,8 @@ def carve(*, distribution: str, submodules: Sequence[str], target: Path) -> None
         installed = importlib.metadata.distribution(distribution)
     except importlib.metadata.PackageNotFoundError:
         raise ConfigError(
-            f"{distribution} is not installed for {sys.executable}: run `make setup`, "
-            f"or `pip install {distribution}`"
+            f"{distribution} is not installed for {sys.executable}: run `make synth`, which "
+            "installs it into .venv, or the program with .venv/bin/python"
         ) from None
     stamp = _stamp(installed, submodules)
     if _is_current(target, stamp):

@@ -40,7 +40,15 @@ _LONGEST_FIRST = ("tests/e2e/", "tests/synth/test_b", "tests/security/")
 
 SHARED_DEPLOYMENTS = {
     f"tests/e2e/test_{name}.py"
-    for name in ("adoption", "changes", "failed_updates", "runbook", "variables")
+    for name in (
+        "adoption",
+        "changes",
+        "failed_updates",
+        "runbook",
+        "set_up",
+        "variables",
+        "ways_to_run",
+    )
 }
 """The files whose tests share a deployment, and so run in one process, in their order."""
 

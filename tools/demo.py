@@ -4,6 +4,7 @@ For people without an AWS account. Everything is in a temporary folder and in th
 when it is stopped.
 """
 
+import shlex
 import shutil
 import signal
 import subprocess
@@ -56,9 +57,9 @@ def main() -> None:
                 endpoint=aws.endpoint,
                 region=REGION,
                 bin=python.parent,
-                folder=terraform.folder,
-                cli_config=terraform.environment["TF_CLI_CONFIG_FILE"],
-                terraform=f"{python} {TERRAFORM_CLI}",
+                folder=shlex.quote(str(terraform.folder)),
+                cli_config=shlex.quote(terraform.environment["TF_CLI_CONFIG_FILE"]),
+                terraform=shlex.join([str(python), str(TERRAFORM_CLI)]),
             ),
             flush=True,
         )

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import importlib
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,8 @@ def __getattr__(name: str) -> Any:
             module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the Python package {error.name!r} is not installed: run `make setup`, "
-            "or install the Pipfile's packages"
+            f"the Python package {error.name!r} is not installed for {sys.executable}: run "
+            "`make synth`, which installs it into .venv, or the program with .venv/bin/python"
         ) from None
     globals()[name] = getattr(module, name)
     return globals()[name]

@@ -1,9 +1,11 @@
 """The CDKTF app that writes its stacks in two forms."""
 
+import contextlib
 import json
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cdktf
@@ -14,6 +16,21 @@ from buildkite_agents.owned_files import OwnedFiles
 from buildkite_agents.secrets_bucket import BOOTSTRAP_SCRIPT
 from buildkite_agents.summary import summary
 from buildkite_agents.terraform_folder import terraform_folder
+
+# What Node.js says of a file, such as "EACCES: permission denied, open '/x'".
+_FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
+
+
+@contextlib.contextmanager
+def _file_errors_plain(folder: Path | str) -> Iterator[None]:
+    """Tell what CDKTF, in Node.js, could not write to *folder*."""
+    try:
+        yield
+    except RuntimeError as error:
+        failed = _FILE_ERROR.search(str(error))
+        if failed is None:
+            raise
+        raise ConfigError(f"cannot write to {folder}: {failed[0]}") from None
 
 
 class AgentApp(cdktf.App):
@@ -26,8 +43,9 @@ class AgentApp(cdktf.App):
     def __init__(self, *, outdir: Path | None = None) -> None:
         """Write for the cdktf CLI to *outdir*: by default to what that CLI says, else cdktf.out."""
         # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
-        outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR", "cdktf.out"))
-        super().__init__(outdir=str(outdir.absolute()))
+        outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
+        with _file_errors_plain(outdir):
+            super().__init__(outdir=str(outdir.absolute()))
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
@@ -50,15 +68,22 @@ class AgentApp(cdktf.App):
             )
         stacks = [stack for stack in self.node.children if isinstance(stack, AgentStack)]
         _check_folders(stacks)
-        super().synth()
+        try:
+            self._synth_whole(stacks)
+        except OSError as error:
+            raise ConfigError(f"cannot write what was synthesized: {error}") from None
+        for stack in stacks:
+            self._tell(stack)
+
+    def _synth_whole(self, stacks: Sequence[AgentStack]) -> None:
+        with _file_errors_plain(self.outdir):
+            super().synth()
         updates = [update for stack in stacks for update in self._updates(stack)]
         conflicts = [conflict for update in updates for conflict in update.conflicts()]
         if conflicts:
             raise ConfigError(*conflicts)
         for update in updates:
             update.write()
-        for stack in stacks:
-            self._tell(stack)
 
     def _all_problems(self) -> list[str]:
         several = len(self.node.children) > 1
@@ -82,7 +107,7 @@ class AgentApp(cdktf.App):
         cdktf_folder = Path(self.outdir, "stacks", stack.name)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         files = terraform_folder(configuration, only_resources=stack.inside_root_module)
-        if stack.bootstrap_script.resolve() == (stack.folder / BOOTSTRAP_SCRIPT).resolve():
+        if _real(stack.bootstrap_script) == _real(stack.folder / BOOTSTRAP_SCRIPT):
             # The folder's own script is the source, and stays its owner's.
             own = OwnedFiles(stack.folder, files, given_away=[BOOTSTRAP_SCRIPT])
         else:
@@ -90,11 +115,16 @@ class AgentApp(cdktf.App):
         return [OwnedFiles(cdktf_folder, script), own]
 
 
+def _real(path: Path) -> str:
+    # Path.resolve() raises for a loop of links, which is told when it is written to.
+    return os.path.realpath(path)
+
+
 def _check_folders(stacks: Sequence[AgentStack]) -> None:
-    writers: dict[Path, str] = {}
+    writers: dict[str, str] = {}
     for stack in stacks:
         name = stack.name
-        other = writers.setdefault(stack.folder.resolve(), name)
+        other = writers.setdefault(_real(stack.folder), name)
         if other != name:
             raise ConfigError(
                 f"{other} and {name} both write to {stack.folder}: set folder, another for each"

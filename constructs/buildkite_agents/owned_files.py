@@ -42,7 +42,7 @@ class OwnedFiles:
 
     def conflicts(self) -> list[str]:
         """Each file that is in the way: not of this program, or edited since it was written."""
-        if not self._folder.exists():
+        if not os.path.lexists(self._folder):
             return []
         if not self._folder.is_dir():
             return [f"{self._folder} is not a folder: give another one"]
@@ -120,9 +120,11 @@ class OwnedFiles:
 
     def _read_record(self) -> defaultdict[str, set[str]]:
         record: defaultdict[str, set[str]] = defaultdict(set)
-        for line in (_content(self._folder / RECORD) or b"").decode().splitlines():
+        recorded = (_content(self._folder / RECORD) or b"").decode(errors="replace")
+        for line in recorded.splitlines():
             digest, _, name = line.partition("  ")
-            if name not in self._given_away:
+            # A line that was damaged names nothing here: the files are then not known as ours.
+            if name and Path(name).name == name and name not in self._given_away:
                 record[name].add(digest)
         return record
 

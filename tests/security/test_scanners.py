@@ -43,7 +43,14 @@ def checkov(folder: Path, root: Path, home: Path) -> dict[str, Any]:
             path.write_text(json.dumps(content, indent=2))
     arguments = ["--framework", "terraform_json", "--output", "json", "--skip-download"]
     done = subprocess.run(
-        [root / ".checkov" / "bin" / "checkov", *arguments, "--directory", scanned],
+        [
+            root / ".checkov" / "bin" / "python",
+            "-m",
+            "checkov.main",
+            *arguments,
+            "--directory",
+            scanned,
+        ],
         env={"PATH": os.environ["PATH"], "HOME": str(home)},
         capture_output=True,
         text=True,

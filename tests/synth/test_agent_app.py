@@ -146,6 +146,37 @@ def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
     assert "c6a" not in Path("terraform/buildkite.tf.json").read_text()
 
 
+def test_what_is_in_the_way_of_a_folder_is_one_line_and_is_kept(
+    bootstrap_script: Path,
+) -> None:
+    Path("file").write_text("theirs")
+    Path("loop").symlink_to("loop")
+    for folder in ("file", "file/below", "loop", "loop/below"):
+        with pytest.raises(ConfigError, match=folder.partition("/")[0]) as refused:
+            synth(bootstrap_script, folder=folder)
+        assert len(str(refused.value).splitlines()) == 1
+    for outdir in ("file", "loop"):
+        with pytest.raises(ConfigError, match=outdir) as refused:
+            AgentApp(outdir=Path(outdir))
+        assert len(str(refused.value).splitlines()) == 1
+    assert Path("file").read_text() == "theirs"
+    assert Path("loop").is_symlink()
+
+
+def test_a_damaged_record_makes_files_unknown_and_nothing_is_overwritten(
+    bootstrap_script: Path,
+) -> None:
+    synth(bootstrap_script)
+    record = Path("terraform/.buildkite-agents.sha256")
+    record.write_bytes(b"\xff\xfe  ../outside\n\x00")
+    synth(bootstrap_script)  # the same content is nobody's loss
+    record.write_bytes(b"\xff\xfe  ../outside\n\x00")
+    before = Path("terraform/buildkite.tf.json").read_bytes()
+    with pytest.raises(ConfigError, match=r"buildkite\.tf\.json"):
+        synth(bootstrap_script, queues=[AgentQueue("c6a.4xlarge")])
+    assert Path("terraform/buildkite.tf.json").read_bytes() == before
+
+
 def test_one_folders_conflict_keeps_the_others_from_being_written(bootstrap_script: Path) -> None:
     Path("terraform-staging").mkdir()
     Path("terraform-staging/main.tf.json").write_text("theirs")

@@ -151,6 +151,19 @@ def test_a_wrong_jsii_node_is_one_line(root: Path, tmp_path: Path) -> None:
     )
 
 
+def test_node_options_that_do_not_work_are_one_line(root: Path, tmp_path: Path) -> None:
+    options = {"JSII_NODE": os.environ["JSII_NODE"], "NODE_OPTIONS": "--no-such-option"}
+    done = run_main(tmp_path, main=root / "main.py", check=False, **options)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "correct NODE_OPTIONS" in done.stderr
+
+
+def test_an_empty_outdir_is_the_default_one(root: Path, tmp_path: Path) -> None:
+    run_main(tmp_path, main=root / "main.py", CDKTF_OUTDIR="")
+    assert (tmp_path / "cdktf.out" / "manifest.json").exists()
+
+
 def fake_node(folder: Path, script: str) -> None:
     folder.mkdir()
     node = folder / "node"
@@ -188,13 +201,13 @@ def test_a_python_without_cdktf_is_one_line(root: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-S", root / "main.py"],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": "", "JSII_NODE": sys.executable},
+        env={**os.environ, "PYTHONPATH": "", "JSII_NODE": os.environ["JSII_NODE"]},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
     assert done.stderr == (
-        "error: the Python package 'cdktf' is not installed: run `make setup`, "
-        "or install the Pipfile's packages\n"
+        f"error: the Python package 'cdktf' is not installed for {sys.executable}: run `make "
+        "synth`, which installs it into .venv, or the program with .venv/bin/python\n"
     )

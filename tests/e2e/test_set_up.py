@@ -1,0 +1,90 @@
+"""The set-up of a checkout: made once, left alone, and repaired."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.checkout import copy_checkout
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
+
+
+@pytest.fixture(scope="module")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    copy = tmp_path_factory.mktemp("set-up") / "checkout"
+    copy_checkout(root, copy)
+    synthesize(copy)
+    return copy
+
+
+def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", target],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def synthesize(folder: Path, **environment: str) -> str:
+    """Run make synth, and return what was said beside the table."""
+    shutil.rmtree(folder / "terraform", ignore_errors=True)
+    done = make(folder, "synth", **environment)
+    assert done.returncode == 0, done.stderr
+    written = {path.name: path.read_bytes() for path in (folder / "terraform").iterdir()}
+    assert written == {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
+    return done.stderr
+
+
+def site_packages(folder: Path) -> Path:
+    (found,) = (folder / ".venv" / "lib").glob("python3.*/site-packages")
+    return found
+
+
+def test_a_complete_one_is_left_alone(checkout: Path) -> None:
+    assert synthesize(checkout) == ""
+
+
+def test_it_needs_nothing_outside_the_folder(checkout: Path) -> None:
+    assert synthesize(checkout, HOME="/proc/nothing") == ""
+
+
+def test_a_half_deleted_one_is_made_again(checkout: Path) -> None:
+    shutil.rmtree(site_packages(checkout) / "cdktf")
+    assert "Installing what a synthesis needs" in synthesize(checkout)
+
+
+def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path) -> None:
+    moved = checkout.with_name("moved")
+    shutil.copytree(checkout, moved, symlinks=True)
+    other = checkout.with_name("other")
+    (other / "cdktf").mkdir(parents=True)
+    (other / "cdktf" / "__init__.py").write_text("raise RuntimeError('of another project')\n")
+    (other / "Pipfile").touch()
+    said = synthesize(
+        moved,
+        PIP_USER="1",
+        PIP_TARGET=str(other / "target"),
+        PIP_NO_DEPS="0",
+        PIPENV_PIPFILE=str(other / "Pipfile"),
+        PYTHONPATH=str(other),
+        CDKTF_OUTDIR="",
+    )
+    assert "Installing what a synthesis needs" in said
+    assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "cdktf"]
+
+
+def test_of_two_at_a_time_one_waits(checkout: Path) -> None:
+    (checkout / ".venv" / "set-up.json").unlink()
+    both = [
+        subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("Waiting for another set-up" in text for text in said) == 1
+    assert sum("Installing what a synthesis needs" in text for text in said) == 1

@@ -1,0 +1,32 @@
+"""Copies of the project's files, as a person gets them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+_GENERATED = shutil.ignore_patterns(
+    *(".venv", ".pipenv", ".checkov", ".demo-cache", ".set-up.lock", ".hypothesis", ".*_cache"),
+    *("__pycache__", "*.egg-info", "cdktf.out", ".git", "aws"),
+)
+
+
+def copy_checkout(root: Path, copy: Path) -> None:
+    """Copy what git has, or would have, of the project in *root* to *copy*.
+
+    Where there is no git, as in a ZIP file of the project, all but what is made on the machine.
+    """
+    if not (root / ".git").exists():
+        shutil.copytree(root, copy, ignore=_GENERATED)
+        shutil.rmtree(copy / "terraform", ignore_errors=True)
+        return
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in listed.rstrip("\0").split("\0"):
+        if (root / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(root / name, copy / name)

