@@ -43,7 +43,7 @@ diagram: synth ## Draw what terraform/ deploys, as Mermaid.
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	@$(VENV)/bin/python -c 'import imports' # mypy reads the bindings
+	@$(VENV)/bin/python -c 'import buildkite_agents.imports' # mypy reads the bindings
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shfmt --diff --indent 2 $(SHELL_SCRIPTS)
 	$(VENV)/bin/shellcheck --enable all $(SHELL_SCRIPTS)

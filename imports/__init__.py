@@ -1,16 +1,19 @@
 """AWS bindings for the resource types that this program makes, and for no others.
 
+In the repository this is the folder ``imports/`` at its top; as a package it is
+``buildkite_agents.imports``.
+
 ``import cdktf_cdktf_provider_aws`` loads some 1,500 modules and 224 MB of JavaScript to make a
-handful of resources (hashicorp/terraform-cdk issue 3753). So ``imports/aws`` is carved out of that
+handful of resources (hashicorp/terraform-cdk issue 3753). So ``aws`` here is carved out of that
 installed package: on first use, and again whenever what it is made from changes. Its names are the
 ones ``cdktf get`` gives::
 
-    from imports.aws.s3_bucket import S3Bucket
+    from buildkite_agents.imports.aws.s3_bucket import S3Bucket
 """
 
 from pathlib import Path
 
-from imports.carver import carve
+from buildkite_agents.imports.carver import carve, writable_folder
 
 AWS_SUBMODULES = (
     "cloudformation_stack",
@@ -28,8 +31,12 @@ AWS_SUBMODULES = (
 )
 """The provider's Python submodules that :mod:`buildkite_agents` imports."""
 
+# A folder of the user's where this one cannot be written to: another user has installed it.
+_folder = writable_folder(Path(__file__).parent)
+if _folder != Path(__file__).parent:
+    __path__.append(str(_folder))
 carve(
     distribution="cdktf-cdktf-provider-aws",
     submodules=AWS_SUBMODULES,
-    target=Path(__file__).parent / "aws",
+    target=_folder / "aws",
 )

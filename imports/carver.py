@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import re
 import shutil
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.folder_lock import folder_lock
+from buildkite_agents.node import user_cache
 
 ASSEMBLY = "imports-aws"
 """The carved assembly's name. jsii takes what stands before a type's first dot for it: no dots."""
@@ -30,6 +32,23 @@ _STAMP = "carved-from.txt"
 # jsii does it again in Node.js. To do without takes a twentieth off a synthesis.
 _TYPE_CHECK = re.compile(r"^( +)if __debug__:\n(?:\1    .*\n)+", re.MULTILINE)
 _SOURCE_MAP = re.compile(rb"^//# sourceMappingURL=.*$", re.MULTILINE)
+
+
+def writable_folder(own: Path) -> Path:
+    """Choose where bindings can be made: the package's *own* folder, or one of the user's."""
+    if (own / "aws").is_dir() or os.access(own, os.W_OK | os.X_OK):
+        return own
+    # By the package's place, so that two installations do not take turns at making them.
+    place = hashlib.sha256(str(own).encode()).hexdigest()[:12]
+    folder = user_cache() / "bindings" / place
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"neither {own} nor {folder} can be written to ({error.strerror}): set XDG_CACHE_HOME "
+            "to a folder that can"
+        ) from None
+    return folder
 
 
 def carve(*, distribution: str, submodules: Sequence[str], target: Path) -> None:
@@ -57,6 +76,7 @@ def carve(*, distribution: str, submodules: Sequence[str], target: Path) -> None
             if not _is_current(target, stamp):
                 print(f"Making {target} from {distribution}, once ...", file=sys.stderr, flush=True)
                 _make(installed, submodules, target, stamp)
+                _have_uninstalled(target)
     except OSError as error:
         raise ConfigError(f"cannot make {target}: {error}") from error
 
@@ -107,6 +127,23 @@ def _make(
         package.rename(target)
     finally:
         shutil.rmtree(workspace)
+
+
+def _have_uninstalled(target: Path) -> None:
+    """Have pip remove the bindings together with the package that they are made in."""
+    try:
+        ours = importlib.metadata.distribution("buildkite-agents")
+    except importlib.metadata.PackageNotFoundError:
+        return
+    site_packages = Path(str(ours.locate_file("")))
+    records = list(site_packages.glob("buildkite_agents-*.dist-info/RECORD"))
+    if len(records) != 1 or not target.is_relative_to(site_packages / "buildkite_agents"):
+        return
+    recorded = records[0].read_text()
+    made = sorted(path for path in target.rglob("*") if path.is_file())
+    names = (path.relative_to(site_packages).as_posix() for path in made)
+    with records[0].open("a") as file:
+        file.writelines(f"{name},,\n" for name in names if f"{name}," not in recorded)
 
 
 def _carve_assembly(source: Path, submodules: Sequence[str], carved: Path) -> str:

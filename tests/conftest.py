@@ -9,12 +9,12 @@ from hypothesis import settings
 from support import provider
 from xdist.scheduler import LoadScopeScheduling
 
-from buildkite_agents.node import use_node
+from buildkite_agents.node import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # Before any test imports CDKTF, which takes the first Node.js on PATH otherwise.
-use_node()
+os.environ.update(node_environment())
 
 # No calls home, by Terraform or the cdktf CLI.
 os.environ["CHECKPOINT_DISABLE"] = "1"
@@ -44,6 +44,7 @@ SHARED_DEPLOYMENTS = {
         "adoption",
         "changes",
         "failed_updates",
+        "package",
         "runbook",
         "set_up",
         "variables",

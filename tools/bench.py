@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildkite_agents.node import use_node
+from buildkite_agents.node import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK_RUNS = 15
@@ -48,10 +48,10 @@ app.synth()
 PREBUILT = (
     """
 import importlib, sys
-from imports import AWS_SUBMODULES
+from buildkite_agents.imports import AWS_SUBMODULES
 for name in AWS_SUBMODULES:
     module = importlib.import_module(f"cdktf_cdktf_provider_aws.{name}")
-    sys.modules[f"imports.aws.{name}"] = module
+    sys.modules[f"buildkite_agents.imports.aws.{name}"] = module
 """
     + PROGRAM
 )
@@ -157,8 +157,8 @@ def _print_header() -> None:
 
 def main() -> None:
     """Measure, and print the tables."""
-    use_node()  # the same one for all
-    importlib.import_module("imports")  # makes the bindings
+    os.environ.update(node_environment())  # the same one for all
+    importlib.import_module("buildkite_agents.imports")  # makes the bindings
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     _print_header()
     for caches, cold in (("warm", False), ("cold", True)):

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = "set-up.json"
 # Settings of pip's, by variables or its configuration, with which it installs somewhere else or not
@@ -32,11 +32,11 @@ _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 def main(wanted: "list[str]") -> None:
     """Set up what is *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
-    if sys.version_info < OLDEST_PYTHON:
+    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         version = ".".join(map(str, sys.version_info[:2]))
         _fail(
-            f"Python 3.10 or newer is needed, and {sys.executable} is Python {version}: name a "
-            "newer one, such as `make synth PYTHON=python3.12`"
+            f"Python 3.10 to 3.14 is supported, and {sys.executable} is Python {version}: name "
+            "another one, such as `make synth PYTHON=python3.12`"
         )
     try:
         with (ROOT / ".set-up.lock").open("w") as lock:
@@ -108,7 +108,7 @@ class _Environment:
             return
         if not self._record:
             self._make()
-        _say(f"Installing what {_PURPOSES[name]} needs into {self._folder.name} ...")
+        _say(f"Installing the packages for {_PURPOSES[name]} into {self._folder.name} ...")
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(requirements)
             file.flush()
@@ -135,7 +135,7 @@ class _Environment:
 
     def link(self) -> None:
         """Have this project's own packages found in it."""
-        text = f"{ROOT / 'constructs'}\n{ROOT}\n"
+        text = f"{ROOT / 'constructs'}\n"
         path = self._site_packages() / "buildkite_agents.pth"
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -160,7 +160,7 @@ class _Environment:
 
 _PURPOSES = {
     "synth": "a synthesis",
-    "node": "CDKTF of Node.js",
+    "node": "Node.js",
     "develop": "the tests",
     "checkov": "checkov",
     "pipenv": "pipenv",

@@ -1,16 +1,17 @@
-"""Buildkite agents on AWS: queues said in Python, synthesized to Terraform JSON by CDKTF."""
+"""Buildkite agents on AWS: queues defined in Python, synthesized to Terraform JSON by CDKTF."""
 
 import contextlib
 import gc
 import importlib
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.backend import S3Backend
-from buildkite_agents.errors import ConfigError, show_config_errors_plainly
+from buildkite_agents.errors import ConfigError
 from buildkite_agents.network import Network
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ _CONSTRUCTS = {"AgentApp": "agent_app", "AgentStack": "agent_stack"}
 def __getattr__(name: str) -> Any:
     if name not in _CONSTRUCTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from buildkite_agents.node import use_node
+    from buildkite_agents.node import node_environment
 
-    use_node()
     try:
-        with _garbage_uncollected():
+        # jsii starts Node.js as it is loaded, and takes its settings from the environment then.
+        with _environment(node_environment()), _garbage_uncollected():
             module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -57,9 +58,20 @@ def _garbage_uncollected() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()  # what is loaded stays, and need not be looked through again
         if collects:
             gc.enable()
 
 
-show_config_errors_plainly()
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Have *settings* in the environment for a while, and then what was there before."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

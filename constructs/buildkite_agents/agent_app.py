@@ -86,7 +86,7 @@ class AgentApp(cdktf.App):
             update.write()
 
     def _all_problems(self) -> list[str]:
-        several = len(self.node.children) > 1
+        several = len(self.node.children) + len(self._problems) > 1
         return [
             f"{stack}: {problem}" if several else problem
             for stack, problems in self._problems

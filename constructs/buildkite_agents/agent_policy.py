@@ -8,8 +8,8 @@ from cdktf import TerraformLocal, TerraformStack
 
 from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.agent_token import AgentToken
+from buildkite_agents.imports.aws.iam_policy import IamPolicy
 from buildkite_agents.secrets_bucket import SecretsBucket
-from imports.aws.iam_policy import IamPolicy
 
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
 _PUSH = [

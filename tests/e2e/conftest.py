@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.deployment import Deployment
+from support.documented import GOLDEN_MAIN
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider, source
 from support.terraform import Terraform, terraform_in
@@ -49,10 +50,10 @@ def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> Depl
 
 
 @pytest.fixture(scope="session")
-def synthesized(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The ``terraform/`` folder that ``main.py`` writes."""
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``terraform/`` folder of the documented queues."""
     folder = tmp_path_factory.mktemp("synth")
-    subprocess.run([sys.executable, root / "main.py"], cwd=folder, check=True)
+    subprocess.run([sys.executable, GOLDEN_MAIN], cwd=folder, check=True)
     return folder / "terraform"
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import main
+
 
 def test_it_deploys_says_how_to_look_around_and_cleans_up(root: Path, tmp_path: Path) -> None:
     with subprocess.Popen(
@@ -28,7 +30,7 @@ def test_it_deploys_says_how_to_look_around_and_cleans_up(root: Path, tmp_path: 
         assert demo.wait(timeout=30) == 0
     assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in shown
     for seen in (
-        "conbench-prod-buildkite-arm64-t4g-2xlarge-linux\tCREATE_COMPLETE",
+        f"conbench-prod-buildkite-{main.QUEUES[0].name}\tCREATE_COMPLETE",
         "bootstrap/setup_benchmark_machine.sh",
         '"/buildkite/agent-token"',
         '"conbench-prod-buildkite-agent-policy"',

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support import documented
 from support.documents import DOCS, code_blocks
 from support.loopback_aws import REGION, LoopbackAws
 from support.provider import TERRAFORM_CLI, Provider
 from support.terraform import TOKEN
 
-import main
-
-QUEUES = [queue.name for queue in main.QUEUES]
+QUEUES = [queue.name for queue in documented.QUEUES]
 
 
 def block(first_words: str) -> str:
@@ -29,7 +28,7 @@ def block(first_words: str) -> str:
 class Operator:
     """A person at a shell, with Terraform, the AWS CLI and a profile for the loopback AWS."""
 
-    def __init__(self, folder: Path, root: Path, aws: LoopbackAws, provider: Provider) -> None:
+    def __init__(self, folder: Path, aws: LoopbackAws, provider: Provider) -> None:
         self.folder = folder
         self._provider = provider
         tools = folder / "bin"
@@ -39,7 +38,7 @@ class Operator:
             "terraform": f'{python} {shlex.quote(str(TERRAFORM_CLI))} "$@"',
             "aws": f'{python} -m awscli "$@"',
             # What else `make synth` does, the set-up, has tests of its own.
-            "make": f"{python} {shlex.quote(str(root / 'main.py'))}",
+            "make": f"{python} {shlex.quote(str(documented.GOLDEN_MAIN))}",
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{command}\n")
             (tools / name).chmod(0o755)
@@ -82,12 +81,11 @@ class Operator:
 def operator(
     aws_server: LoopbackAws,
     aws_provider: Provider,
-    root: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Operator:
     """Somebody who has deployed by the document."""
     aws_server.reset()
-    somebody = Operator(tmp_path_factory.mktemp("operator"), root, aws_server, aws_provider)
+    somebody = Operator(tmp_path_factory.mktemp("operator"), aws_server, aws_provider)
     synth, _, rest = block("make synth").partition("\n")
     somebody.run(synth)
     aws_provider.prepare(somebody.folder / "terraform", aws_server.endpoint)
@@ -177,7 +175,7 @@ def test_the_policy(operator: Operator) -> None:
 def test_pipelines_of_the_document_choose_queues_and_tags_that_there_are() -> None:
     tags = {
         queue.name: dict(tag.split("=") for tag in queue.agent_tags.split(","))
-        for queue in main.QUEUES
+        for queue in documented.QUEUES
     }
     first, *others = [yaml.safe_load(b)["steps"] for b in code_blocks("operations.md", "yaml")]
     assert [step["agents"]["queue"] for step in first] == QUEUES

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.checkout import copy_checkout
+from support.documented import as_main_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
@@ -15,6 +16,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("set-up") / "checkout"
     copy_checkout(root, copy)
+    as_main_of(copy)
     synthesize(copy)
     return copy
 
@@ -55,7 +57,7 @@ def test_it_needs_nothing_outside_the_folder(checkout: Path) -> None:
 
 def test_a_half_deleted_one_is_made_again(checkout: Path) -> None:
     shutil.rmtree(site_packages(checkout) / "cdktf")
-    assert "Installing what a synthesis needs" in synthesize(checkout)
+    assert "Installing the packages for a synthesis" in synthesize(checkout)
 
 
 def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path) -> None:
@@ -74,7 +76,7 @@ def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path)
         PYTHONPATH=str(other),
         CDKTF_OUTDIR="",
     )
-    assert "Installing what a synthesis needs" in said
+    assert "Installing the packages for a synthesis" in said
     assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "cdktf"]
 
 
@@ -87,4 +89,4 @@ def test_of_two_at_a_time_one_waits(checkout: Path) -> None:
     said = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert sum("Waiting for another set-up" in text for text in said) == 1
-    assert sum("Installing what a synthesis needs" in text for text in said) == 1
+    assert sum("Installing the packages for a synthesis" in text for text in said) == 1

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.documented import as_main_of
 from support.documents import code_blocks
 
 from buildkite_agents.folder_lock import folder_lock
@@ -45,7 +46,7 @@ def test_the_documented_rename_gives_the_same_configuration(
     for name in ("bootstrap", "constructs", "imports"):
         ignored = shutil.ignore_patterns("__pycache__", "aws")
         shutil.copytree(root / name, tmp_path / name, ignore=ignored)
-    shutil.copy(root / "main.py", tmp_path)
+    as_main_of(tmp_path)
     (rename,) = code_blocks("successor.md", "bash")
     subprocess.run(["bash", "-euc", rename], cwd=tmp_path, check=True)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.checkout import copy_checkout
+from support.documented import as_main_of
 
 from buildkite_agents.folder_lock import folder_lock
 
@@ -28,6 +29,7 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project in a folder that is not easy to quote, set up by what synthesizes it first."""
     copy = tmp_path_factory.mktemp("checkout") / "an Ordner with ümlauts"
     copy_checkout(root, copy)
+    as_main_of(copy)
     subprocess.run(["make", "synth"], cwd=copy, check=True)
     return copy
 

@@ -16,7 +16,7 @@ def copy_checkout(root: Path, copy: Path) -> None:
     Where there is no git, as in a ZIP file of the project, all but what is made on the machine.
     """
     if not (root / ".git").exists():
-        shutil.copytree(root, copy, ignore=_GENERATED)
+        shutil.copytree(root, copy, ignore=_GENERATED, symlinks=True)
         shutil.rmtree(copy / "terraform", ignore_errors=True)
         return
     listed = subprocess.run(
@@ -27,6 +27,6 @@ def copy_checkout(root: Path, copy: Path) -> None:
         check=True,
     ).stdout
     for name in listed.rstrip("\0").split("\0"):
-        if (root / name).is_file():
+        if (root / name).is_symlink() or (root / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, copy / name)
+            shutil.copy2(root / name, copy / name, follow_symlinks=False)

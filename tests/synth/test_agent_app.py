@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cdktf
 import pytest
 
 import buildkite_agents
@@ -134,6 +135,21 @@ def test_every_problem_of_every_stack_is_told_together(bootstrap_script: Path) -
         "error: conbench-staging: queue 'q': idle_minutes must be at least 1, got 0",
     ]
     assert not Path("cdktf.out/manifest.json").exists()
+
+
+def test_a_refused_stack_cannot_be_taken_for_an_empty_one(bootstrap_script: Path) -> None:
+    bad = [AgentQueue("m5.large", name="q", max_size=0)]
+    stack = AgentStack(AgentApp(), queues=bad, bootstrap_script=bootstrap_script)
+    for use in (
+        lambda: cdktf.Testing.synth(stack),
+        lambda: cdktf.Testing.synth(stack, True),
+        lambda: cdktf.Testing.full_synth(stack),
+        lambda: stack.queues,
+        lambda: stack.node,
+        lambda: cdktf.TerraformOutput(stack, "more", value="x"),
+    ):
+        with pytest.raises(ConfigError, match="queue 'q': max_size must be at least 1"):
+            use()
 
 
 def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:

@@ -13,11 +13,10 @@ from pathlib import Path
 import cdktf
 import pytest
 
-import imports
-from buildkite_agents import ConfigError
-from imports import AWS_SUBMODULES
-from imports.aws.s3_bucket import S3Bucket
-from imports.carver import ASSEMBLY, carve
+from buildkite_agents import ConfigError, imports
+from buildkite_agents.imports import AWS_SUBMODULES
+from buildkite_agents.imports.aws.s3_bucket import S3Bucket
+from buildkite_agents.imports.carver import ASSEMBLY, carve
 
 DISTRIBUTION = "cdktf-cdktf-provider-aws"
 
@@ -40,11 +39,12 @@ def test_carved_and_prebuilt_synthesize_the_same_in_one_process(root: Path, tmp_
         from pathlib import Path
 
         from buildkite_agents import AgentQueue
-        from buildkite_agents.node import use_node
-        use_node()
+        import os
+        from buildkite_agents.node import node_environment
+        os.environ.update(node_environment())
         import cdktf
 
-        from imports import AWS_SUBMODULES
+        from buildkite_agents.imports import AWS_SUBMODULES
 
         QUEUES = [AgentQueue(t) for t in ("t4g.2xlarge", "m5.4xlarge", "c6a.4xlarge")]
 
@@ -61,11 +61,11 @@ def test_carved_and_prebuilt_synthesize_the_same_in_one_process(root: Path, tmp_
 
         assemblies = set()
         carved = synthesize()
-        forget("imports.aws.")
+        forget("buildkite_agents.imports.aws.")
         forget("buildkite_agents.")
         for submodule in AWS_SUBMODULES:
             module = importlib.import_module(f"cdktf_cdktf_provider_aws.{submodule}")
-            sys.modules[f"imports.aws.{submodule}"] = module
+            sys.modules[f"buildkite_agents.imports.aws.{submodule}"] = module
         prebuilt = synthesize()
         assert assemblies == {"imports-aws", "@cdktf/provider-aws"}, assemblies
         print(json.dumps(json.loads(carved)))
@@ -130,7 +130,7 @@ def test_it_is_carved_anew_when_the_list_changes_and_only_then(
 
 def test_processes_beside_each_other_carve_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from imports.carver import carve; "
+        "import sys; from pathlib import Path; from buildkite_agents.imports.carver import carve; "
         f"carve(distribution={DISTRIBUTION!r}, submodules=['s3_object'], "
         "target=Path(sys.argv[1]))"
     )
@@ -173,7 +173,11 @@ def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
 def test_every_submodule_listed_is_imported_by_the_program(root: Path) -> None:
     sources = (root / "constructs" / "buildkite_agents").glob("*.py")
     text = "".join(source.read_text() for source in sources)
-    unused = [name for name in AWS_SUBMODULES if f"from imports.aws.{name} import" not in text]
+    unused = [
+        name
+        for name in AWS_SUBMODULES
+        if f"from buildkite_agents.imports.aws.{name} import" not in text
+    ]
     assert unused == []
 
 

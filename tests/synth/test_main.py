@@ -5,9 +5,12 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.checkout import copy_checkout
+from support.documented import GOLDEN_MAIN, as_main_of
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 TOKEN = "planted-token-7f3a9c"  # noqa: S105
@@ -41,7 +44,7 @@ def checkout(root: Path, tmp_path: Path) -> Path:
     copy.mkdir()
     for name in ("bootstrap", "constructs", "imports"):
         shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(root / "main.py", copy)
+    as_main_of(copy)
     return copy
 
 
@@ -51,33 +54,33 @@ def edit_main(checkout: Path, old: str, new: str) -> None:
     main.write_text(main.read_text().replace(old, new))
 
 
-def test_the_terraform_folder_is_the_golden_one(root: Path, tmp_path: Path) -> None:
-    run_main(tmp_path, main=root / "main.py")
+def test_the_terraform_folder_is_the_golden_one(tmp_path: Path) -> None:
+    run_main(tmp_path, main=GOLDEN_MAIN)
     assert tree(tmp_path / "terraform") == tree(GOLDEN), (
         "If the change is meant, show it: rm -r tests/golden/terraform && "
-        "(cd tests/golden && ../../.venv/bin/python ../../main.py && rm -r cdktf.out)"
+        "(cd tests/golden && ../../.venv/bin/python main.py && rm -r cdktf.out)"
     )
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_same_bytes_for_every_hash_seed_and_checkout(
-    root: Path, checkout: Path, tmp_path: Path, seed: str
+    checkout: Path, tmp_path: Path, seed: str
 ) -> None:
-    run_main(tmp_path, main=root / "main.py")
+    run_main(tmp_path, main=GOLDEN_MAIN)
     run_main(checkout, main=checkout / "main.py", PYTHONHASHSEED=seed)
     assert tree(checkout / "terraform") == tree(tmp_path / "terraform")
     assert tree(checkout / "cdktf.out") == tree(tmp_path / "cdktf.out")
 
 
-def test_a_second_run_changes_nothing(root: Path, tmp_path: Path) -> None:
-    run_main(tmp_path, main=root / "main.py")
+def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    run_main(tmp_path, main=GOLDEN_MAIN)
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "terraform").iterdir()}
-    run_main(tmp_path, main=root / "main.py")
+    run_main(tmp_path, main=GOLDEN_MAIN)
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "terraform").iterdir()} == before
 
 
-def test_the_token_in_the_environment_is_nowhere_in_the_output(root: Path, tmp_path: Path) -> None:
-    done = run_main(tmp_path, main=root / "main.py", TF_VAR_buildkite_agent_token=TOKEN)
+def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=GOLDEN_MAIN, TF_VAR_buildkite_agent_token=TOKEN)
     assert TOKEN not in done.stdout + done.stderr
     assert not any(TOKEN.encode() in content for content in tree(tmp_path).values())
 
@@ -133,8 +136,8 @@ def test_a_missing_bootstrap_script_is_one_line(checkout: Path) -> None:
     )
 
 
-def test_hcl_is_refused_as_it_would_lose_the_moves(root: Path, tmp_path: Path) -> None:
-    done = run_main(tmp_path, main=root / "main.py", check=False, SYNTH_HCL_OUTPUT="true")
+def test_hcl_is_refused_as_it_would_lose_the_moves(tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, SYNTH_HCL_OUTPUT="true")
     assert done.returncode == 1
     assert done.stderr.startswith("error: cdktf's --hcl leaves out the moves")
     assert not (tmp_path / "terraform").exists()
@@ -143,24 +146,24 @@ def test_hcl_is_refused_as_it_would_lose_the_moves(root: Path, tmp_path: Path) -
 NO_NODE = "run `make setup`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
 
 
-def test_a_wrong_jsii_node_is_one_line(root: Path, tmp_path: Path) -> None:
-    done = run_main(tmp_path, main=root / "main.py", check=False, JSII_NODE="/no/node")
+def test_a_wrong_jsii_node_is_one_line(tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, JSII_NODE="/no/node")
     assert (done.returncode, done.stderr) == (
         1,
         f"error: JSII_NODE is '/no/node', which is no program: {NO_NODE}\n",
     )
 
 
-def test_node_options_that_do_not_work_are_one_line(root: Path, tmp_path: Path) -> None:
+def test_node_options_that_do_not_work_are_one_line(tmp_path: Path) -> None:
     options = {"JSII_NODE": os.environ["JSII_NODE"], "NODE_OPTIONS": "--no-such-option"}
-    done = run_main(tmp_path, main=root / "main.py", check=False, **options)
+    done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, **options)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "correct NODE_OPTIONS" in done.stderr
 
 
-def test_an_empty_outdir_is_the_default_one(root: Path, tmp_path: Path) -> None:
-    run_main(tmp_path, main=root / "main.py", CDKTF_OUTDIR="")
+def test_an_empty_outdir_is_the_default_one(tmp_path: Path) -> None:
+    run_main(tmp_path, main=GOLDEN_MAIN, CDKTF_OUTDIR="")
     assert (tmp_path / "cdktf.out" / "manifest.json").exists()
 
 
@@ -211,3 +214,42 @@ def test_a_python_without_cdktf_is_one_line(root: Path, tmp_path: Path) -> None:
         f"error: the Python package 'cdktf' is not installed for {sys.executable}: run `make "
         "synth`, which installs it into .venv, or the program with .venv/bin/python\n"
     )
+
+
+def add_a_queue(main: str) -> str:
+    return main.replace(
+        "QUEUES = [\n", 'QUEUES = [\n    AgentQueue("c7i.4xlarge", name="added", max_size=2),\n', 1
+    )
+
+
+def change_a_size(main: str) -> str:
+    return main.replace('AgentQueue("m5.4xlarge")', 'AgentQueue("m5.4xlarge", max_size=8)')
+
+
+def remove_a_queue(main: str) -> str:
+    return main.replace('    AgentQueue("c6a.4xlarge"),\n', "")
+
+
+@pytest.mark.parametrize("edit", [add_a_queue, change_a_size, remove_a_queue])
+def test_the_queues_of_main_are_the_users_to_change(
+    root: Path, tmp_path: Path, edit: Callable[[str], str]
+) -> None:
+    checkout = tmp_path / "checkout"
+    copy_checkout(root, checkout)
+    as_main_of(checkout)
+    main = checkout / "main.py"
+    edited = edit(main.read_text())
+    assert edited != main.read_text()
+    main.write_text(edited)
+    run_main(checkout, main=main)
+    # What looks at main.py, of the tests without Terraform.
+    tests = ["tests/unit", "tests/synth/test_main.py::test_the_terraform_folder_is_the_golden_one"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", *tests, "-k", "not properties"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout / "constructs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

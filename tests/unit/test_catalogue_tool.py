@@ -11,6 +11,8 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support.checkout import copy_checkout
+from support.documented import as_main_of
 from support.tools import load_tool
 
 from buildkite_agents import ConfigError, catalogue
@@ -126,33 +128,42 @@ def test_a_comparison_tells_what_is_added_removed_changed_and_broken() -> None:
         assert re.search(row, shown, re.MULTILINE), row
 
 
-def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with the documented queues in its main.py."""
+    copy = tmp_path_factory.mktemp("catalogue") / "checkout"
+    copy_checkout(ROOT, copy)
+    as_main_of(copy)
+    return copy
+
+
+def run_tool(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, ROOT / "tools" / "catalogue.py", *arguments],
+        [sys.executable, checkout / "tools" / "catalogue.py", *arguments],
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_a_move_between_the_versions_here_is_shown() -> None:
-    done = run_tool("--compare", "v6.21.0", "v6.71.1")
+def test_a_move_between_the_versions_here_is_shown(checkout: Path) -> None:
+    done = run_tool(checkout, "--compare", "v6.21.0", "v6.71.1")
     assert done.returncode == 0
     assert "BuildkiteAgentScalerVersion" in done.stdout
     assert done.stdout.count(" added  ") - done.stdout.count("family added") == 58
     assert done.stdout.endswith("main.py's queues are fine with v6.71.1\n")
 
 
-def test_a_move_back_tells_what_of_main_it_breaks() -> None:
-    done = run_tool("--compare", "v6.71.1", "v6.21.0")
+def test_a_move_back_tells_what_of_main_it_breaks(checkout: Path) -> None:
+    done = run_tool(checkout, "--compare", "v6.71.1", "v6.21.0")
     assert "parameters['CpuCredits']: Elastic CI Stack v6.21.0 has no such" in done.stdout
 
 
-def test_a_template_that_is_refused_writes_nothing(tmp_path: Path) -> None:
+def test_a_template_that_is_refused_writes_nothing(checkout: Path, tmp_path: Path) -> None:
     template = tmp_path / "template.yml"
     template.write_text("Resources: {}")
     before = sorted(path.name for path in tool.DATA.iterdir())
-    done = run_tool("--template", str(template), "v9.9.9")
+    done = run_tool(checkout, "--template", str(template), "v9.9.9")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("error: this is no template of the Elastic CI Stack")
     assert sorted(path.name for path in tool.DATA.iterdir()) == before

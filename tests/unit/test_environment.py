@@ -26,7 +26,9 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_an_old_python_is_one_line(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
-    with pytest.raises(SystemExit, match=r"^error: Python 3\.10 or newer is needed, and .* 3\.9:"):
+    with pytest.raises(
+        SystemExit, match=r"^error: Python 3\.10 to 3\.14 is supported, and .* is Python 3\.9:"
+    ):
         tool.main(["synth"])
 
 

@@ -1,6 +1,5 @@
 """Where jsii unpacks its packages."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,34 +13,32 @@ ROOT, DISABLED = "JSII_RUNTIME_PACKAGE_CACHE_ROOT", "JSII_RUNTIME_PACKAGE_CACHE"
 @pytest.fixture(autouse=True)
 def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (ROOT, DISABLED):
-        # Set first, so that what the function sets is taken back as well.
-        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "usr"))
     monkeypatch.setattr(sys, "prefix", str(tmp_path / "venv"))
 
 
-def chosen() -> tuple[str, str]:
-    node._use_package_cache()  # noqa: SLF001
-    return os.environ[ROOT], os.environ[DISABLED]
+def chosen() -> dict[str, str]:
+    return node._package_cache()  # noqa: SLF001
 
 
 def test_in_a_virtual_environment_it_is_there(tmp_path: Path) -> None:
-    assert chosen() == (str(tmp_path / "venv" / "jsii-cache"), "")
+    assert chosen() == {ROOT: str(tmp_path / "venv" / "jsii-cache")}
 
 
 def test_elsewhere_it_is_in_the_users_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "prefix", sys.base_prefix)
-    assert chosen() == (str(tmp_path / "cache" / "buildkite-agents" / "jsii"), "")
+    assert chosen() == {ROOT: str(tmp_path / "cache" / "buildkite-agents" / "jsii")}
 
 
 def test_where_nothing_can_be_written_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.access", lambda _path, _mode: False)
-    assert chosen() == ("", "disabled")
+    assert chosen() == {DISABLED: "disabled"}
 
 
 def test_the_users_own_choice_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ROOT, "/theirs")
-    assert chosen() == ("/theirs", "")
+    assert chosen() == {}

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from support import documented
 
-import main
 from buildkite_agents import AgentQueue, catalogue
 from buildkite_agents.risks import RISKS, warnings
 
@@ -34,5 +34,5 @@ def test_a_burstable_type_with_its_credits_said_is_no_risk() -> None:
     assert warnings_of(AgentQueue("t4g.large", parameters={"CpuCredits": "unlimited"})) == []
 
 
-def test_the_queues_of_main_give_no_warning() -> None:
-    assert [warning for queue in main.QUEUES for warning in warnings_of(queue)] == []
+def test_the_documented_queues_give_no_warning() -> None:
+    assert [warning for queue in documented.QUEUES for warning in warnings_of(queue)] == []

@@ -1,0 +1,31 @@
+"""The queues of the documented layout. The golden folder is what this program writes."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "constructs"))  # where buildkite_agents is not installed
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack  # noqa: E402
+
+QUEUES = [
+    AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
+    AgentQueue("m5.4xlarge"),
+    AgentQueue("c6a.4xlarge"),
+]
+
+
+def main() -> None:
+    """Synthesize the queues' environment."""
+    app = AgentApp()
+    AgentStack(
+        app,
+        environment="prod",
+        queues=QUEUES,
+        bootstrap_script=ROOT / "bootstrap" / "buildkite-bootstrap.sh",
+    )
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()
