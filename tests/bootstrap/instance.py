@@ -46,7 +46,10 @@ _ACTIONS = {
         printf '%s\\n' "$line" >>"${!#}"; /bin/sleep 0.05; done </stand-ins/env ;;
 esac""",
     "systemctl": "",
-    "sysctl": "",
+    "sysctl": """case "$*" in
+    *tcp_rmem) printf '4096\\t131072\\t33554432\\n' ;;
+    --values*) echo 212992 ;;
+esac""",
     "usermod": "",
     "docker": "",
     "visudo": "",

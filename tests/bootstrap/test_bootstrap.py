@@ -81,10 +81,12 @@ def test_everything_is_set_up(boot: Boot, script: str, architecture: str, instal
     assert "systemctl daemon-reload" in calls
     assert "yum" not in calls
     assert "update" not in calls
-    assert "LimitNOFILE=1048576" in read(
+    assert "LimitNOFILE=65536:1048576" in read(
         instance, "/etc/systemd/system/buildkite-agent.service.d/limits.conf"
     )
-    assert "net.core.somaxconn = 4096" in read(instance, "/etc/sysctl.d/90-benchmarks.conf")
+    settings = read(instance, "/etc/sysctl.d/90-benchmarks.conf").splitlines()
+    assert "net.core.rmem_max = 16777216" in settings
+    assert "net.ipv4.tcp_rmem = 4096 131072 33554432" in settings, "never less than it was"
     assert "sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf" in calls
     assert "name = Arrow Benchmarks" in read(instance, f"{AGENT_HOME}/.gitconfig")
 
@@ -108,6 +110,29 @@ def test_conda_is_the_agents_and_usable_in_a_jobs_shell(boot: Boot, script: str)
         "bash -c 'conda --version'"
     )
     assert done.stdout == "buildkite-agent\nconda 26.1.1\n"
+
+
+def test_conda_is_where_the_benchmark_jobs_look_for_it(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    job = f"runuser -u buildkite-agent -- env -i HOME={AGENT_HOME} PATH=/usr/bin:/bin bash -c"
+    done = instance.run(f"{job} '\"$HOME/miniconda3/bin/conda\" --version'")
+    assert done.stdout == "conda 26.1.1\n"
+    assert instance.run(f"{job} 'touch ~/miniconda3/envs-of-jobs'").returncode == 0
+
+
+def test_a_conda_of_the_agents_own_is_kept(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.run(f"mkdir {AGENT_HOME}/miniconda3; touch {AGENT_HOME}/miniconda3/theirs", check=True)
+    assert instance.boot(script)[0] == 0
+    assert instance.run(f"ls {AGENT_HOME}/miniconda3").stdout == "theirs\n"
+
+
+def test_roots_login_shells_run_nothing_that_jobs_can_write(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    found = instance.run("find -L /etc/profile.d -user buildkite-agent")
+    assert found.stdout == ""
 
 
 def test_sudo_is_for_dropping_caches_alone_and_checked(boot: Boot, script: str) -> None:
@@ -152,6 +177,47 @@ def test_an_env_file_may_use_variables_that_are_not_set(boot: Boot, script: str)
     assert "A=/x" in job_environment(instance)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[ -n "${NOT_SET-}" ] && export OTHER=1',
+        "set -x",
+        "set -u; trap 'exit 5' EXIT",
+        "echo printed; echo printed >&2",
+        "readonly HOME; unset PATH",
+    ],
+)
+def test_an_env_file_cannot_break_or_alter_the_hook(boot: Boot, script: str, line: str) -> None:
+    instance = boot()
+    instance.put_env(f"{ENV_FILE}{line}\n")
+    status, output = instance.boot(script)
+    assert status == 0, output
+    environment = job_environment(instance)
+    assert f"CONBENCH_PASSWORD={SECRET}" in environment
+    assert "printed" not in environment
+
+
+def test_an_env_file_from_windows_has_no_carriage_returns_in_its_values(
+    boot: Boot, script: str
+) -> None:
+    instance = boot()
+    instance.put_env("export A=1\r\nexport B='two words'\r\n")
+    assert instance.boot(script)[0] == 0
+    environment = job_environment(instance).split("\n")
+    assert {"A=1", "B=two words"} <= set(environment)
+
+
+def test_the_agent_redacts_all_variables_of_the_env_file(boot: Boot, script: str) -> None:
+    instance = boot()
+    instance.put_env(f"export GITHUB_PAT={SECRET}\n")
+    assert instance.boot(script)[0] == 0
+    (redacted,) = re.findall(
+        r"^BUILDKITE_REDACTED_VARS=(.*)$", job_environment(instance), re.MULTILINE
+    )
+    assert redacted.split(",")[-1] == "GITHUB_PAT"
+    assert "*_TOKEN" in redacted.split(",")
+
+
 def test_no_env_file_is_fine_and_said(boot: Boot, script: str) -> None:
     instance = boot()
     status, output = instance.boot(script)
@@ -163,11 +229,13 @@ def test_no_env_file_is_fine_and_said(boot: Boot, script: str) -> None:
 @pytest.mark.parametrize(
     ("env_file", "failing", "message"),
     [
-        (f"export A='{SECRET}\n", None, "is not a script that bash can read"),
+        (f"export B=1\nexport A='{SECRET}\n", None, "fails in line 2"),
+        (f"export A={SECRET}\nno-such-{SECRET} x\n", None, "fails in line 2"),
+        (f"export A={SECRET}\nexit 0\nexport B=1\n", None, "ends before its last line"),
         (ENV_FILE, "aws s3 cp*", "FAILED: the queues env file"),
         (ENV_FILE, "aws s3api*", "FAILED: the queues env file"),
     ],
-    ids=["broken", "unreadable", "unlistable"],
+    ids=["broken", "failing", "ending", "unreadable", "unlistable"],
 )
 def test_an_env_file_that_cannot_be_used_fails_the_boot(
     boot: Boot, script: str, env_file: str, failing: str | None, message: str

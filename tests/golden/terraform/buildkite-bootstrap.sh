@@ -12,6 +12,7 @@ AGENT_USER=buildkite-agent
 AGENT_HOME=/var/lib/buildkite-agent
 AGENT_HOOK=/etc/buildkite-agent/hooks/environment
 QUEUE_ENV=${AGENT_HOME}/queue-env
+QUEUE_HOOK=/etc/buildkite-agent/queue-env.sh
 
 # Seconds until all that needs the network must be done. The stack waits fifteen minutes for an
 # instance (its InstanceCreationTimeout).
@@ -150,9 +151,12 @@ CONDARC
     chown --recursive "${AGENT_USER}:" "${CONDA_HOME}"
     touch "${complete}"
   fi
-  # Jobs run in shells that read no profile, so that a profile's script is not enough.
+  # Jobs run in shells that read no profile: they find conda on PATH, or where the benchmark jobs look
+  # for it. Nothing is linked into /etc/profile.d: root's login shells would run what jobs can write.
   ln --symbolic --force "${CONDA_HOME}/bin/conda" /usr/local/bin/conda
-  ln --symbolic --force "${CONDA_HOME}/etc/profile.d/conda.sh" /etc/profile.d/conda.sh
+  if [[ ! -e ${AGENT_HOME}/miniconda3 ]]; then
+    ln --symbolic --force --no-dereference "${CONDA_HOME}" "${AGENT_HOME}/miniconda3"
+  fi
 }
 
 ensure_docker() {
@@ -175,24 +179,40 @@ as_agent() {
 }
 
 raise_file_limits() {
-  # The agent is a systemd service, which /etc/security/limits.conf does not reach.
+  # The agent is a systemd service, which /etc/security/limits.conf does not reach. Programs that go
+  # through all descriptors up to the soft limit take long with a high one; those that need more raise
+  # it up to the hard one. Containers take their limits from dockerd, and not from the agent.
   write_file 0644 /etc/systemd/system/buildkite-agent.service.d/limits.conf <<'LIMITS'
 [Service]
-LimitNOFILE=1048576
+LimitNOFILE=65536:1048576
 LimitNPROC=infinity
 LIMITS
   systemctl daemon-reload
 }
 
 tune_network() {
-  write_file 0644 /etc/sysctl.d/90-benchmarks.conf <<'SYSCTL'
-net.core.rmem_max = 16777216
-net.core.somaxconn = 4096
-net.core.wmem_max = 16777216
-net.ipv4.tcp_rmem = 4096 131072 16777216
-net.ipv4.tcp_wmem = 4096 65536 16777216
-SYSCTL
+  {
+    raised net.core.rmem_max 16777216
+    raised net.core.wmem_max 16777216
+    raised net.ipv4.tcp_rmem 4096 131072 16777216
+    raised net.ipv4.tcp_wmem 4096 65536 16777216
+  } | write_file 0644 /etc/sysctl.d/90-benchmarks.conf
   sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf
+}
+
+# raised NAME VALUE...: print the setting NAME with each value that it has, or VALUE where that is more.
+raised() {
+  local name=$1 current value values=()
+  shift
+  current=$(sysctl --values "${name}")
+  read -r -a current <<<"${current}"
+  for value in "$@"; do
+    if ((${current[${#values[@]}]:-0} > value)); then
+      value=${current[${#values[@]}]}
+    fi
+    values+=("${value}")
+  done
+  printf '%s = %s\n' "${name}" "${values[*]}"
 }
 
 # Benchmarks that start with a cold disk empty the page cache, which takes root. Nothing else does:
@@ -223,23 +243,74 @@ fetch_queue_env() {
     # Only root can enter it, so that the file is nobody else's while it is written.
     folder=$(mktemp --directory)
     retry aws s3 cp "${options[@]}" --only-show-errors "s3://${bucket}/${key}" "${folder}/env"
-    # What bash says of it would put lines of it into the log.
-    if ! bash -n "${folder}/env" 2>/dev/null; then
-      rm --recursive --force "${folder}"
-      log "s3://${bucket}/${key} is not a script that bash can read: mend it and upload it again"
-      return 1
-    fi
+    # Files that were written on Windows end their lines, and so their values, in carriage returns.
+    sed --in-place 's/\r$//' "${folder}/env"
     install --owner="${AGENT_USER}" --group="${AGENT_USER}" --mode=0400 \
       "${folder}/env" "${QUEUE_ENV}"
     rm --recursive --force "${folder}"
+    check_queue_env "s3://${bucket}/${key}"
     log "jobs get the variables in s3://${bucket}/${key}"
   fi
-  source_queue_env_in_hook
+  export_queue_env_in_hook
 }
 
-# Each job's environment hook, which the agent runs with `set -u`, sources the queue's file.
-source_queue_env_in_hook() {
-  local line="if [ -r ${QUEUE_ENV} ]; then set +u; . ${QUEUE_ENV}; set -u; fi"
+# check_queue_env URL: run the queue's file once, as jobs will, and refuse one that fails. Nothing of what
+# it or bash prints is shown, as it may have secrets in it: only the number of a line.
+check_queue_env() {
+  local line
+  line=$({ bash -n "${QUEUE_ENV}" 2>&1 || true; } |
+    sed --quiet '1s/^.*: line \([0-9]*\):.*$/\1/p')
+  if [[ -z ${line} ]]; then
+    # Inside the file BASH_SOURCE has an entry. At its end, the status of its last line is no failure.
+    # shellcheck disable=SC2016 # expanded by the bash that runs it
+    # shellcheck disable=SC2310 # its status says nothing that its output does not
+    line=$(as_agent bash -c '
+      exec 3>&1 >/dev/null 2>&1
+      set -E
+      trap "if ((\${#BASH_SOURCE[@]} > 0)); then printf %s \"\$LINENO\" >&3; exit; fi" ERR
+      . "$0"
+      printf whole >&3' "${QUEUE_ENV}") || true
+  fi
+  if [[ ${line} == whole ]]; then
+    return 0
+  fi
+  rm --force "${QUEUE_ENV}"
+  if [[ -z ${line} ]]; then
+    log "$1 ends before its last line, by exit or the like: correct it and upload it again"
+  else
+    log "$1 fails in line ${line}: correct it and upload it again"
+  fi
+  return 1
+}
+
+# Have each job's environment hook export the variables of the queue's file.
+export_queue_env_in_hook() {
+  local line=". ${QUEUE_HOOK}"
+  write_file 0644 "${QUEUE_HOOK}" <<'HOOK'
+# Exports the variables of the queue's env file, and has the agent redact them in job logs.
+# The file runs in a process of its own: nothing in it can end or alter the hook that sources this,
+# which runs under `set -Eeuo pipefail`, nor print anything.
+if [[ -r ~/queue-env ]]; then
+  BUILDKITE_REDACTED_VARS=${BUILDKITE_REDACTED_VARS:-*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING}
+  while IFS= read -r -d '' queue_variable; do
+    queue_name=${queue_variable%%=*}
+    case ${queue_name} in
+    '' | _ | PWD | OLDPWD | SHLVL | SHELLOPTS | BASHOPTS | [0-9]* | *[!A-Za-z0-9_]*) ;;
+    *)
+      if [[ ${!queue_name-} != "${queue_variable#*=}" ]]; then
+        export "${queue_variable?}" || :
+        BUILDKITE_REDACTED_VARS+=,${queue_name}
+      fi
+      ;;
+    esac
+  done < <(bash -c 'exec 3>&1 >/dev/null 2>&1
+    trap "/usr/bin/env --null >&3" EXIT
+    . ~/queue-env
+    /usr/bin/env --null >&3' || :)
+  export BUILDKITE_REDACTED_VARS
+  unset queue_variable queue_name
+fi
+HOOK
   if ! grep --quiet --fixed-strings --line-regexp "${line}" "${AGENT_HOOK}"; then
     printf '%s\n' "${line}" >>"${AGENT_HOOK}"
   fi
