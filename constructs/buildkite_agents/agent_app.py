@@ -5,8 +5,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cdktf
 
@@ -40,12 +41,23 @@ class AgentApp(cdktf.App):
     own folder for Terraform alone.
     """
 
-    def __init__(self, *, outdir: Path | None = None) -> None:
-        """Write for the cdktf CLI to *outdir*: by default to what that CLI says, else cdktf.out."""
+    writes_bootstrap_script = True
+    """Its stacks find their bootstrap script beside their configuration."""
+
+    def __init__(
+        self, *, outdir: Path | None = None, context: Mapping[str, Any] | None = None
+    ) -> None:
+        """Create the app.
+
+        Args:
+            outdir: Where to write for the cdktf CLI: by default where that CLI says, otherwise
+                ``cdktf.out``.
+            context: Context values, beside those of ``cdktf.json``.
+        """
         # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
         outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
         with _file_errors_plain(outdir):
-            super().__init__(outdir=str(outdir.absolute()))
+            super().__init__(outdir=str(outdir.absolute()), context=context)
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def collect_problems(self, stack: str, problems: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Queues of one environment, and all that they need, as a Terraform root module."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +170,8 @@ class AgentStack(cdktf.TerraformStack):
             self,
             "secrets_bucket",
             name=names.secrets_bucket,
+            bootstrap_script=bootstrap_script,
+            script_is_beside=getattr(scope.node.root, "writes_bootstrap_script", False),
             kms_key_arn=kms_key_arn,
             deletion_protection=deletion_protection and not as_documented,
             default_tags_on_script=default_tags_on_script,
@@ -218,6 +220,14 @@ class AgentStack(cdktf.TerraformStack):
             )
             for queue in queues
         }
+        self.secrets_bucket = secrets_bucket
+        """The secrets bucket: its name, ARN and bootstrap script."""
+        self.token = token
+        """The SSM parameter with the agent token."""
+        self.policy = policy
+        """The IAM policy of the agents."""
+        self.queue_stacks: Mapping[str, AgentQueueStack] = stacks
+        """The CloudFormation stack of each queue, by the queue's name."""
         self._move_from_documented_layout(stacks)
         self._output(secrets_bucket, stacks)
         if inside_root_module:

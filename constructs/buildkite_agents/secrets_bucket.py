@@ -2,9 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from cdktf import ITerraformDependable, Postcondition, TerraformResourceLifecycle
+from cdktf import (
+    AssetType,
+    ITerraformDependable,
+    Postcondition,
+    TerraformAsset,
+    TerraformResourceLifecycle,
+)
 from constructs import Construct
 
 from buildkite_agents.imports.aws.s3_bucket import S3Bucket
@@ -43,8 +50,6 @@ BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
 """The script's key in the bucket."""
 
 _SOURCE = f"${{path.module}}/{BOOTSTRAP_SCRIPT}"
-_MD5 = f'${{filemd5("{_SOURCE}")}}'
-_SHA256 = f'${{filesha256("{_SOURCE}")}}'
 _TAGS_FIT = Postcondition(
     condition="${length(self.tags_all) <= 10}",
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
@@ -70,6 +75,8 @@ class SecretsBucket(Construct):
         id_: str,
         *,
         name: str,
+        bootstrap_script: Path,
+        script_is_beside: bool,
         kms_key_arn: str | None,
         deletion_protection: bool,
         default_tags_on_script: bool,
@@ -82,6 +89,9 @@ class SecretsBucket(Construct):
             scope: The stack.
             id_: The construct's id.
             name: The bucket's name.
+            bootstrap_script: The script that each new instance runs.
+            script_is_beside: Whether the app writes the script beside the configuration, where an
+                edit of it is applied. Otherwise CDKTF copies it, as an asset.
             kms_key_arn: A customer's KMS key to encrypt with, instead of S3's own.
             deletion_protection: Whether Terraform refuses to destroy it.
             default_tags_on_script: Whether the script's object has the provider's default tags.
@@ -118,16 +128,22 @@ class SecretsBucket(Construct):
             last = [self._refuse_insecure_transport(last)]
             # The last, as it takes a minute: nothing waits for it.
             self._expire_versions(last)
+        source = _SOURCE
+        if not script_is_beside:
+            asset = TerraformAsset(
+                self, "script", path=str(bootstrap_script.absolute()), type=AssetType.FILE
+            )
+            source = f"${{path.module}}/{asset.path}"
         self.bootstrap_script = S3Object(
             self,
             "bootstrap-script",
             bucket=self._id,
             key=BOOTSTRAP_KEY,
-            source=_SOURCE,
+            source=source,
             # By one of these Terraform sees that the object was overwritten. The ETag of what a KMS
             # key encrypts is no MD5; but who overwrites an object takes its metadata away.
-            etag=_MD5 if kms_key_arn is None else None,
-            metadata=None if kms_key_arn is None else {"sha256": _SHA256},
+            etag=f'${{filemd5("{source}")}}' if kms_key_arn is None else None,
+            metadata=None if kms_key_arn is None else {"sha256": f'${{filesha256("{source}")}}'},
             server_side_encryption="AES256" if kms_key_arn is None else "aws:kms",
             kms_key_id=kms_key_arn,
             override_provider=None

@@ -12,6 +12,20 @@ _FILES = {
 }
 _RESOURCES = "buildkite.tf.json"
 
+OWN_NAMES = {
+    "output": {"buildkite_agent_queues", "buildkite_secrets_bucket", "buildkite_stack_names"},
+    "variable": {
+        "aws_profile",
+        "aws_region",
+        "buildkite_agent_amis",
+        "buildkite_agent_token",
+        "environment",
+        "subnet_ids",
+        "vpc_id",
+    },
+}
+"""The outputs and variables that this program makes."""
+
 _TFVARS_EXAMPLE = """\
 # Copy to terraform.tfvars, which is yours: it is never written to and not for git.
 # The agent token is best kept out of files:
@@ -44,14 +58,15 @@ def terraform_folder(
 
     Args:
         configuration: The content of CDKTF's ``cdk.tf.json``.
-        only_resources: Leave out what a root module has of its own: its terraform block, provider,
-            variables and outputs.
+        only_resources: Leave out what a root module has of its own: this program's terraform block,
+            provider, variables and outputs. Others, which a user has added to the stack, stay.
     """
     split: dict[str, dict[str, Any]] = {}
     for block, content in _without_metadata(configuration).items():
         split.setdefault(_FILES.get(block, _RESOURCES), {})[block] = content
     if only_resources:
-        return {_RESOURCES: _json(split[_RESOURCES])}
+        added = _added_by_the_user(_without_metadata(configuration))
+        return {_RESOURCES: _json({**split[_RESOURCES], **added})}
     example = _TFVARS_EXAMPLE
     if "vpc_id" in configuration["variable"]:
         example += _TFVARS_NETWORK_EXAMPLE
@@ -59,6 +74,26 @@ def terraform_folder(
         **{name: _json(content) for name, content in split.items()},
         "terraform.tfvars.example": example.encode(),
     }
+
+
+def _added_by_the_user(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks for the root module itself that are not this program's."""
+    added = {
+        block: {
+            name: content
+            for name, content in configuration.get(block, {}).items()
+            if name not in OWN_NAMES[block]
+        }
+        for block in OWN_NAMES
+    }
+    providers = configuration.get("provider", {})
+    aliases = [provider for provider in providers.get("aws", []) if "alias" in provider]
+    others = {name: content for name, content in providers.items() if name != "aws"}
+    added["provider"] = {**others, **({"aws": aliases} if aliases else {})}
+    required = dict(configuration["terraform"]["required_providers"])
+    del required["aws"]
+    added["terraform"] = {"required_providers": required} if required else {}
+    return {block: content for block, content in added.items() if content}
 
 
 def _without_metadata(value: Any) -> Any:

@@ -45,7 +45,7 @@ def test_the_documented_rename_gives_the_same_configuration(
 ) -> None:
     for name in ("bootstrap", "constructs", "imports"):
         ignored = shutil.ignore_patterns("__pycache__", "aws")
-        shutil.copytree(root / name, tmp_path / name, ignore=ignored)
+        shutil.copytree(root / name, tmp_path / name, ignore=ignored, symlinks=True)
     as_main_of(tmp_path)
     (rename,) = code_blocks("successor.md", "bash")
     subprocess.run(["bash", "-euc", rename], cwd=tmp_path, check=True)

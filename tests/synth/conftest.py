@@ -8,18 +8,19 @@ from typing import Any
 import cdktf
 import pytest
 
-from buildkite_agents import AgentQueue, AgentStack
+from buildkite_agents import AgentApp, AgentQueue, AgentStack
 
 Synthesize = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def synthesize(bootstrap_script: Path) -> Synthesize:
+def synthesize(bootstrap_script: Path, tmp_path: Path) -> Synthesize:
     """The Terraform configuration of a stack with the given props, and one queue by default."""
 
     def synth(**props: Any) -> dict[str, Any]:
         props.setdefault("queues", [AgentQueue("m5.4xlarge")])
-        stack = AgentStack(cdktf.Testing.app(), bootstrap_script=bootstrap_script, **props)
+        app = AgentApp(outdir=tmp_path / "cdktf.out")
+        stack = AgentStack(app, bootstrap_script=bootstrap_script, **props)
         configuration: dict[str, Any] = json.loads(cdktf.Testing.synth(stack, True))
         return configuration
 
