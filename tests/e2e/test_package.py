@@ -35,31 +35,29 @@ def test_my_fleet(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a new environment of a user's."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def wheel(environment: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     copy_checkout(root, folder / "checkout")
-    build: list[str | Path] = [
-        "wheel",
-        "--quiet",
-        "--no-deps",
-        "--no-build-isolation",
-        "--wheel-dir",
-        folder,
-    ]
-    subprocess.run([sys.executable, "-m", "pip", *build, folder / "checkout"], check=True)
+    build = ["wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "checkout"]
+    subprocess.run([environment, "-m", "pip", *build], check=True)
     (found,) = folder.glob("*.whl")
     return found
 
 
 @pytest.fixture(scope="module")
-def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment that pip has installed the wheel into."""
-    environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
-    found = environment / "bin" / "python"
+def python(environment: Path, wheel: Path) -> Path:
+    """The environment's Python, after pip has installed the wheel."""
     install = ["install", "--quiet", "--no-compile", f"{wheel}[node]", "pytest"]
-    subprocess.run([found, "-m", "pip", *install], check=True)
-    return found
+    subprocess.run([environment, "-m", "pip", *install], check=True)
+    return environment
 
 
 def site_packages(python: Path) -> Path:
