@@ -21,8 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.folder_lock import folder_lock
 from buildkite_agents.node import user_cache
+from buildkite_agents.output.folder_lock import folder_lock
 
 ASSEMBLY = "imports-aws"
 """The carved assembly's name. jsii takes what stands before a type's first dot for it: no dots."""

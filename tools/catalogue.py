@@ -28,11 +28,12 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "constructs")]
 
 import main as main_py  # noqa: E402
-from buildkite_agents import ConfigError, catalogue, checks  # noqa: E402
+from buildkite_agents import ConfigError, elastic_ci_stack  # noqa: E402
+from buildkite_agents.checks import settings as checks  # noqa: E402
 from buildkite_agents.names import Names  # noqa: E402
 from buildkite_agents.stack_parameters import OWNERS  # noqa: E402
 
-DATA = ROOT / "constructs" / "buildkite_agents" / "catalogue"
+DATA = ROOT / "constructs" / "buildkite_agents" / "elastic_ci_stack"
 TEMPLATE_URL = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 # CloudFormation's own limit for a template in S3.
 LARGEST_TEMPLATE = 1024 * 1024
@@ -251,7 +252,7 @@ def _write(path: Path, text: str) -> None:
 def _load(version: str) -> dict[str, Any]:
     path = DATA / f"{version}.json"
     if not path.is_file():
-        known = ", ".join(catalogue.known_versions())
+        known = ", ".join(elastic_ci_stack.known_versions())
         raise ConfigError(f"there is no catalogue of {version!r}; there is one of {known}")
     return dict(json.loads(path.read_text()))
 
@@ -271,7 +272,7 @@ def main() -> None:
         print(compare(_load(arguments.compare), _load(arguments.version)))
         print(breaks(arguments.version))
         return
-    newest = _load(catalogue.known_versions()[-1])
+    newest = _load(elastic_ci_stack.known_versions()[-1])
     url = TEMPLATE_URL.format(version=arguments.version)
     text = _read(arguments.template) if arguments.template else _fetch(url)
     made = make_catalogue(arguments.version, read_template(text))

@@ -13,12 +13,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "constructs")]
 
-from buildkite_agents import AgentStack, catalogue, variables  # noqa: E402
+from buildkite_agents import AgentStack, elastic_ci_stack  # noqa: E402
 from buildkite_agents.agent_access import AgentAccess  # noqa: E402
-from buildkite_agents.agent_queue import DEFAULT_STACK_VERSION, AgentQueue  # noqa: E402
 from buildkite_agents.backend import S3Backend  # noqa: E402
+from buildkite_agents.checks.risks import RISKS  # noqa: E402
 from buildkite_agents.network import Network  # noqa: E402
-from buildkite_agents.risks import RISKS  # noqa: E402
+from buildkite_agents.queue import DEFAULT_STACK_VERSION, AgentQueue  # noqa: E402
+from buildkite_agents.resources import variables  # noqa: E402
 from buildkite_agents.stack_parameters import (  # noqa: E402
     OWNERS,
     Wiring,
@@ -163,7 +164,7 @@ def _risks() -> str:
 
 
 def _parameters() -> str:
-    version = catalogue.load(DEFAULT_STACK_VERSION)
+    version = elastic_ci_stack.load(DEFAULT_STACK_VERSION)
     wiring = Wiring("", "", "", "", "", "", None, "", "the region")
     ours = {k: v for k, v in default_parameters(wiring).items() if v is not None}
     rows = []

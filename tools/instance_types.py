@@ -9,7 +9,13 @@ from pathlib import Path
 
 import botocore.session
 
-DATA = Path(__file__).parents[1] / "constructs" / "buildkite_agents" / "instance_types.json"
+DATA = (
+    Path(__file__).parents[1]
+    / "constructs"
+    / "buildkite_agents"
+    / "elastic_ci_stack"
+    / "instance_types.json"
+)
 
 
 def render() -> str:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.agent_queue import AgentQueue
 from buildkite_agents.backend import S3Backend
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.network import Network
+from buildkite_agents.queue import AgentQueue
 
 if TYPE_CHECKING:
-    from buildkite_agents.agent_app import AgentApp
-    from buildkite_agents.agent_stack import AgentStack
+    from buildkite_agents.app import AgentApp
+    from buildkite_agents.stack import AgentStack
 
 __all__ = [
     "AgentAccess",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 # Loaded on first use: they need jsii, whose Node.js process takes half a second to start.
-_CONSTRUCTS = {"AgentApp": "agent_app", "AgentStack": "agent_stack"}
+_CONSTRUCTS = {"AgentApp": "app", "AgentStack": "stack"}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from buildkite_agents.agent_queue import AgentQueue, ParameterValue
+from buildkite_agents.queue import AgentQueue, ParameterValue
 
 SSM_AGENT_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 """AWS's policy for reaching an instance by Session Manager."""

@@ -13,9 +13,9 @@ from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, Deployment, everyth
 from support.loopback_aws import ACCOUNT, Fault, LoopbackAws
 from support.terraform import Terraform
 
-from buildkite_agents.import_blocks import import_blocks
 from buildkite_agents.names import Names
-from buildkite_agents.owned_files import INTERRUPTED
+from buildkite_agents.output.owned_files import INTERRUPTED
+from buildkite_agents.resources.import_blocks import import_blocks
 
 
 class KillAt(Fault):

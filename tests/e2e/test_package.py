@@ -46,7 +46,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(environment: Path, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     copy_checkout(root, folder / "checkout")
-    build = ["wheel", "--quiet", "--no-deps", "--wheel-dir", folder, folder / "checkout"]
+    build = ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(folder / "checkout")]
     subprocess.run([environment, "-m", "pip", *build], check=True)
     (found,) = folder.glob("*.whl")
     return found

@@ -10,7 +10,7 @@ import pytest
 from support.documented import as_main_of
 from support.documents import code_blocks
 
-from buildkite_agents.folder_lock import folder_lock
+from buildkite_agents.output.folder_lock import folder_lock
 
 REQUIREMENTS = Path(__file__).parent / "cdktn" / "requirements.txt"
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"

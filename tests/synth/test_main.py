@@ -252,7 +252,12 @@ def test_after_such_a_change_the_tests_still_pass(root: Path, tmp_path: Path) ->
     main = copy / "main.py"
     main.write_text(all_three(main.read_text()))
     # Those, of the tests without Terraform, that have to do with queues of a program.
-    names = ("unit/test_risks", "unit/test_catalogue_tool", "unit/test_diagram", "synth/test_main")
+    names = (
+        "unit/checks/test_risks",
+        "unit/tools/test_catalogue",
+        "unit/tools/test_diagram",
+        "synth/test_main",
+    )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-x", "-k", "not users and not after_such"),

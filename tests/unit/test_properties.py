@@ -10,9 +10,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildkite_agents import AgentQueue, catalogue, checks
+from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents.checks import settings as checks
+from buildkite_agents.checks.risks import RISKS
 from buildkite_agents.names import Names
-from buildkite_agents.risks import RISKS
 from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
 
 FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
@@ -55,7 +56,7 @@ def valid_value(spec: Any) -> st.SearchStrategy[Any]:
 
 @st.composite
 def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
-    specs = catalogue.load(version).parameters
+    specs = elastic_ci_stack.load(version).parameters
     free = sorted(specs.keys() - OWNERS.keys() - SUBJECT_TO_OTHERS)
     names = draw(st.lists(st.sampled_from(free), unique=True, max_size=6))
     values = {name: draw(st.none() | valid_value(specs[name])) for name in names}
@@ -68,7 +69,7 @@ def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
 
 @st.composite
 def valid_queues(draw: st.DrawFn) -> AgentQueue:
-    version = draw(st.sampled_from(catalogue.known_versions()))
+    version = draw(st.sampled_from(elastic_ci_stack.known_versions()))
     types = draw(st.sampled_from([AMD_TYPES, ARM_TYPES]))
     max_size = draw(st.integers(1, 1000))
     return AgentQueue(
@@ -91,7 +92,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
 def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
     assert checks.check_queues([queue], NAMES) == []
     parameters = stack_parameters(queue, instance_role="R", wiring=WIRING)
-    assert parameters.keys() <= catalogue.load(queue.stack_version).parameters.keys()
+    assert parameters.keys() <= elastic_ci_stack.load(queue.stack_version).parameters.keys()
     assert all(isinstance(value, str) for value in parameters.values())
 
 
@@ -138,7 +139,7 @@ def test_a_bad_field_is_refused_by_its_name(queue: AgentQueue, data: st.DataObje
 
 @given(valid_queues(), st.data())
 def test_a_bad_parameter_is_refused_by_its_name(queue: AgentQueue, data: st.DataObject) -> None:
-    specs = catalogue.load(queue.stack_version).parameters
+    specs = elastic_ci_stack.load(queue.stack_version).parameters
     mutations = {
         **{
             n: st.sampled_from(["no such", 10**9]) for n, s in specs.items() if "AllowedValues" in s

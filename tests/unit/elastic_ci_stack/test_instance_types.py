@@ -3,7 +3,8 @@
 import pytest
 from support.tools import load_tool
 
-from buildkite_agents import catalogue, instance_types
+from buildkite_agents import elastic_ci_stack
+from buildkite_agents.elastic_ci_stack import instance_types
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_everything_else_is_amd64(instance_type: str) -> None:
 
 
 def test_every_family_that_the_newest_template_calls_arm64_is_so_here() -> None:
-    newest = catalogue.load(catalogue.known_versions()[-1])
+    newest = elastic_ci_stack.load(elastic_ci_stack.known_versions()[-1])
     assert {instance_types.architecture(f"{f}.large") for f in newest.arm64_instance_families} == {
         "arm64"
     }

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.folder_lock import folder_lock
+from buildkite_agents.output.folder_lock import folder_lock
 
 RECORD = ".buildkite-agents.sha256"
 """What was written last, as ``sha256sum`` writes it. By it an edited file is known from ours."""

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from buildkite_agents.agent_queue import ParameterValue
-from buildkite_agents.catalogue import StackVersion
+from buildkite_agents.elastic_ci_stack import StackVersion
+from buildkite_agents.queue import ParameterValue
 
 # The values land in double quotes in a shell script, which each instance runs at its start.
 _UNSAFE = re.compile(r'["$`\\\r\n]')

@@ -11,13 +11,13 @@ from cdktf import (
     TerraformStack,
 )
 
-from buildkite_agents import catalogue
-from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents import elastic_ci_stack
 from buildkite_agents.imports.aws.cloudformation_stack import (
     CloudformationStack,
     CloudformationStackTimeouts,
 )
 from buildkite_agents.names import Names
+from buildkite_agents.queue import AgentQueue
 from buildkite_agents.stack_parameters import Wiring, stack_parameters
 
 
@@ -50,7 +50,7 @@ class AgentQueueStack(CloudformationStack):
             scope,
             queue.name,
             name=name,
-            template_url=catalogue.load(queue.stack_version).template_url,
+            template_url=elastic_ci_stack.load(queue.stack_version).template_url,
             capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             parameters=parameters,
             tags={**tags, **own_tags},

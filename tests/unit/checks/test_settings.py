@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from buildkite_agents import AgentAccess, AgentQueue, Network, checks
+from buildkite_agents import AgentAccess, AgentQueue, Network
+from buildkite_agents.checks import settings as checks
 from buildkite_agents.names import Names
 
 PROD = Names("conbench", "prod")

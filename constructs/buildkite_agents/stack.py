@@ -7,19 +7,22 @@ from typing import Any
 import cdktf
 from constructs import Construct
 
-from buildkite_agents import catalogue, checks, risks, variables
+from buildkite_agents import elastic_ci_stack
 from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.agent_policy import AgentPolicy
-from buildkite_agents.agent_queue import AgentQueue
-from buildkite_agents.agent_queue_stack import AgentQueueStack
-from buildkite_agents.agent_token import AgentToken
 from buildkite_agents.backend import S3Backend
+from buildkite_agents.checks import risks
+from buildkite_agents.checks import settings as checks
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.import_blocks import ImportBlock, import_blocks
 from buildkite_agents.imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
-from buildkite_agents.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
+from buildkite_agents.queue import AgentQueue
+from buildkite_agents.resources import variables
+from buildkite_agents.resources.agent_policy import AgentPolicy
+from buildkite_agents.resources.agent_token import AgentToken
+from buildkite_agents.resources.import_blocks import ImportBlock, import_blocks
+from buildkite_agents.resources.queue_stack import AgentQueueStack
+from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
 from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring, null_if_empty
 
 # 1.9 is the first whose variable validations may refer to other variables.
@@ -151,7 +154,7 @@ class AgentStack(cdktf.TerraformStack):
         self.queues = tuple(queues)
         """The queues."""
         self.warnings = {
-            queue.name: risks.warnings(queue, catalogue.load(queue.stack_version))
+            queue.name: risks.warnings(queue, elastic_ci_stack.load(queue.stack_version))
             for queue in queues
         }
         """What is legal and may not be meant, a line each, by queue."""

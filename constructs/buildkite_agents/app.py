@@ -11,12 +11,12 @@ from typing import Any
 
 import cdktf
 
-from buildkite_agents.agent_stack import AgentStack
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.owned_files import OwnedFiles
-from buildkite_agents.secrets_bucket import BOOTSTRAP_SCRIPT
-from buildkite_agents.summary import summary
-from buildkite_agents.terraform_folder import terraform_folder
+from buildkite_agents.output.owned_files import OwnedFiles
+from buildkite_agents.output.summary import summary
+from buildkite_agents.output.terraform_folder import terraform_folder
+from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_SCRIPT
+from buildkite_agents.stack import AgentStack
 
 # What Node.js says of a file, such as "EACCES: permission denied, open '/x'".
 _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")

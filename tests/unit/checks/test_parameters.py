@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from buildkite_agents import AgentQueue, Network, catalogue, checks
+from buildkite_agents import AgentQueue, Network, elastic_ci_stack
+from buildkite_agents.checks import settings as checks
 from buildkite_agents.names import Names
 from buildkite_agents.stack_parameters import OWNERS
 
@@ -182,12 +183,12 @@ def test_all_problems_of_a_mapping_are_reported() -> None:
 
 @pytest.mark.parametrize(("version", "count"), [("v6.21.0", 68), ("v6.71.1", 125)])
 def test_the_catalogues_are_complete(version: str, count: int) -> None:
-    assert len(catalogue.load(version).parameters) == count
+    assert len(elastic_ci_stack.load(version).parameters) == count
 
 
-@pytest.mark.parametrize("version", catalogue.known_versions())
+@pytest.mark.parametrize("version", elastic_ci_stack.known_versions())
 def test_every_default_of_a_template_is_one_that_it_takes(version: str) -> None:
-    loaded = catalogue.load(version)
+    loaded = elastic_ci_stack.load(version)
     free = {n: s["Default"] for n, s in loaded.parameters.items() if n not in OWNERS}
     # These two are under or beside what EC2 takes; the program warns of the first.
     if version == "v6.21.0":
@@ -196,6 +197,6 @@ def test_every_default_of_a_template_is_one_that_it_takes(version: str) -> None:
 
 
 def test_only_the_version_in_use_is_loaded() -> None:
-    catalogue.load.cache_clear()
+    elastic_ci_stack.load.cache_clear()
     problems_with({})
-    assert catalogue.load.cache_info().currsize == 1
+    assert elastic_ci_stack.load.cache_info().currsize == 1

@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from buildkite_agents import catalogue, instance_types, parameter_checks, risks
+from buildkite_agents import elastic_ci_stack
 from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.checks import parameters as parameter_checks
+from buildkite_agents.checks import risks
+from buildkite_agents.elastic_ci_stack import instance_types
 from buildkite_agents.names import Names
 from buildkite_agents.network import Network
+from buildkite_agents.queue import AgentQueue
 from buildkite_agents.stack_parameters import OWNERS, Wiring, default_parameters, own_parameters
 
 # CloudFormation's rule for a stack's name, of which the queue's name is the end.
@@ -193,11 +196,11 @@ def check_queue(queue: AgentQueue, names: Names, *, network: Network | None = No
         *_check_instance_types(queue),
         *_check_accepted_risks(queue),
     ]
-    if queue.stack_version in catalogue.known_versions():
+    if queue.stack_version in elastic_ci_stack.known_versions():
         problems += _check_parameters(queue, names, network, sound=not problems)
     else:
         problems.append(
-            f"stack_version must be one of {', '.join(catalogue.known_versions())}, "
+            f"stack_version must be one of {', '.join(elastic_ci_stack.known_versions())}, "
             f"got {queue.stack_version!r}"
         )
     return [f"queue {queue.name!r}: {problem}" for problem in problems]
@@ -217,7 +220,7 @@ def _check_accepted_risks(queue: AgentQueue) -> list[str]:
 def _check_parameters(
     queue: AgentQueue, names: Names, network: Network | None, *, sound: bool
 ) -> list[str]:
-    version = catalogue.load(queue.stack_version)
+    version = elastic_ci_stack.load(queue.stack_version)
     problems = parameter_checks.check_own(queue.parameters, OWNERS, version)
     if problems or not sound:
         return problems
@@ -311,8 +314,11 @@ def _check_instance_type(instance_type: str, queue: AgentQueue) -> str | None:
             f"{instance_type!r} is {architecture}, and the queue is {queue.architecture}: "
             "all instance types of a queue share one machine image"
         )
-    if architecture == instance_types.ARM64 and queue.stack_version in catalogue.known_versions():
-        version = catalogue.load(queue.stack_version)
+    if (
+        architecture == instance_types.ARM64
+        and queue.stack_version in elastic_ci_stack.known_versions()
+    ):
+        version = elastic_ci_stack.load(queue.stack_version)
         if instance_types.family(instance_type) not in version.arm64_instance_families:
             return (
                 f"Elastic CI Stack {version.version} does not know that "

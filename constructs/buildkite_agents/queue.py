@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
-from buildkite_agents import instance_types
+from buildkite_agents.elastic_ci_stack import instance_types
 
 DEFAULT_STACK_VERSION = "v6.71.1"
 """The Elastic CI Stack's version, where a queue names none: the newest that was checked."""

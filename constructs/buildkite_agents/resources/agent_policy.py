@@ -7,9 +7,9 @@ from typing import Any
 from cdktf import TerraformLocal, TerraformStack
 
 from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.agent_token import AgentToken
 from buildkite_agents.imports.aws.iam_policy import IamPolicy
-from buildkite_agents.secrets_bucket import SecretsBucket
+from buildkite_agents.resources.agent_token import AgentToken
+from buildkite_agents.resources.secrets_bucket import SecretsBucket
 
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
 _PUSH = [

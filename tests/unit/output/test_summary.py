@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from buildkite_agents import AgentQueue
-from buildkite_agents.summary import summary
+from buildkite_agents.output.summary import summary
 
 QUEUES = [
     AgentQueue("t4g.2xlarge"),

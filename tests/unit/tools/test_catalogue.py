@@ -15,9 +15,9 @@ from support.checkout import copy_checkout
 from support.documented import as_main_of
 from support.tools import load_tool
 
-from buildkite_agents import ConfigError, catalogue
+from buildkite_agents import ConfigError, elastic_ci_stack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -57,7 +57,7 @@ def test_a_template_becomes_its_catalogue() -> None:
     }
 
 
-@pytest.mark.parametrize("version", catalogue.known_versions())
+@pytest.mark.parametrize("version", elastic_ci_stack.known_versions())
 def test_the_catalogues_here_are_as_the_tool_writes_them(version: str) -> None:
     path = tool.DATA / f"{version}.json"
     assert tool.render(json.loads(path.read_text())) == path.read_text()

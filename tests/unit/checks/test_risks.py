@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from support import documented
 
-from buildkite_agents import AgentQueue, catalogue
-from buildkite_agents.risks import RISKS, warnings
+from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents.checks.risks import RISKS, warnings
 
 RISKY: dict[str, tuple[str, dict[str, Any]]] = {
     "always-on": ("m5.large", {"min_size": 1}),
@@ -18,7 +18,7 @@ RISKY: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def warnings_of(queue: AgentQueue) -> list[str]:
-    return warnings(queue, catalogue.load(queue.stack_version))
+    return warnings(queue, elastic_ci_stack.load(queue.stack_version))
 
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)

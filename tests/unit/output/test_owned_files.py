@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from buildkite_agents import ConfigError
-from buildkite_agents.owned_files import INTERRUPTED, RECORD, OwnedFiles
+from buildkite_agents.output.owned_files import INTERRUPTED, RECORD, OwnedFiles
 
 FIRST = {"main.tf.json": b"{}\n", "run.sh": b"true\n"}
 SECOND = {"main.tf.json": b'{"a": 1}\n', "run.sh": b"false\n"}
@@ -121,7 +121,7 @@ def test_a_file_that_was_given_away_is_neither_removed_nor_ours_again(tmp_path: 
 KILLED_AT = """
     import os, signal, sys
     from pathlib import Path
-    from buildkite_agents.owned_files import OwnedFiles
+    from buildkite_agents.output.owned_files import OwnedFiles
 
     left = int(sys.argv[2])
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildkite_agents.agent_queue import AgentQueue
+from buildkite_agents.queue import AgentQueue
 
 _HEADER = ("QUEUE", "ARCH", "INSTANCE TYPES", "SIZE", "ON DEMAND", "STACK", "WARNINGS")
 

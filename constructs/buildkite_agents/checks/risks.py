@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from buildkite_agents import instance_types
-from buildkite_agents.agent_queue import AgentQueue
-from buildkite_agents.catalogue import StackVersion
+from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
+from buildkite_agents.queue import AgentQueue
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The files that are written, and what is printed."""

@@ -1,0 +1,1 @@
+"""What Terraform makes, a file for each thing."""
