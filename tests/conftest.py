@@ -38,20 +38,15 @@ def bootstrap_script() -> Path:
 
 _LONGEST_FIRST = ("tests/e2e/", "tests/synth/test_b", "tests/security/")
 
-SHARED_DEPLOYMENTS = {
-    f"tests/e2e/test_{name}.py"
-    for name in (
-        "adoption",
-        "changes",
-        "failed_updates",
-        "package",
-        "runbook",
-        "set_up",
-        "variables",
-        "ways_to_run",
-    )
+_SHARED = {
+    **{
+        f"tests/e2e/test_{name}.py": name
+        for name in ("adoption", "changes", "failed_updates", "package", "runbook", "variables")
+    },
+    "tests/e2e/test_set_up.py": "checkout",
+    "tests/e2e/test_ways_to_run.py": "checkout",
 }
-"""The files whose tests share a deployment, and so run in one process, in their order."""
+"""The files whose tests share something, and what: those of one run in one process, in order."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,11 +55,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Tests go to whichever process is free, but for those of one shared deployment."""
+    """Tests go to whichever process is free, but for those that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return file if file in SHARED_DEPLOYMENTS else nodeid
+        return _SHARED.get(nodeid.partition("::")[0], nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

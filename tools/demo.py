@@ -46,10 +46,12 @@ def main() -> None:
         signal.signal(number, _stop)
     temporary = Path(tempfile.mkdtemp(prefix="buildkite-agents-demo-"))
     aws = LoopbackAws()
+    _CACHE.mkdir(exist_ok=True)
+    aws_provider = Provider(_CACHE, source())
     try:
         _say("Synthesizing main.py ...")
         subprocess.run([sys.executable, ROOT / "main.py"], cwd=temporary, check=True)
-        terraform = _deploy(temporary, aws)
+        terraform = _deploy(temporary, aws, aws_provider)
         print(terraform.run("output", "-no-color").stdout)
         python = Path(sys.executable)
         print(
@@ -67,18 +69,15 @@ def main() -> None:
     except KeyboardInterrupt:
         _say("\nStopping.")
     finally:
+        aws_provider.stop()
         aws.stop()
         shutil.rmtree(temporary)
 
 
-def _deploy(temporary: Path, aws: LoopbackAws) -> Terraform:
+def _deploy(temporary: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
     _say("Getting the AWS provider ready ...")
-    _CACHE.mkdir(exist_ok=True)
-    aws_provider = Provider(_CACHE, source())
     aws.reset()
-    terraform = terraform_in(
-        temporary / "applied", temporary / "terraform", aws, aws_provider, kept_provider=False
-    )
+    terraform = terraform_in(temporary / "applied", temporary / "terraform", aws, aws_provider)
     terraform.variables["buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
     _say("Applying, half a minute or so ...")
     terraform.apply()

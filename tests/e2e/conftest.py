@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.checkout import copy_checkout
 from support.deployment import Deployment
-from support.documented import GOLDEN_MAIN
+from support.documented import GOLDEN_MAIN, as_main_of
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider, source
 from support.terraform import Terraform, terraform_in
@@ -55,6 +56,16 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("synth")
     subprocess.run([sys.executable, GOLDEN_MAIN], cwd=folder, check=True)
     return folder / "terraform"
+
+
+@pytest.fixture(scope="session")
+def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project in a folder that is not easy to quote, set up by what synthesizes it first."""
+    copy = tmp_path_factory.mktemp("checkout") / "an Ordner with ümlauts"
+    copy_checkout(root, copy)
+    as_main_of(copy)
+    subprocess.run(["make", "synth"], cwd=copy, check=True)
+    return copy
 
 
 @pytest.fixture

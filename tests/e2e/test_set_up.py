@@ -5,20 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-from support.checkout import copy_checkout
-from support.documented import as_main_of
-
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
-
-
-@pytest.fixture(scope="module")
-def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("set-up") / "checkout"
-    copy_checkout(root, copy)
-    as_main_of(copy)
-    synthesize(copy)
-    return copy
 
 
 def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -55,9 +42,17 @@ def test_it_needs_nothing_outside_the_folder(checkout: Path) -> None:
     assert synthesize(checkout, HOME="/proc/nothing") == ""
 
 
-def test_a_half_deleted_one_is_made_again(checkout: Path) -> None:
+def test_a_half_deleted_one_is_made_again_by_one_of_two_at_a_time(checkout: Path) -> None:
     shutil.rmtree(site_packages(checkout) / "cdktf")
-    assert "Installing the packages for a synthesis" in synthesize(checkout)
+    both = [
+        subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert sum("Waiting for another set-up" in text for text in said) == 1
+    assert sum("Installing the packages for a synthesis" in text for text in said) == 1
+    assert synthesize(checkout) == ""
 
 
 def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path) -> None:
@@ -78,15 +73,3 @@ def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path)
     )
     assert "Installing the packages for a synthesis" in said
     assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "cdktf"]
-
-
-def test_of_two_at_a_time_one_waits(checkout: Path) -> None:
-    (checkout / ".venv" / "set-up.json").unlink()
-    both = [
-        subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [process.communicate()[1] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
-    assert sum("Waiting for another set-up" in text for text in said) == 1
-    assert sum("Installing the packages for a synthesis" in text for text in said) == 1

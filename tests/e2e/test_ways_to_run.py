@@ -9,8 +9,6 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from support.checkout import copy_checkout
-from support.documented import as_main_of
 
 from buildkite_agents.output.folder_lock import folder_lock
 
@@ -22,16 +20,6 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
 def tree(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-@pytest.fixture(scope="module")
-def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in a folder that is not easy to quote, set up by what synthesizes it first."""
-    copy = tmp_path_factory.mktemp("checkout") / "an Ordner with ümlauts"
-    copy_checkout(root, copy)
-    as_main_of(copy)
-    subprocess.run(["make", "synth"], cwd=copy, check=True)
-    return copy
 
 
 @pytest.fixture(autouse=True)
