@@ -34,7 +34,7 @@ Look around, in another terminal:
 
 The configuration is in {folder}. To plan again, after an edit of it:
 
-  cd {folder} && TF_CLI_CONFIG_FILE={cli_config} TF_VAR_buildkite_agent_token=demo {terraform} plan
+  cd {folder} && . ./demo-environment && {terraform} plan
 
 Ctrl-C ends it, and leaves nothing behind.
 """
@@ -60,7 +60,6 @@ def main() -> None:
                 region=REGION,
                 bin=python.parent,
                 folder=shlex.quote(str(terraform.folder)),
-                cli_config=shlex.quote(terraform.environment["TF_CLI_CONFIG_FILE"]),
                 terraform=shlex.join([str(python), str(TERRAFORM_CLI)]),
             ),
             flush=True,
@@ -81,6 +80,9 @@ def _deploy(temporary: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraf
     terraform.variables["buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
     _say("Applying, half a minute or so ...")
     terraform.apply()
+    settings = {k: v for k, v in terraform.environment.items() if k.startswith("TF_")}
+    exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())
+    (terraform.folder / "demo-environment").write_text(exports)
     return terraform
 
 
