@@ -1,6 +1,8 @@
 """Fixtures of more than one kind of test."""
 
 import os
+from collections.abc import Iterable
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,11 @@ def bootstrap_script() -> Path:
     return ROOT / "bootstrap" / "buildkite-bootstrap.sh"
 
 
-_LONGEST_FIRST = ("tests/e2e/", "tests/synth/test_b", "tests/security/")
+_MOSTLY_WAITING = tuple(
+    f"tests/e2e/test_{name}.py"
+    for name in ("changes", "failed_updates", "drift", "faults", "examples", "runbook")
+)
+_LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
 
 _SHARED = {
     **{
@@ -50,15 +56,31 @@ _SHARED = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that take long, so that none of them is left to wait for at the end."""
-    items.sort(key=lambda item: not item.nodeid.startswith(_LONGEST_FIRST))
+    """Begin with what takes long, and mix what waits for AWS with what needs a processor."""
+    waiting = _scopes(item for item in items if item.nodeid.startswith(_MOSTLY_WAITING))
+    others = [item for item in items if not item.nodeid.startswith(_MOSTLY_WAITING)]
+    long = _scopes(item for item in others if item.nodeid.startswith(_LONG))
+    short = [item for item in others if not item.nodeid.startswith(_LONG)]
+    nothing: list[pytest.Item] = []
+    mixed = zip_longest(waiting, long, fillvalue=nothing)
+    items[:] = [item for pair in mixed for scope in pair for item in scope] + short
+
+
+def _scopes(items: Iterable[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests that one process runs in order, the largest number of them first."""
+    scopes = [list(group) for _, group in groupby(items, lambda item: _scope(item.nodeid))]
+    return sorted(scopes, key=len, reverse=True)
+
+
+def _scope(nodeid: str) -> str:
+    return _SHARED.get(nodeid.partition("::")[0], nodeid)
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """Tests go to whichever process is free, but for those that share something."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return _SHARED.get(nodeid.partition("::")[0], nodeid)
+        return _scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

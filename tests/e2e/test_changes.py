@@ -195,26 +195,6 @@ def test_a_stack_version_upgrade_is_in_place(
     assert "AgentEndpoint" in deployed_parameters(aws_server, ARM)
 
 
-@pytest.mark.usefixtures("tf")
-def test_a_second_environment_beside_the_first_clashes_with_nothing(
-    aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
-) -> None:
-    staging = Deployment(tmp_path, aws_server, aws_provider)
-    tf = staging.synthesize(
-        environment="staging", queues=[AgentQueue("m5.4xlarge")], deletion_protection=False
-    )
-    applies_clean(tf)
-    ssm = aws_server.client("ssm")
-    assert {p["Name"] for p in ssm.describe_parameters()["Parameters"]} == {
-        "/buildkite/agent-token",
-        "/buildkite/staging/agent-token",
-    }
-    tf.run("destroy", "-auto-approve")
-    assert [p["Name"] for p in ssm.describe_parameters()["Parameters"]] == [
-        "/buildkite/agent-token"
-    ]
-
-
 @pytest.mark.usefixtures("tf", "only_since_provider_5")
 def test_a_lost_state_is_imported_without_a_change_and_then_clean(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
