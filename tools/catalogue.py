@@ -1,13 +1,11 @@
-"""Make a catalogue of an Elastic CI Stack version from its published template.
+"""Add a release of the Elastic CI Stack to the history, from its published template.
 
-The way to take up a new release:
-
-    python tools/catalogue.py v6.72.0                 # fetch, write the catalogue, show what is new
+    python tools/catalogue.py v6.72.0                 # fetch, add to the history, show what is new
     python tools/catalogue.py --template FILE v6.72.0 # from a file instead
     python tools/catalogue.py --compare v6.21.0 v6.71.1
 
-It shows what a move from the version before adds, removes and changes, and what of this program's
-own parameters that breaks.
+It shows what a move from the version before adds, removes and changes, and what main.py's queues
+would be refused for with it.
 """
 
 import argparse
@@ -18,33 +16,26 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT), str(ROOT / "constructs")]
+sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
 
 import main as main_py  # noqa: E402
 from buildkite_agents import ConfigError, elastic_ci_stack  # noqa: E402
-from buildkite_agents.checks import settings as checks  # noqa: E402
+from buildkite_agents.checks.queue import check_queues  # noqa: E402
+from buildkite_agents.elastic_ci_stack import HISTORY, StackVersion  # noqa: E402
 from buildkite_agents.names import Names  # noqa: E402
-from buildkite_agents.stack_parameters import OWNERS  # noqa: E402
+from buildkite_agents.stack_parameters import Wiring  # noqa: E402
 
-DATA = ROOT / "constructs" / "buildkite_agents" / "elastic_ci_stack"
 TEMPLATE_URL = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 # CloudFormation's own limit for a template in S3.
 LARGEST_TEMPLATE = 1024 * 1024
 DEEPEST_TEMPLATE = 60
-OWN_DEFAULTS = (
-    "ECRAccessPolicy",
-    "IMDSv2Tokens",
-    "InstanceCreationTimeout",
-    "SecretsBucketRegion",
-)
-
 _ATTRIBUTES = (
     "Type",
     "Default",
@@ -106,8 +97,8 @@ def read_template(text: str) -> dict[str, Any]:
     return content
 
 
-def make_catalogue(version: str, template: Mapping[str, Any]) -> dict[str, Any]:
-    """The catalogue of *version* from its template.
+def stack_version(version: str, template: Mapping[str, Any]) -> StackVersion:
+    """What *version* accepts, from its template.
 
     Raises:
         ConfigError: the template is not one of the Elastic CI Stack.
@@ -129,12 +120,22 @@ def make_catalogue(version: str, template: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(
             "the template has no condition of ARM instance families, such as UsingArmInstances"
         )
-    return {
-        "version": version,
-        "arm64_instance_families": sorted(arm64),
-        "burstable_instance_families": sorted(burstable),
-        "parameters": {str(n): _parameter(str(n), parameters[n]) for n in sorted(parameters)},
-    }
+    return StackVersion(
+        version=version,
+        arm64_instance_families=frozenset(arm64),
+        burstable_instance_families=frozenset(burstable),
+        regions=frozenset(_regions(template)),
+        parameters={str(n): _parameter(str(n), parameters[n]) for n in sorted(parameters)},
+    )
+
+
+def _regions(template: Mapping[str, Any]) -> list[str]:
+    """The regions of the mapping from a region to its images."""
+    mappings = template.get("Mappings")
+    images = mappings.get("AWSRegion2AMI") if isinstance(mappings, dict) else None
+    if not isinstance(images, dict):
+        raise ConfigError("the template has no mapping AWSRegion2AMI of regions to images")
+    return sorted(str(region) for region in images if region != "cloudformation")
 
 
 def _parameter(name: str, spec: Any) -> dict[str, Any]:
@@ -170,23 +171,62 @@ def _families(value: Any, depth: int) -> Iterator[str]:
             yield from _families(item, depth + 1)
 
 
-def render(content: Mapping[str, Any]) -> str:
-    """A catalogue as JSON, with a line for each parameter."""
+def append(history: Mapping[str, Any], new: StackVersion) -> dict[str, Any]:
+    """The *history* with one more version, which is newer than all others.
+
+    Raises:
+        ConfigError: it is older, or there already.
+    """
+    versions = [*history["versions"]]
+    if _number(new.version) <= _number(versions[-1]):
+        raise ConfigError(
+            f"{new.version} must be newer than {versions[-1]}, the newest in the history; "
+            "--compare shows two versions that are there"
+        )
+    old = elastic_ci_stack.load(versions[-1])
+
+    def appended(entries: Sequence[Any], before: Any, now: Any) -> list[Any]:
+        return [*entries, *([[new.version, now]] if now != before else [])]
+
+    names = sorted({*history["parameters"], *new.parameters})
+    return {
+        "versions": [*versions, new.version],
+        **{
+            key: appended(history[key], sorted(getattr(old, key)), sorted(getattr(new, key)))
+            for key in ("regions", "arm64_instance_families", "burstable_instance_families")
+        },
+        "parameters": {
+            name: appended(
+                history["parameters"].get(name, []),
+                old.parameters.get(name),
+                new.parameters.get(name),
+            )
+            for name in names
+        },
+    }
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.removeprefix("v").split(".")]
+
+
+def render(history: Mapping[str, Any]) -> str:
+    """A history as JSON, with a line for each parameter."""
     head = "".join(
-        f"  {json.dumps(key)}: {json.dumps(content[key])},\n"
-        for key in content
+        f"{json.dumps(key)}: {json.dumps(history[key])},\n"
+        for key in history
         if key != "parameters"
     )
     lines = (
-        f"    {json.dumps(name)}: {json.dumps(spec, sort_keys=True)}"
-        for name, spec in content["parameters"].items()
+        f"{json.dumps(name)}: {json.dumps(entries)}"
+        for name, entries in history["parameters"].items()
     )
-    return f'{{\n{head}  "parameters": {{\n' + ",\n".join(lines) + "\n  }\n}\n"
+    return f'{{\n{head}"parameters": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
-def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """What a move from one catalogue to another adds, removes, changes and breaks, as a table."""
-    before, after = old["parameters"], new["parameters"]
+def compare(old: StackVersion, new: StackVersion) -> str:
+    """What a move from one version to another adds, removes and changes, as a table."""
+    before, after = old.parameters, new.parameters
     rows = [(name, "added", _short(after[name])) for name in after.keys() - before.keys()]
     rows += [(name, "removed", "") for name in before.keys() - after.keys()]
     for name in before.keys() & after.keys():
@@ -199,27 +239,25 @@ def compare(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
             for key in _ATTRIBUTES
             if before[name].get(key) != after[name].get(key)
         ]
-    own = (OWNERS.keys() - {"BuildkiteAgentToken"}) | set(OWN_DEFAULTS)
-    rows += [
-        (name, "BREAKS", "this program sets it, and the new version has it not")
-        for name in own - after.keys()
-    ]
-    gone = set(old["arm64_instance_families"]) - set(new["arm64_instance_families"])
-    rows += [(family, "arm64 family gone", "") for family in gone]
-    come = set(new["arm64_instance_families"]) - set(old["arm64_instance_families"])
-    rows += [(family, "arm64 family added", "") for family in come]
+    for what, attribute in (
+        ("arm64 family", "arm64_instance_families"),
+        ("burstable family", "burstable_instance_families"),
+        ("region", "regions"),
+    ):
+        had, has = getattr(old, attribute), getattr(new, attribute)
+        rows += [(name, f"{what} removed", "") for name in had - has]
+        rows += [(name, f"{what} added", "") for name in has - had]
     width = max((len(row[0]) for row in rows), default=0)
-    title = f"{old['version']} -> {new['version']}: {len(rows)} differences"
-    return "\n".join([title, *(f"{n:{width}}  {what:18}  {how}" for n, what, how in sorted(rows))])
+    title = f"{old.version} -> {new.version}: {len(rows)} differences"
+    return "\n".join([title, *(f"{n:{width}}  {what:23}  {how}" for n, what, how in sorted(rows))])
 
 
-def breaks(version: str) -> str:
-    """What of main.py's queues would be refused with *version*."""
-    problems = checks.check_queues(
-        [dataclasses.replace(queue, stack_version=version) for queue in main_py.QUEUES],
-        Names("conbench", "prod"),
-    )
-    return "\n".join(problems) or f"main.py's queues are fine with {version}"
+def problems_of_main(version: StackVersion) -> str:
+    """What main.py's queues would be refused for with *version*."""
+    queues = [dataclasses.replace(q, stack_version=version.version) for q in main_py.QUEUES]
+    wiring = Wiring(token_parameter="${later}", amis="later")  # noqa: S106  # nosec B106
+    problems = check_queues(queues, Names("conbench", "prod"), wiring)
+    return "\n".join(problems) or f"main.py's queues are valid with {version.version}"
 
 
 def _short(value: Any) -> str:
@@ -249,12 +287,15 @@ def _write(path: Path, text: str) -> None:
     Path(file.name).replace(path)
 
 
-def _load(version: str) -> dict[str, Any]:
-    path = DATA / f"{version}.json"
-    if not path.is_file():
-        known = ", ".join(elastic_ci_stack.known_versions())
-        raise ConfigError(f"there is no catalogue of {version!r}; there is one of {known}")
-    return dict(json.loads(path.read_text()))
+def _known(version: str) -> StackVersion:
+    try:
+        return elastic_ci_stack.load(version)
+    except KeyError:
+        known = elastic_ci_stack.known_versions()
+        raise ConfigError(
+            f"{version!r} is not in the history, which has {len(known)} versions from {known[0]} "
+            f"to {known[-1]}"
+        ) from None
 
 
 def main() -> None:
@@ -269,16 +310,17 @@ def main() -> None:
     if not re.fullmatch(r"v\d+\.\d+\.\d+", arguments.version):
         raise ConfigError(f"version must be such as v6.72.0, got {arguments.version!r}")
     if arguments.compare:
-        print(compare(_load(arguments.compare), _load(arguments.version)))
-        print(breaks(arguments.version))
-        return
-    newest = _load(elastic_ci_stack.known_versions()[-1])
-    url = TEMPLATE_URL.format(version=arguments.version)
-    text = _read(arguments.template) if arguments.template else _fetch(url)
-    made = make_catalogue(arguments.version, read_template(text))
-    _write(DATA / f"{arguments.version}.json", render(made))
-    print(compare(newest, made))
-    print(breaks(arguments.version))
+        old, new = _known(arguments.compare), _known(arguments.version)
+    else:
+        old = _known(elastic_ci_stack.known_versions()[-1])
+        url = TEMPLATE_URL.format(version=arguments.version)
+        text = _read(arguments.template) if arguments.template else _fetch(url)
+        new = stack_version(arguments.version, read_template(text))
+        _write(HISTORY, render(append(elastic_ci_stack.history(), new)))
+        for cached in (elastic_ci_stack.history, elastic_ci_stack.load):
+            cached.cache_clear()
+    print(compare(old, new))
+    print(problems_of_main(new))
 
 
 if __name__ == "__main__":

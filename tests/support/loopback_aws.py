@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 import urllib.request
 from typing import Any
@@ -18,6 +19,7 @@ from buildkite_agents import elastic_ci_stack
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 TEMPLATES_BUCKET = "buildkite-aws-stack"
+_TEMPLATE_URL = re.compile(rb"buildkite-aws-stack%2F(v[0-9.]+)%2Faws-stack\.yml")
 
 
 def _ignore_bucket_policies(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
@@ -147,6 +149,9 @@ class LoopbackAws:
                 environ.get("HTTP_X_AMZ_TARGET"),
             )
             request = f"{named}".encode() + body
+            asked = _TEMPLATE_URL.search(request)
+            if asked is not None and asked[1].decode() in elastic_ci_stack.known_versions():
+                self._publish(asked[1].decode())
             for fault in (*self.faults, self._stuck_rollbacks):
                 answer = fault.answer(request)
                 if answer is not None:
@@ -160,14 +165,16 @@ class LoopbackAws:
         request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310
         with urllib.request.urlopen(request):  # noqa: S310
             pass
-        s3 = self.client("s3")
-        s3.create_bucket(Bucket=TEMPLATES_BUCKET)
-        for version in elastic_ci_stack.known_versions():
-            s3.put_object(
-                Bucket=TEMPLATES_BUCKET,
-                Key=f"{version}/aws-stack.yml",
-                Body=json.dumps(_template(version)).encode(),
-            )
+        self._s3 = self.client("s3")
+        self._s3.create_bucket(Bucket=TEMPLATES_BUCKET)
+
+    def _publish(self, version: str) -> None:
+        """Put the template of a version where Buildkite has it, once it is asked for."""
+        self._s3.put_object(
+            Bucket=TEMPLATES_BUCKET,
+            Key=f"{version}/aws-stack.yml",
+            Body=json.dumps(_template(version)).encode(),
+        )
 
     def stack(self, name: str) -> Any:
         """The server's own record of a CloudFormation stack, to put it in a state by hand."""
@@ -210,15 +217,25 @@ def _template(version: str) -> dict[str, Any]:
         name: {**spec, "Type": "String" if spec["Type"] == "CommaDelimitedList" else spec["Type"]}
         for name, spec in elastic_ci_stack.load(version).parameters.items()
     }
+    types = "InstanceTypes" if "InstanceTypes" in parameters else "InstanceType"
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": f"A stand-in for the Elastic CI Stack {version}",
+        "Description": f"A stand-in for Buildkite stack {version}",
         "Parameters": parameters,
+        "Conditions": {
+            "HasRoleName": {"Fn::Not": [{"Fn::Equals": [{"Ref": "InstanceRoleName"}, ""]}]}
+        },
         "Resources": {
             "IAMRole": {
                 "Type": "AWS::IAM::Role",
                 "Properties": {
-                    "RoleName": {"Ref": "InstanceRoleName"},
+                    "RoleName": {
+                        "Fn::If": [
+                            "HasRoleName",
+                            {"Ref": "InstanceRoleName"},
+                            {"Ref": "AWS::NoValue"},
+                        ]
+                    },
                     "AssumeRolePolicyDocument": {
                         "Version": "2012-10-17",
                         "Statement": [
@@ -235,7 +252,7 @@ def _template(version: str) -> dict[str, Any]:
                 "Type": "AWS::EC2::Instance",
                 "Properties": {
                     "ImageId": "ami-12c6146b",
-                    "InstanceType": {"Ref": "InstanceTypes"},
+                    "InstanceType": {"Ref": types},
                     "Tags": [{"Key": "Queue", "Value": {"Ref": "BuildkiteQueue"}}],
                 },
             },

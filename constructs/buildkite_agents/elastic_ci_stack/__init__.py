@@ -1,13 +1,16 @@
-"""What each known version of the Elastic CI Stack's template takes."""
+"""What each published version of the Elastic CI Stack's template accepts."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-_DATA = Path(__file__).parent
+HISTORY = Path(__file__).with_name("history.json")
+"""For each parameter, and for the lists of families and regions, the declarations since a version,
+in the order of the versions: ``[[version, declaration], ...]``. None is where it was removed."""
 
 
 @dataclass(frozen=True)
@@ -23,34 +26,76 @@ class StackVersion:
     burstable_instance_families: frozenset[str]
     """The families that the template sets CPU credits for."""
 
+    regions: frozenset[str]
+    """The regions that the stack's own images are copied to."""
+
     parameters: Mapping[str, Mapping[str, Any]]
     """The template's parameters, each as CloudFormation declares it."""
+
+    is_known: bool = True
+    """Whether the version is in the history; if not, the rest is that of the newest one that is."""
 
     @property
     def template_url(self) -> str:
         """Where Buildkite publishes the template."""
-        return f"https://s3.amazonaws.com/buildkite-aws-stack/{self.version}/aws-stack.yml"
+        return template_url(self.version)
 
 
-def known_versions() -> list[str]:
-    """The versions there is a catalogue of, oldest first."""
-    versions = (path.stem for path in _DATA.glob("v*.json"))
-    return sorted(versions, key=lambda version: [int(n) for n in version[1:].split(".")])
+def template_url(version: str) -> str:
+    """Where Buildkite publishes the template of a version."""
+    return f"https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
+
+
+@cache
+def history() -> Mapping[str, Any]:
+    """All versions, as one history of what changed."""
+    content: dict[str, Any] = json.loads(HISTORY.read_text())
+    return content
+
+
+def known_versions() -> Sequence[str]:
+    """The published versions that are known here, oldest first."""
+    versions: list[str] = history()["versions"]
+    return versions
+
+
+def is_newer(version: str) -> bool:
+    """Whether a version is newer than all that are known here."""
+    return _numbers(version) > _numbers(known_versions()[-1])
+
+
+def _numbers(version: str) -> list[int]:
+    found = re.fullmatch(r"v([0-9]+)\.([0-9]+)\.([0-9]+)", version)
+    return [int(number) for number in found.groups()] if found else []
 
 
 @cache
 def load(version: str) -> StackVersion:
-    """The catalogue of a version.
+    """Find out what a version accepts; a newer one than all known ones is taken for the newest.
 
     Raises:
-        KeyError: there is none; :func:`known_versions` lists what there is.
+        KeyError: it is none of these; :func:`known_versions` lists what is known.
     """
-    if version not in known_versions():
-        raise KeyError(version)
-    data = json.loads((_DATA / f"{version}.json").read_text())
+    positions = {known: position for position, known in enumerate(known_versions())}
+    if version not in positions:
+        if not is_newer(version):
+            raise KeyError(version)
+        return replace(load(known_versions()[-1]), version=version, is_known=False)
+    content = history()
+
+    def at(entries: Sequence[tuple[str, Any]]) -> Any:
+        current = None
+        for since, declaration in entries:
+            if positions[since] > positions[version]:
+                break
+            current = declaration
+        return current
+
+    declared = {name: at(entries) for name, entries in content["parameters"].items()}
     return StackVersion(
-        version=data["version"],
-        arm64_instance_families=frozenset(data["arm64_instance_families"]),
-        burstable_instance_families=frozenset(data["burstable_instance_families"]),
-        parameters=data["parameters"],
+        version=version,
+        arm64_instance_families=frozenset(at(content["arm64_instance_families"])),
+        burstable_instance_families=frozenset(at(content["burstable_instance_families"])),
+        regions=frozenset(at(content["regions"])),
+        parameters={name: spec for name, spec in declared.items() if spec is not None},
     )

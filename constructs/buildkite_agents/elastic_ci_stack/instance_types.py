@@ -36,8 +36,8 @@ def problem(instance_type: str) -> str | None:
     if instance_type in known:
         return None
     close = difflib.get_close_matches(instance_type, known, n=3, cutoff=0.7)
-    return f"{instance_type!r} is no EC2 instance type known here" + (
-        f" (is it {' or '.join(close)}?)" if close else ""
+    return f"unknown EC2 instance type {instance_type!r}" + (
+        f" (did you mean {' or '.join(close)}?)" if close else ""
     )
 
 
