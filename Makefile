@@ -27,6 +27,13 @@ TEST_PROCESSES ?= 8
 test: setup-dev lint ## Check and test everything.
 	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder
 
+FOLDER ?= terraform
+OUTPUT ?= adopted.py
+
+.PHONY: adopt
+adopt: setup ## Write the program of stacks that exist: FROM=plan.json [FOLDER=...] [OUTPUT=adopted.py].
+	@$(VENV)/bin/python -m buildkite_agents.adopt --folder "$(FOLDER)" --output "$(OUTPUT)" "$(FROM)"
+
 .PHONY: demo
 demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.
 	@$(VENV)/bin/python tools/demo.py

@@ -22,7 +22,7 @@ MOVES = {
     for queue in QUEUES
 }
 AS_BEFORE, _IMPORT = code_blocks("adopting.md", "python")
-(MOVES_BACK,) = code_blocks("adopting.md", "hcl")
+(MOVE_BACK,) = code_blocks("adopting.md", "bash")
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,11 @@ def infra(deployed: Terraform, tmp_path: Path) -> Path:
     folder = tmp_path / "infra" / "terraform"
     shutil.copytree(deployed.folder, folder, symlinks=True)
     shutil.copytree(LAYOUT, folder, dirs_exist_ok=True)
+    # As the document says, for what names the stacks.
+    outputs = folder / "outputs.tf"
+    outputs.write_text(
+        outputs.read_text().replace("aws_cloudformation_stack.buildkite", "local.buildkite")
+    )
     return folder
 
 
@@ -111,10 +116,12 @@ def test_as_the_whole_root_module_nothing_changes(adopt: Adopt) -> None:
         r"^locals \{.*?^\}\n", (LAYOUT / "main.tf").read_text(), re.MULTILINE | re.DOTALL
     )
     assert locals_block is not None
-    (adopt.infra / "locals.tf").write_text(locals_block[0])
-    whole = AS_BEFORE.replace("    inside_root_module=True,\n", "")
+    vpc_cidr = (LAYOUT / "variables.tf").read_text().partition('variable "vpc_cidr"')
+    (adopt.infra / "own.tf").write_text(locals_block[0] + "".join(vpc_cidr[1:]))
+    whole = AS_BEFORE.replace(", inside_root_module=True", "")
     assert whole != AS_BEFORE
-    tf = adopt(whole, without=("main.tf", "variables.tf", "outputs.tf", "buildkite.tf"))
+    files = ("main.tf", "variables.tf", "outputs.tf", "buildkite.tf", "terraform.tfvars.example")
+    tf = adopt(whole, without=files)
     tf.run("init", "-reconfigure")
     plan = tf.plan(
         # The images are in variables.tf of the layout; ours has none for a default.
@@ -125,17 +132,11 @@ def test_as_the_whole_root_module_nothing_changes(adopt: Adopt) -> None:
     assert plan.is_empty
 
 
-def test_an_output_that_names_the_old_address_names_the_local_instead(adopt: Adopt) -> None:
-    (adopt.infra / "more.tf").write_text(
-        'output "ids" {\n  value = { for q, s in local.buildkite_agents : q => s.id }\n}\n'
-    )
-    plan = adopt(AS_BEFORE).plan()
-    assert plan.output_changes == {"ids"}
-
-
 def defaults(as_before: str) -> str:
     """The program of the document without its settings, and with this project's script."""
-    program = as_before.replace(", **AS_BEFORE", "").replace("    as_documented=True,\n", "")
+    program = as_before.replace(", **AS_BEFORE", "").replace(
+        "    keep_documented_layout=True,\n", ""
+    )
     program = program.replace(
         "../infra/terraform/buildkite-bootstrap.sh", "bootstrap/buildkite-bootstrap.sh"
     )
@@ -176,6 +177,11 @@ def test_to_the_defaults_the_changes_are_those_of_the_document(
             "IMDSv2Tokens": "required",
             "InstanceCreationTimeout": "PT15M",
             "SecretsBucketRegion": "us-east-1",
+            "RootVolumeEncrypted": "true",
+            "ECRAccessPolicy": "readonly",
+            "ManagedPolicyARNs": (
+                f"arn:aws:iam::{ACCOUNT}:policy/conbench-prod-buildkite-agent-policy"
+            ),
         }
         assert before["parameters"].keys() <= after["parameters"].keys()
 
@@ -203,8 +209,7 @@ def test_with_the_state_lost_the_plan_is_only_imports(adopt: Adopt, aws_provider
         kept.add("aws_s3_bucket_object")
     lose_state(adopt.infra, but=kept)
     importing = AS_BEFORE.replace(
-        "    inside_root_module=True,\n",
-        f'    inside_root_module=True,\n    import_account="{ACCOUNT}",\n',
+        "inside_root_module=True", f'inside_root_module=True, import_account="{ACCOUNT}"'
     )
     tf = adopt(importing)
     plan = tf.plan()
@@ -233,10 +238,30 @@ def test_back_again_nothing_changes(adopt: Adopt) -> None:
     tf.apply()
     assert tf.state_addresses() >= STACKS
     shutil.copy(adopt.running / "terraform.tfstate", adopt.infra)
+    plan = back(adopt)
+    assert plan.moved == {new: old for old, new in MOVES.items()}
+    assert plan.is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_back_from_the_defaults_destroys_what_the_document_names(adopt: Adopt) -> None:
+    adopt(AS_BEFORE)
+    program = defaults(AS_BEFORE)
+    tf = adopt(program, without=("buildkite-bootstrap.sh",))
+    tf.apply()
+    shutil.copy(adopt.running / "terraform.tfstate", adopt.infra)
+    plan = back(adopt)
+    assert plan.deleted == {
+        f"aws_s3_bucket_{part}.buildkite_secrets"
+        for part in ("lifecycle_configuration", "ownership_controls", "policy", "versioning")
+    }
+    assert plan.created == set()
+
+
+def back(adopt: Adopt) -> Plan:
+    """What a plan is after the root module's own files are put in place again."""
+    subprocess.run(["bash", "-c", MOVE_BACK], cwd=adopt.infra, check=True)
     for name in ("buildkite.tf.json", ".buildkite-agents.sha256"):
         (adopt.infra / name).unlink()
     shutil.copytree(LAYOUT, adopt.infra, dirs_exist_ok=True)
-    (adopt.infra / "moved.tf").write_text(MOVES_BACK)
-    plan: Plan = adopt.terraform().plan()
-    assert plan.moved == {new: old for old, new in MOVES.items()}
-    assert plan.is_empty
+    return adopt.terraform().plan()

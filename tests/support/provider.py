@@ -124,17 +124,18 @@ class Provider:
     def prepare(self, folder: Path, endpoint: str) -> None:
         """Have the root module in *folder* use this provider against the AWS at *endpoint*."""
         path_style = "s3_force_path_style" if self.is_version_3 else "s3_use_path_style"
+        settings: dict[str, object] = {
+            "access_key": "testing",
+            "secret_key": "testing",
+            "skip_credentials_validation": True,
+            "skip_metadata_api_check": True,
+            path_style: True,
+            "endpoints": [dict.fromkeys(_SERVICES, endpoint)],
+        }
+        text = "".join(path.read_text() for path in folder.glob("*.tf"))
+        aliases = re.findall(r'^ +alias += "(\w+)"', text, re.MULTILINE)
         override: dict[str, object] = {
-            "provider": {
-                "aws": {
-                    "access_key": "testing",
-                    "secret_key": "testing",
-                    "skip_credentials_validation": True,
-                    "skip_metadata_api_check": True,
-                    path_style: True,
-                    "endpoints": [dict.fromkeys(_SERVICES, endpoint)],
-                }
-            }
+            "provider": {"aws": [settings, *({**settings, "alias": alias} for alias in aliases)]}
         }
         if self.is_version_3:
             override["terraform"] = {

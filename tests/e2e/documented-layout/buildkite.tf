@@ -1,3 +1,11 @@
+locals {
+  buildkite_stacks = {
+    "arm64-t4g-2xlarge-linux" = { queue = "arm64-t4g-2xlarge-linux", arch = "arm64", type = "t4g.2xlarge" }
+    "amd64-m5-4xlarge-linux"  = { queue = "amd64-m5-4xlarge-linux", arch = "amd64", type = "m5.4xlarge" }
+    "amd64-c6a-4xlarge-linux" = { queue = "amd64-c6a-4xlarge-linux", arch = "amd64", type = "c6a.4xlarge" }
+  }
+}
+
 resource "aws_s3_bucket" "buildkite_secrets" {
   bucket = "${local.name_prefix}-buildkite-secrets"
 
@@ -85,7 +93,7 @@ resource "aws_iam_policy" "buildkite_agent" {
 }
 
 resource "aws_cloudformation_stack" "buildkite_agents" {
-  for_each = local.buildkite_queues
+  for_each = local.buildkite_stacks
 
   name         = "${local.name_prefix}-buildkite-${each.key}"
   template_url = "https://s3.amazonaws.com/buildkite-aws-stack/v6.21.0/aws-stack.yml"
@@ -97,7 +105,7 @@ resource "aws_cloudformation_stack" "buildkite_agents" {
     BootstrapScriptUrl                    = "s3://${aws_s3_bucket.buildkite_secrets.bucket}/${aws_s3_object.bootstrap_script.key}"
     BuildkiteAgentTokenParameterStorePath = aws_ssm_parameter.buildkite_agent_token.name
     BuildkiteAgentTags                    = "arch=${each.value.arch},os=linux,instance=${replace(each.value.type, ".", "-")}"
-    BuildkiteQueue                        = each.key
+    BuildkiteQueue                        = each.value.queue
     ImageId                               = var.buildkite_agent_amis["${each.value.arch}-linux"]
     OnDemandPercentage                    = "100"
     InstanceTypes                         = each.value.type

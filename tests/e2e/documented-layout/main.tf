@@ -29,10 +29,4 @@ locals {
     Project     = "conbench"
     Environment = var.environment
   }
-
-  buildkite_queues = {
-    "arm64-t4g-2xlarge-linux" = { arch = "arm64", type = "t4g.2xlarge" }
-    "amd64-m5-4xlarge-linux"  = { arch = "amd64", type = "m5.4xlarge" }
-    "amd64-c6a-4xlarge-linux" = { arch = "amd64", type = "c6a.4xlarge" }
-  }
 }

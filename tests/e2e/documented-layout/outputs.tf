@@ -3,9 +3,9 @@ output "buildkite_secrets_bucket" {
 }
 
 output "buildkite_agent_queues" {
-  value = keys(local.buildkite_queues)
+  value = [for name, stack in local.buildkite_stacks : stack.queue]
 }
 
 output "buildkite_stack_names" {
-  value = { for queue in keys(local.buildkite_queues) : queue => "${local.name_prefix}-buildkite-${queue}" }
+  value = { for queue, stack in aws_cloudformation_stack.buildkite_agents : queue => stack.name }
 }

@@ -26,3 +26,8 @@ variable "buildkite_agent_amis" {
     "arm64-linux" = "ami-0c101f26f147fa7fd"
   }
 }
+
+variable "vpc_cidr" {
+  type    = string
+  default = "10.0.0.0/16"
+}

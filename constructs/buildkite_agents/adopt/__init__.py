@@ -1,0 +1,1 @@
+"""Write the ``main.py`` of Elastic CI Stacks that exist already."""

@@ -1,0 +1,104 @@
+"""Write the ``main.py`` of the Elastic CI Stacks that exist already.
+
+terraform plan -out=tfplan
+terraform show -json tfplan > plan.json
+python -m buildkite_agents.adopt plan.json --folder terraform --output main.py
+
+aws cloudformation describe-stacks > stacks.json
+python -m buildkite_agents.adopt stacks.json --output main.py
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from buildkite_agents.adopt import cloudformation, terraform
+from buildkite_agents.adopt.found import Fleet
+from buildkite_agents.adopt.program import program_of
+from buildkite_agents.errors import ConfigError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read what exists, and write the program.
+
+    Raises:
+        ConfigError: it cannot be read, has no Elastic CI Stack, or the output exists.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m buildkite_agents.adopt",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "shown",
+        help="what `terraform show -json` printed, of a plan or a state, or `aws cloudformation "
+        "describe-stacks`; - is standard input",
+    )
+    parser.add_argument(
+        "--output", type=Path, help="the program to write; by default it is printed"
+    )
+    parser.add_argument(
+        "--folder", default="terraform", help="the root module (default: terraform)"
+    )
+    parser.add_argument("--project", help="the project; by default as the stacks' names show")
+    parser.add_argument("--environment", help="the environment; by default as the names show")
+    given = parser.parse_args(arguments)
+    program = program_of(
+        _fleet(given.shown),
+        project=given.project,
+        environment=given.environment,
+        folder=given.folder,
+    )
+    if given.output is None:
+        print(program.text, end="")
+    else:
+        _write(given.output, program.text)
+    for note in program.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def _fleet(shown: str) -> Fleet:
+    content = _read(shown)
+    if "Stacks" in content:
+        return cloudformation.fleet_of(content)
+    if "format_version" in content:
+        return terraform.fleet_of(content)
+    raise ConfigError(
+        f"{shown}: this is neither what `terraform show -json` prints nor what `aws cloudformation "
+        "describe-stacks` does"
+    )
+
+
+def _read(shown: str) -> Mapping[str, Any]:
+    try:
+        text = sys.stdin.read() if shown == "-" else Path(shown).read_text(encoding="utf-8-sig")
+        content = json.loads(text)
+    except OSError as error:
+        raise ConfigError(f"cannot read {shown}: {error.strerror}") from None
+    except ValueError:
+        raise ConfigError(
+            f"{shown} is not JSON: write it with `terraform show -json`, which a state or plan "
+            "file itself is not"
+        ) from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{shown}: a JSON object was expected, got {type(content).__name__}")
+    return content
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} exists; refusing to overwrite it: set another --output"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    main()
