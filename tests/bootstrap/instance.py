@@ -36,7 +36,17 @@ if [[ -e /stand-ins/fail && "{name} $*" == $(</stand-ins/fail) ]]; then exit 7; 
 {action}
 """
 _ACTIONS = {
-    "dnf": 'for p in "$@"; do [[ $p == -* || $p == install ]] || touch "/stand-ins/rpm-$p"; done',
+    "dnf": """for p in "$@"; do
+    [[ $p == -* || $p == install || -e /stand-ins/no-$p ]] || touch "/stand-ins/rpm-$p"; done""",
+    "python3": """while (($# > 1)); do
+    if [[ $1 == --target ]]; then
+        mkdir -p "$2/cmake/data/bin"
+        for program in cmake cpack ctest; do
+            printf '#!/bin/sh\\necho cmake version %s\\n' "$(</stand-ins/cmake-version)" \
+                >"$2/cmake/data/bin/$program"
+            chmod +x "$2/cmake/data/bin/$program"
+        done
+    fi; shift; done""",
     "rpm": "[[ -e /stand-ins/rpm-${!#} ]]",
     "curl": """while (($# > 1)); do
     [[ $1 == --output ]] && cp /stand-ins/miniconda.sh "$2"; shift; done""",
@@ -60,7 +70,7 @@ esac""",
 _MINICONDA = """#!/bin/bash
 [[ $1 == -b && $2 == -p ]] || exit 9
 mkdir -p "$3/bin" "$3/etc/profile.d"
-printf '#!/bin/sh\\necho conda 26.1.1\\n' >"$3/bin/conda"
+printf '#!/bin/sh\\necho conda 26.7.1\\n' >"$3/bin/conda"
 chmod +x "$3/bin/conda"
 touch "$3/etc/profile.d/conda.sh"
 """
@@ -164,6 +174,7 @@ class Instance:
             path = stand_ins / name
             path.write_text(_STAND_IN.format(name=name, action=action))
             path.chmod(0o755)
+        (stand_ins / "cmake-version").write_text("3.31.10\n")
         (stand_ins / "architecture").write_text(architecture + "\n")
         (stand_ins / "checksum-status").write_text("0\n")
         (stand_ins / "miniconda.sh").write_text(_MINICONDA)

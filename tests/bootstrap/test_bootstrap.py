@@ -18,15 +18,15 @@ from bootstrap.instance import (
 SECRET = "planted-secret-b1946ac9"  # noqa: S105
 ENV_FILE = f"export CONBENCH_PASSWORD={SECRET}\nexport GREETING='hello, world'\n"
 STEPS = (
-    "build tools",
-    "Python",
-    "libraries for Arrow",
     "Miniconda",
+    "packages",
+    "CMake",
     "Docker",
     "git configuration",
     "file limits",
     "sudo rule",
     "network settings",
+    "measurement settings",
     "the queue's env file",
 )
 Boot = Callable[..., Instance]
@@ -72,10 +72,10 @@ def test_everything_is_set_up(boot: Boot, script: str, architecture: str, instal
     status, output = instance.boot(script)
     assert status == 0, output
     calls = "\n".join(instance.calls())
-    for package in ("cmake", "gcc", "gcc-c++", "make", "ninja-build", "python3", "python3-pip"):
+    for package in ("gcc", "gcc-c++", "make", "ninja-build", "python3", "python3-pip", "gdb"):
         assert (instance.root / f"stand-ins/rpm-{package}").exists(), package
     assert (instance.root / "stand-ins/rpm-boost-devel").exists()
-    assert f"Miniconda3-py313_26.1.1-1-{installer}" in calls
+    assert f"Miniconda3-py313_26.7.1-1-{installer}" in calls
     assert "systemctl enable --now docker.service" in calls
     assert "usermod --append --groups docker buildkite-agent" in calls
     assert "systemctl daemon-reload" in calls
@@ -109,7 +109,7 @@ def test_conda_is_the_agents_and_usable_in_a_jobs_shell(boot: Boot, script: str)
         "runuser -u buildkite-agent -- env -i PATH=/usr/local/bin:/usr/bin "
         "bash -c 'conda --version'"
     )
-    assert done.stdout == "buildkite-agent\nconda 26.1.1\n"
+    assert done.stdout == "buildkite-agent\nconda 26.7.1\n"
 
 
 def test_conda_is_where_the_benchmark_jobs_look_for_it(boot: Boot, script: str) -> None:
@@ -117,7 +117,7 @@ def test_conda_is_where_the_benchmark_jobs_look_for_it(boot: Boot, script: str) 
     assert instance.boot(script)[0] == 0
     job = f"runuser -u buildkite-agent -- env -i HOME={AGENT_HOME} PATH=/usr/bin:/bin bash -c"
     done = instance.run(f"{job} '\"$HOME/miniconda3/bin/conda\" --version'")
-    assert done.stdout == "conda 26.1.1\n"
+    assert done.stdout == "conda 26.7.1\n"
     assert instance.run(f"{job} 'touch ~/miniconda3/envs-of-jobs'").returncode == 0
 
 
@@ -285,8 +285,8 @@ def test_the_env_file_is_the_agents_alone_from_its_first_byte(boot: Boot, script
 @pytest.mark.parametrize(
     ("call", "step"),
     [
-        ("dnf install*cmake*", "build tools"),
-        ("dnf install*python3*", "Python"),
+        ("dnf install*", "packages"),
+        ("python3 -m pip*", "CMake"),
         ("curl*", "Miniconda"),
         ("systemctl enable*", "Docker"),
         ("usermod*", "Docker"),
@@ -306,7 +306,7 @@ def test_a_required_step_that_fails_ends_the_boot_by_its_name(
 
 @pytest.mark.parametrize(
     ("call", "step"),
-    [("dnf install*boost-devel*", "libraries for Arrow"), ("sysctl*", "network settings")],
+    [("sysctl*", "network settings")],
 )
 def test_an_optional_step_that_fails_is_a_warning(
     boot: Boot, script: str, call: str, step: str
@@ -316,6 +316,114 @@ def test_an_optional_step_that_fails_is_a_warning(
     status, output = instance.boot(script)
     assert status == 0
     assert f"bootstrap: WARNING: {step}: failed" in output
+
+
+def test_all_packages_come_in_one_transaction(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    (transaction,) = [call for call in instance.calls() if call.startswith("dnf ")]
+    assert " gcc-c++ " in transaction
+    assert " boost-devel " in transaction
+
+
+def test_each_package_that_is_missing_is_named(boot: Boot, script: str) -> None:
+    instance = boot()
+    for package in ("flex", "gdb"):
+        (instance.root / f"stand-ins/no-{package}").touch()
+    status, output = instance.boot(script)
+    assert status == 0
+    assert (
+        "bootstrap: WARNING: these packages could not be installed, and the agent starts without: "
+        "flex gdb\n"
+    ) in output
+
+
+def test_a_required_package_that_is_missing_fails_the_boot_by_its_name(
+    boot: Boot, script: str
+) -> None:
+    instance = boot()
+    (instance.root / "stand-ins/no-ninja-build").touch()
+    status, output = instance.boot(script)
+    assert status != 0
+    assert "bootstrap: these packages could not be installed: ninja-build\n" in output
+
+
+def test_cmake_is_new_enough_for_arrow_and_found_by_jobs(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    done = instance.run(
+        "runuser -u buildkite-agent -- env -i PATH=/usr/local/bin:/usr/bin bash -c "
+        "'cmake --version; touch /opt/cmake/cmake/data/bin/cmake'"
+    )
+    assert done.stdout == "cmake version 3.31.10\n"
+    assert done.returncode != 0, "no job can change it"
+    (pip,) = [call for call in instance.calls() if " pip " in call]
+    assert "--require-hashes" in pip
+
+
+@pytest.mark.parametrize("version", ["3.22.2", "3.9.1", ""])
+def test_an_older_cmake_fails_the_boot(boot: Boot, script: str, version: str) -> None:
+    instance = boot()
+    (instance.root / "stand-ins/cmake-version").write_text(f"{version}\n")
+    status, output = instance.boot(script)
+    assert status != 0
+    assert f"bootstrap: CMake must be 3.25 or newer, got {version or 'none'}" in output
+
+
+def test_conda_is_installed_beside_the_packages(boot: Boot, script: str) -> None:
+    instance = boot()
+    # Each waits for the other to have begun.
+    for name, other in (("curl", "dnf"), ("dnf", "curl")):
+        path = instance.root / "stand-ins" / name
+        began, awaited = f"/stand-ins/began-{name}", f"/stand-ins/began-{other}"
+        wait = f"touch {began}; while [[ ! -e {awaited} ]]; do /bin/sleep 0.05; done"
+        path.write_text(path.read_text().replace("cat >/dev/null", f"cat >/dev/null; {wait}"))
+    status, output = instance.boot(script)
+    assert status == 0, output
+
+
+def test_another_installer_of_conda_is_a_url_with_its_checksums(boot: Boot, script: str) -> None:
+    instance = boot("aarch64")
+    url = "https://example.com/Miniforge3-26.1.0-0-Linux-@ARCHITECTURE@.sh"
+    changed = re.sub(r"(?m)^CONDA_URL=.*$", f"CONDA_URL={url}", script)
+    assert instance.boot(changed)[0] == 0
+    assert any("Miniforge3-26.1.0-0-Linux-aarch64.sh" in call for call in instance.calls())
+
+
+@pytest.mark.parametrize(
+    ("setting", "call"),
+    [
+        ("QUIET_QUEUES", "systemctl disable --now docker-gc.timer docker-low-disk-gc.timer"),
+        ("PROFILING_QUEUES", "sysctl --quiet --load=/etc/sysctl.d/91-profiling.conf"),
+    ],
+)
+@pytest.mark.parametrize(("patterns", "applies"), [("", False), ("x86-* arm64-*", True)])
+def test_a_measurement_setting_is_for_the_queues_that_it_names(
+    boot: Boot, script: str, setting: str, call: str, patterns: str, applies: bool
+) -> None:
+    instance = boot()
+    changed = re.sub(rf'(?m)^{setting}=""', f'{setting}="{patterns}"', script)
+    assert (changed != script) is bool(patterns)
+    status, output = instance.boot(changed)
+    assert status == 0, output
+    assert (call in instance.calls()) is applies
+
+
+def test_for_an_image_what_belongs_to_a_queue_is_left_out(boot: Boot, script: str) -> None:
+    instance = boot()
+    status, output = instance.boot(script, IMAGE_ONLY="yes")
+    assert status == 0, output
+    assert not any(call.startswith("aws ") for call in instance.calls())
+    assert "measurement settings" not in output
+
+
+def test_an_instance_of_such_an_image_installs_nothing_again(boot: Boot, script: str) -> None:
+    instance = boot()
+    assert instance.boot(script, IMAGE_ONLY="yes")[0] == 0
+    before = len(instance.calls())
+    assert instance.boot(script)[0] == 0
+    again = instance.calls()[before:]
+    assert not any(call.startswith(("dnf ", "curl ", "python3 ")) for call in again)
 
 
 def test_a_wrong_checksum_fails_the_boot_and_installs_nothing(boot: Boot, script: str) -> None:
@@ -330,7 +438,7 @@ def test_a_wrong_checksum_fails_the_boot_and_installs_nothing(boot: Boot, script
 def test_an_architecture_without_miniconda_fails_the_boot(boot: Boot, script: str) -> None:
     status, output = boot("riscv64").boot(script)
     assert status != 0
-    assert "bootstrap: no Miniconda for riscv64" in output
+    assert "bootstrap: there is no conda for riscv64" in output
 
 
 def test_network_steps_are_tried_three_times(boot: Boot, script: str) -> None:

@@ -18,35 +18,56 @@ QUEUE_HOOK=/etc/buildkite-agent/queue-env.sh
 # instance (its InstanceCreationTimeout).
 DEADLINE=600
 
+# What jobs find as ~/miniconda3 and `conda`. Another installer of conda's, such as Miniforge, is another
+# URL with its checksums: docs/operations.md has it. @ARCHITECTURE@ is x86_64 or aarch64.
 CONDA_HOME=/opt/miniconda3
-CONDA_RELEASE=py313_26.1.1-1
-CONDA_SHA256_X86_64=f6dfb5b59614fd7b2956b240b2575a9d58203ec7f7a99f85128158a0fdc5c1d7
-CONDA_SHA256_AARCH64=07c82b5aec04d5f0f3e4b246835b6bc85e104821cbcb0a059c7ea80f028503f4
+CONDA_RELEASE=Miniconda3-py313_26.7.1-1
+CONDA_URL=https://repo.anaconda.com/miniconda/${CONDA_RELEASE}-Linux-@ARCHITECTURE@.sh
+CONDA_SHA256_X86_64=c26cbbd996d5ada0bec054b49a37fab690e2f91125701e458df6cca73da9482b
+CONDA_SHA256_AARCH64=669e8f11248e97473ff058d97eb02b6c8e67f6c853e230f7a88cce95303c9fce
 
-BUILD_TOOLS=(cmake gcc gcc-c++ git make ninja-build)
-PYTHON=(python3 python3-devel python3-pip)
-# What building Arrow's C++ and Python takes from the system; Arrow bundles what is not here.
-ARROW_LIBRARIES=(
-  autoconf bison boost-devel brotli-devel bzip2-devel flex libcurl-devel lz4-devel openssl-devel
-  pkgconf-pkg-config re2-devel snappy-devel utf8proc-devel xz-devel zlib-devel libzstd-devel
+# Arrow's C++ needs CMake 3.25; Amazon Linux 2023 has 3.22. CMake 4 refuses what older versions of
+# Arrow bundle. The hashes are those of the wheels for x86_64 and aarch64.
+CMAKE_HOME=/opt/cmake
+CMAKE_LEAST=3.25
+CMAKE_REQUIREMENT="cmake==3.31.10
+  --hash=sha256:2f766bb46367e5e0559fa33184653754bce044583a06014dcaebf8e6dff8a1f1
+  --hash=sha256:a4a5615f31f692c9b9aa8b365704e4b76172348af6fa40e16fea3f118bb01194"
+
+# No python3-devel: it is of Python 3.9, and pyarrow needs 3.11 or newer, whose headers come with conda's
+# Python. No protobuf, thrift, gRPC or Abseil either: the distribution's are older than Arrow builds
+# with, and Arrow bundles its own.
+PACKAGES=(gcc gcc-c++ git make ninja-build python3 python3-pip)
+OPTIONAL_PACKAGES=(
+  autoconf bison boost-devel brotli-devel bzip2-devel flex gdb libcurl-devel lz4-devel openssl-devel
+  pkgconf-pkg-config re2-devel snappy-devel utf8proc-devel wget xz-devel zlib-devel libzstd-devel
 )
+
+# Settings for measurements, each for the queues whose names match one of its patterns: "*" is all. What
+# each does to comparisons over time is in docs/operations.md, Measurements.
+QUIET_QUEUES=""         # no timers that clean up Docker's images beside a job
+SINGLE_THREAD_QUEUES="" # one thread for each CPU core (no SMT)
+PROFILING_QUEUES=""     # jobs may use perf events
 
 main() {
   set -euo pipefail
   umask 022
   export HOME="${HOME:-/root}"
 
-  required "build tools" install_packages "${BUILD_TOOLS[@]}"
-  required "Python" install_packages "${PYTHON[@]}"
-  # Not strict: one that the distribution has not, or no longer, must not keep the others away.
-  optional "libraries for Arrow" install_packages --setopt=strict=0 "${ARROW_LIBRARIES[@]}"
-  required "Miniconda" install_conda
+  # Downloaded and installed while dnf does the same.
+  begin "Miniconda" install_conda
+  required "packages" install_packages
+  required "CMake" install_cmake
   required "Docker" ensure_docker
   required "git configuration" configure_git
   required "file limits" raise_file_limits
   required "sudo rule" allow_dropping_caches
   optional "network settings" tune_network
-  required "the queue's env file" fetch_queue_env
+  if [[ -z ${IMAGE_ONLY:-} ]]; then
+    optional "measurement settings" apply_measurement_settings
+    required "the queue's env file" fetch_queue_env
+  fi
+  finish
   log "done after ${SECONDS} s"
 }
 
@@ -60,10 +81,29 @@ required() {
   shift
   log "${name} ..."
   # Not in an `if`: there, and so in all that it calls, bash would not heed `set -e`.
-  trap 'log "FAILED: '"${name//\'/}"'"' EXIT
+  trap 'log "FAILED: '"${name//\'/}"'"; kill "${BEGUN:-}" 2>/dev/null' EXIT
   "$@"
   trap - EXIT
   log "${name}: done in $((SECONDS - started)) s"
+}
+
+# begin NAME COMMAND...: run it as a required step beside those that follow, until `finish`.
+begin() {
+  local name=$1
+  shift
+  (
+    set -euo pipefail
+    BEGUN=
+    required "${name}" "$@"
+  ) &
+  BEGUN=$! BEGUN_NAME=${name}
+}
+
+finish() {
+  wait "${BEGUN}" || {
+    log "FAILED: ${BEGUN_NAME}"
+    return 1
+  }
 }
 
 # optional NAME COMMAND...: run it as a step that an agent can do without.
@@ -104,20 +144,52 @@ retry() {
   return 1
 }
 
-# install_packages [OPTION] PACKAGE...: install those that are not there yet.
+# All in one transaction, so that dnf reads the metadata of its repositories once.
 install_packages() {
-  local argument missing=()
-  # The image has minimal forms of curl and others, which the full ones take the place of.
-  local options=(--assumeyes --quiet --allowerasing)
-  for argument in "$@"; do
-    if [[ ${argument} == --* ]]; then
-      options+=("${argument}")
-    elif ! rpm --quiet --query "${argument}"; then
-      missing+=("${argument}")
+  local missing
+  missing=$(not_installed "${PACKAGES[@]}" "${OPTIONAL_PACKAGES[@]}")
+  if [[ -n ${missing} ]]; then
+    # Not strict: a package that the distribution does not have must not keep the others away.
+    # shellcheck disable=SC2086,SC2310 # a list; what matters is what is installed after it
+    retry dnf install --assumeyes --quiet --allowerasing --setopt=strict=0 ${missing} || true
+  fi
+  missing=$(not_installed "${OPTIONAL_PACKAGES[@]}")
+  if [[ -n ${missing} ]]; then
+    log "WARNING: these packages could not be installed, and the agent starts without: ${missing}"
+  fi
+  missing=$(not_installed "${PACKAGES[@]}")
+  if [[ -n ${missing} ]]; then
+    log "these packages could not be installed: ${missing}"
+    return 1
+  fi
+}
+
+# not_installed PACKAGE...: print those that are not, on one line.
+not_installed() {
+  local package missing=()
+  for package in "$@"; do
+    if ! rpm --quiet --query "${package}"; then
+      missing+=("${package}")
     fi
   done
-  if ((${#missing[@]} > 0)); then
-    retry dnf install "${options[@]}" "${missing[@]}"
+  printf '%s' "${missing[*]}"
+}
+
+# By the system's pip, which no job can change.
+install_cmake() {
+  local program version
+  if [[ ! -x ${CMAKE_HOME}/cmake/data/bin/cmake ]]; then
+    rm --recursive --force "${CMAKE_HOME}"
+    retry python3 -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all: \
+      --require-hashes --target "${CMAKE_HOME}" --requirement <(printf '%s\n' "${CMAKE_REQUIREMENT//$'\n'/ }")
+  fi
+  for program in cmake cpack ctest; do
+    ln --symbolic --force "${CMAKE_HOME}/cmake/data/bin/${program}" "/usr/local/bin/${program}"
+  done
+  version=$(/usr/local/bin/cmake --version | sed --quiet '1s/^cmake version //p')
+  if ! printf '%s\n' "${CMAKE_LEAST}" "${version}" | sort --check=quiet --version-sort; then
+    log "CMake must be ${CMAKE_LEAST} or newer, got ${version:-none}"
+    return 1
   fi
 }
 
@@ -131,13 +203,13 @@ install_conda() {
     x86_64) checksum=${CONDA_SHA256_X86_64} ;;
     aarch64) checksum=${CONDA_SHA256_AARCH64} ;;
     *)
-      log "no Miniconda for ${architecture}"
+      log "there is no conda for ${architecture}"
       return 1
       ;;
     esac
     folder=$(mktemp --directory)
     retry curl --fail --silent --show-error --location --output "${folder}/miniconda.sh" \
-      "https://repo.anaconda.com/miniconda/Miniconda3-${CONDA_RELEASE}-Linux-${architecture}.sh"
+      "${CONDA_URL//@ARCHITECTURE@/${architecture}}"
     printf '%s  %s\n' "${checksum}" "${folder}/miniconda.sh" | sha256sum --check --quiet
     rm --recursive --force "${CONDA_HOME}"
     bash "${folder}/miniconda.sh" -b -p "${CONDA_HOME}"
@@ -161,7 +233,7 @@ CONDARC
 
 ensure_docker() {
   if ! command -v docker >/dev/null; then
-    install_packages docker
+    retry dnf install --assumeyes --quiet docker
   fi
   systemctl enable --now docker.service
   usermod --append --groups docker "${AGENT_USER}"
@@ -198,6 +270,40 @@ tune_network() {
     raised net.ipv4.tcp_wmem 4096 65536 16777216
   } | write_file 0644 /etc/sysctl.d/90-benchmarks.conf
   sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf
+}
+
+# shellcheck disable=SC2310 # is_queue_of says all that it has to by its status
+apply_measurement_settings() {
+  if is_queue_of "${QUIET_QUEUES}"; then
+    log "no Docker clean-up timers"
+    systemctl disable --now docker-gc.timer docker-low-disk-gc.timer
+  fi
+  if is_queue_of "${SINGLE_THREAD_QUEUES}"; then
+    log "one thread for each core"
+    # Graviton has no such threads, and no such file that can be written.
+    if [[ $(</sys/devices/system/cpu/smt/control) == on ]]; then
+      printf 'off\n' >/sys/devices/system/cpu/smt/control
+    fi
+  fi
+  if is_queue_of "${PROFILING_QUEUES}"; then
+    log "perf events for jobs"
+    printf 'kernel.perf_event_paranoid = 1\nkernel.kptr_restrict = 0\n' |
+      write_file 0644 /etc/sysctl.d/91-profiling.conf
+    sysctl --quiet --load=/etc/sysctl.d/91-profiling.conf
+  fi
+}
+
+# is_queue_of PATTERNS: whether the name of this instance's queue matches one of them.
+is_queue_of() {
+  local pattern patterns
+  read -r -a patterns <<<"$1"
+  for pattern in "${patterns[@]}"; do
+    # shellcheck disable=SC2053 # a pattern
+    if [[ ${BUILDKITE_QUEUE:?} == ${pattern} ]]; then
+      return 0
+    fi
+  done
+  return 1
 }
 
 # raised NAME VALUE...: print the setting NAME with each value that it has, or VALUE where that is more.
