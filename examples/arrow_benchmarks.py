@@ -7,6 +7,7 @@ from buildkite_agents import AgentApp, AgentQueue, AgentStack
 app = AgentApp()
 AgentStack(
     app,
+    project="conbench",
     queues=[
         AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
         AgentQueue("m5.4xlarge"),

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken
 
 app = AgentApp()
 AgentStack(
     app,
     project="acme",
-    organization="acme-inc",
+    token=AgentToken(organization="acme-inc"),
     queues=[
         AgentQueue(
             "m5.xlarge",
@@ -25,7 +25,7 @@ AgentStack(
                 "ScaleDownSchedule": "0 18 * * MON-FRI",
                 "ScaleDownMinSize": 0,
             },
-            accepted_risks=["spot"],
+            accepted_risks=["always-on", "spot"],
         )
     ],
     bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",

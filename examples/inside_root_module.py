@@ -2,18 +2,18 @@
 
 from pathlib import Path
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, Network
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, Deployment, Network
 
 app = AgentApp()
 AgentStack(
     app,
+    project="conbench",
     queues=[AgentQueue("m5.4xlarge")],
     network=Network(
         vpc_id="${aws_vpc.main.id}",
         subnet_ids=["${aws_subnet.public[0].id}", "${aws_subnet.public[1].id}"],
     ),
-    folder="terraform",
-    inside_root_module=True,
+    deployment=Deployment(folder="terraform", inside_root_module=True),
     bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
 )
 app.synth()

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -17,7 +17,7 @@ app = AgentApp()
 AgentStack(
     app,
     project="acme",
-    organization="acme-inc",
+    token=AgentToken(organization="acme-inc"),
     queues=[AgentQueue(queue.pop("instance_type"), **queue) for queue in queues],
     bootstrap_script=HERE.parent / "bootstrap" / "buildkite-bootstrap.sh",
 )

@@ -9,12 +9,14 @@ SCRIPT = Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh"
 app = AgentApp()
 AgentStack(
     app,
+    project="conbench",
     environment="prod",
     queues=[AgentQueue("m5.4xlarge")],
     bootstrap_script=SCRIPT,
 )
 AgentStack(
     app,
+    project="conbench",
     environment="staging",
     queues=[AgentQueue("m5.4xlarge", max_size=1)],
     bootstrap_script=SCRIPT,

@@ -2,13 +2,15 @@
 
 The floor is an empty CDKTF app: what Python, Node.js and CDKTF cost by themselves. Beside it stand
 this program, and this program on the whole prebuilt AWS package, as CDKTF programs commonly are;
-then this program with more queues, beside as many of CDKTF's resources that do nothing. Ratios are
-the result: the times are this machine's.
+then this program with more queues, beside as many of CDKTF's resources that do nothing; a boot of
+an instance, with the steps of the bootstrap script in two orders; and the set-up. Ratios are the
+result: the times are this machine's.
 
 A cold run has no bytecode and no jsii cache. The bindings in imports/ are there: set-up makes them.
 """
 
 import importlib
+import json
 import os
 import platform
 import statistics
@@ -23,6 +25,12 @@ from pathlib import Path
 from buildkite_agents.node import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+
+from support.checkout import copy_checkout  # noqa: E402
+
+from tools import boot_order  # noqa: E402
+
 QUICK_RUNS = 15
 SLOW_RUNS = 3
 COUNTS = (3, 30, 300, 1000)
@@ -40,6 +48,7 @@ from buildkite_agents import AgentApp, AgentQueue, AgentStack
 app = AgentApp()
 AgentStack(
     app,
+    project="conbench",
     bootstrap_script=sys.argv[1],
     queues=[AgentQueue("m5.4xlarge", name=f"q{n}") for n in range(int(sys.argv[2]))],
 )
@@ -179,6 +188,42 @@ def main() -> None:
         both = measure({"empty": RESOURCES, "ours": PROGRAM}, runs=SLOW_RUNS, queues=count)
         print(_row(f"{count} empty resources", both["empty"], both["empty"]))
         print(_row(f"{count} queues", both["ours"], both["empty"]), flush=True)
+    print()
+    boot_order.main()
+    print()
+    _print_set_up()
+
+
+def _print_set_up() -> None:
+    """What the set-up of a fresh checkout takes, beside the installation of its packages alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        checkout = Path(folder) / "checkout"
+        copy_checkout(ROOT, checkout)
+        alone = _seconds(
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{folder}/alone"),
+            *("--requirement", str(_locked_packages(Path(folder)))),
+        )
+        whole = _seconds("make", "--directory", str(checkout), "setup")
+        files = [path for path in (checkout / ".venv").rglob("*") if path.is_file()]
+        size = sum(path.lstat().st_size for path in files if not path.is_symlink()) / 10**6
+    print("| set-up                     |       s |    ratio |")
+    print("| -------------------------- | ------: | -------: |")
+    print(f"| pip install of the lock    | {alone:7.1f} |     1.00 |")
+    print(f"| make setup                 | {whole:7.1f} | {whole / alone:8.2f} |")
+    print(f"\nInstalled are {size:.0f} MB.")
+
+
+def _seconds(*command: str) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def _locked_packages(folder: Path) -> Path:
+    lock = json.loads((ROOT / "Pipfile.lock").read_text())["default"]
+    path = folder / "requirements.txt"
+    path.write_text("\n".join(f"{name}{entry['version']}" for name, entry in lock.items()))
+    return path
 
 
 if __name__ == "__main__":

@@ -8,23 +8,28 @@ import inspect
 import re
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path += [str(ROOT), str(ROOT / "constructs")]
+sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
 
 from buildkite_agents import AgentStack, elastic_ci_stack  # noqa: E402
-from buildkite_agents.agent_access import AgentAccess  # noqa: E402
-from buildkite_agents.backend import S3Backend  # noqa: E402
 from buildkite_agents.checks.risks import RISKS  # noqa: E402
-from buildkite_agents.network import Network  # noqa: E402
+from buildkite_agents.checks.rules import RULES  # noqa: E402
+from buildkite_agents.checks.together import COMBINED_RULES  # noqa: E402
 from buildkite_agents.queue import DEFAULT_STACK_VERSION, AgentQueue  # noqa: E402
 from buildkite_agents.resources import variables  # noqa: E402
-from buildkite_agents.stack_parameters import (  # noqa: E402
-    OWNERS,
-    Wiring,
-    default_parameters,
+from buildkite_agents.settings import (  # noqa: E402
+    AgentAccess,
+    AgentToken,
+    Deployment,
+    Existing,
+    Network,
+    S3Backend,
+    SecretsBucket,
 )
+from buildkite_agents.stack_parameters import FIELDS, Wiring, default_parameters  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 
@@ -39,6 +44,17 @@ AgentQueue(
     parameters={"RootVolumeSize": 500},
 )
 """,
+    "AgentToken": """\
+AgentToken(organization="acme", write_only_version=1)
+""",
+    "SecretsBucket": """\
+SecretsBucket(
+    kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+)
+""",
+    "Existing": """\
+Existing("/buildkite/shared-agent-token")
+""",
     "Network": """\
 Network("vpc-0123456789abcdef0", ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"])
 """,
@@ -48,19 +64,52 @@ S3Backend(bucket="acme-terraform-states", region="us-east-1")
     "AgentAccess": """\
 AgentAccess(ecr_repositories=["arrow/*"])
 """,
+    "Deployment": """\
+Deployment(folder="terraform", backend=S3Backend("acme-terraform-states", "us-east-1"))
+""",
 }
+
+
+_WORDS = {
+    "BootstrapScriptUrl": "`bootstrap_script` of the AgentStack",
+    "BuildkiteAgentTags": "`arch`, `os` and `instance` of the queue",
+    "BuildkiteAgentTokenParameterStorePath": "`token` of the AgentStack",
+    "BuildkiteQueue": "the queue's `name`; cannot be set here",
+    "ImageId": "Terraform's variable `buildkite_agent_amis`",
+    "InstanceRoleName": "the stack's name and `-role`",
+    "InstanceRolePermissionsBoundaryARN": "`access` of the AgentStack",
+    "ManagedPolicyARNs": "`access` of the AgentStack",
+    "SecretsBucket": "`secrets_bucket` of the AgentStack",
+    "SecretsBucketRegion": "the region",
+    "Subnets": "`network` of the AgentStack, or Terraform's variable `subnet_ids`",
+    "VpcId": "`network` of the AgentStack, or Terraform's variable `vpc_id`",
+}
+"""What is known only in a deployment, in words."""
 
 
 def render() -> str:
     """The document."""
     parts = [
         "# Configuration\n",
-        "Made from the docstrings by `python tools/configuration.py`. What is wrong with a value "
-        "is told when it is synthesized, by queue and field.\n",
+        "Generated from the docstrings by `python tools/configuration.py`. A synthesis reports "
+        "each invalid value by queue and field.\n",
         _stack(),
-        *(_values(cls) for cls in (AgentQueue, Network, S3Backend, AgentAccess)),
+        *(
+            _values(cls)
+            for cls in (
+                AgentQueue,
+                AgentToken,
+                SecretsBucket,
+                AgentAccess,
+                Existing,
+                Network,
+                Deployment,
+                S3Backend,
+            )
+        ),
         _variables(),
         _risks(),
+        _rules(),
         _parameters(),
     ]
     return "\n".join(parts)
@@ -86,18 +135,15 @@ def _values(cls: type) -> str:
             continue
         if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
             continue
-        default = ast.unparse(field.value) if field.value else "required"
-        if default == "DEFAULT_STACK_VERSION":
-            default = repr(DEFAULT_STACK_VERSION)
-        default = "{}" if "default_factory=dict" in default else default
-        rows.append(f"| `{field.target.id}` | `{default}` | {_text(str(after.value.value))} |")
+        text = _text(str(after.value.value))
+        rows.append(f"| `{field.target.id}` | {text if field.value else 'Required. ' + text} |")
     return "\n".join(
         [
             f"## {cls.__name__}\n",
             f"{_text(str(cls.__doc__))}\n",
             f"```python\n{_EXAMPLES[cls.__name__]}```\n",
-            "| field | default | |",
-            "| --- | --- | --- |",
+            "| field | |",
+            "| --- | --- |",
             *rows,
             "",
         ]
@@ -112,15 +158,14 @@ def _stack() -> str:
     for name, text in re.findall(
         r"^    (\w+): (.*?)(?=^    \w+: |\Z)", arguments, re.MULTILINE | re.DOTALL
     ):
-        default = signature.parameters[name].default
-        shown = "required" if default is inspect.Parameter.empty else repr(default)
-        rows.append(f"| `{name}` | `{shown}` | {_text(text)} |")
+        required = signature.parameters[name].default is inspect.Parameter.empty
+        rows.append(f"| `{name}` | {'Required. ' if required else ''}{_text(text)} |")
     return "\n".join(
         [
             "## AgentStack\n",
             f"{_text(str(AgentStack.__doc__))}\n",
-            "| argument | default | |",
-            "| --- | --- | --- |",
+            "| argument | |",
+            "| --- | --- |",
             *rows,
             "",
         ]
@@ -141,7 +186,7 @@ def _variables() -> str:
     return "\n".join(
         [
             "## Terraform's variables\n",
-            "What is decided when Terraform runs, in `terraform.tfvars` or as `TF_VAR_NAME`.\n",
+            "Set when Terraform runs, in `terraform.tfvars` or as `TF_VAR_NAME`.\n",
             "| variable | |",
             "| --- | --- |",
             *rows,
@@ -154,25 +199,53 @@ def _risks() -> str:
     return "\n".join(
         [
             "## Warnings\n",
-            "What works, and should be meant. `accepted_risks` of a queue silences them by name.\n",
-            "| name | why |",
-            "| --- | --- |",
-            *(f"| `{risk.name}` | {risk.reason} |" for risk in RISKS),
+            "Settings that work, and that are often a mistake. A queue accepts one by its name in "
+            "`accepted_risks`, and is then not warned of it.\n",
+            *(f"### {risk.name}\n\n{risk.explanation}\n" for risk in RISKS),
+        ]
+    )
+
+
+def _rules() -> str:
+    rows = [
+        f"| {_names(rule.parameters)} | Must {_text(rule.must)}. | [source]({rule.source}) |"
+        for rule in RULES
+    ]
+    rows += [
+        f"| {_names(rule.parameters)} | {_text(rule.rule)} | [source]({rule.source}) |"
+        for rule in COMBINED_RULES
+    ]
+    return "\n".join(
+        [
+            "## Rules for parameters\n",
+            "What is refused beyond what the template of a version declares: each would pass "
+            "CloudFormation's own checks, and fail after that.\n",
+            "| parameter | rule | |",
+            "| --- | --- | --- |",
+            *rows,
             "",
         ]
     )
 
 
+def _names(parameters: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in parameters)
+
+
 def _parameters() -> str:
     version = elastic_ci_stack.load(DEFAULT_STACK_VERSION)
-    wiring = Wiring("", "", "", "", "", "", None, "", "the region")
-    ours = {k: v for k, v in default_parameters(wiring).items() if v is not None}
+    ours = default_parameters(
+        AgentQueue("m5.large"), instance_role="STACK-role", wiring=Wiring(ecr_access="readonly")
+    )
     rows = []
     for name, spec in sorted(version.parameters.items()):
-        if name in OWNERS:
-            how = f"set by {OWNERS[name]}"
+        if name in FIELDS:
+            how = f"the field `{FIELDS[name]}`"
+        elif name in _WORDS:
+            how = _WORDS[name]
         else:
-            default = ours.get(name, spec.get("Default", ""))
+            given = ours.get(name)
+            default = spec.get("Default", "") if given is None else given
             how = f"`{default}`" if default != "" else "empty"
             if "AllowedValues" in spec:
                 values = ", ".join(f"`{value}`" for value in spec["AllowedValues"] if value != "")
@@ -181,8 +254,8 @@ def _parameters() -> str:
     return "\n".join(
         [
             f"## Parameters of the stack, {DEFAULT_STACK_VERSION}\n",
-            "For `parameters` of a queue, and with their defaults here. What each does is in the "
-            "[Elastic CI Stack's documentation]"
+            "For `parameters` of a queue or of the AgentStack, with the values that a stack is "
+            "given without them. What each does is in the [Elastic CI Stack's documentation]"
             "(https://buildkite.com/docs/agent/v3/aws/elastic-ci-stack).\n",
             "| parameter | default |",
             "| --- | --- |",

@@ -8,10 +8,10 @@ from typing import Any
 
 # The parameter of a stack that says what it is given, and what its agents do with that.
 _USES = {
-    "BootstrapScriptUrl": "boots by",
+    "BootstrapScriptUrl": "runs at boot",
     "BuildkiteAgentTokenParameterStorePath": "registers with",
     "SecretsBucket": "reads secrets of",
-    "ManagedPolicyARNs": "may do",
+    "ManagedPolicyARNs": "is granted",
 }
 _SHAPES = {
     "aws_s3_bucket": '{id}[("S3 bucket<br>{label}")]',
@@ -34,7 +34,7 @@ def diagram(folder: Path) -> str:
     for object_name, resource in resources["aws_s3_object"].items():
         lines += _edges("aws_s3_object", object_name, resource["bucket"], "is in")
     for name, resource in resources["aws_iam_policy"].items():
-        lines += _edges("aws_iam_policy", name, resource["policy"], "lets read")
+        lines += _edges("aws_iam_policy", name, resource["policy"], "permits reading")
     for queue, stack in resources["aws_cloudformation_stack"].items():
         parameters = stack["parameters"]
         stack_id = _id("aws_cloudformation_stack", queue)

@@ -217,7 +217,7 @@ def _run(command: "list[str]", *, python_path: str = "") -> None:
     environment.update({f"PIP_{setting}": "" for setting in _PIP_SETTINGS})
     done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
     if done.returncode != 0:
-        _fail(f"the set-up failed in `{' '.join(command[:4])} ...`: the lines above say why")
+        _fail(f"the set-up failed in `{' '.join(command[:4])} ...`: the lines above show why")
 
 
 def _say(message: str) -> None:

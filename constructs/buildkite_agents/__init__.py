@@ -8,11 +8,17 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.backend import S3Backend
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.network import Network
 from buildkite_agents.queue import AgentQueue
+from buildkite_agents.settings import (
+    AgentAccess,
+    AgentToken,
+    Deployment,
+    Existing,
+    Network,
+    S3Backend,
+    SecretsBucket,
+)
 
 if TYPE_CHECKING:
     from buildkite_agents.app import AgentApp
@@ -23,9 +29,13 @@ __all__ = [
     "AgentApp",
     "AgentQueue",
     "AgentStack",
+    "AgentToken",
     "ConfigError",
+    "Deployment",
+    "Existing",
     "Network",
     "S3Backend",
+    "SecretsBucket",
 ]
 
 # Loaded on first use: they need jsii, whose Node.js process takes half a second to start.

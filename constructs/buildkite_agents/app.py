@@ -11,10 +11,11 @@ from typing import Any
 
 import cdktf
 
-from buildkite_agents.errors import ConfigError
+from buildkite_agents.checks.values import is_json
+from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import summary
-from buildkite_agents.output.terraform_folder import terraform_folder
+from buildkite_agents.output.terraform_folder import STATE, terraform_folder
 from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_SCRIPT
 from buildkite_agents.stack import AgentStack
 
@@ -34,6 +35,13 @@ def _file_errors_plain(folder: Path | str) -> Iterator[None]:
         raise ConfigError(f"cannot write to {folder}: {failed[0]}") from None
 
 
+def _check_arguments(outdir: Any, context: Any) -> Iterator[str]:
+    if outdir is not None and (not isinstance(outdir, str | Path) or "\0" in str(outdir)):
+        yield f"outdir must be the path of a folder, or None, got {outdir!r}"
+    if context is not None and not (isinstance(context, Mapping) and is_json(context)):
+        yield f"context must be a mapping of names to JSON's values, or None, got {context!r}"
+
+
 class AgentApp(cdktf.App):
     """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
 
@@ -45,7 +53,7 @@ class AgentApp(cdktf.App):
     """Its stacks find their bootstrap script beside their configuration."""
 
     def __init__(
-        self, *, outdir: Path | None = None, context: Mapping[str, Any] | None = None
+        self, *, outdir: Path | str | None = None, context: Mapping[str, Any] | None = None
     ) -> None:
         """Create the app.
 
@@ -53,22 +61,28 @@ class AgentApp(cdktf.App):
             outdir: Where to write for the cdktf CLI: by default where that CLI says, otherwise
                 ``cdktf.out``.
             context: Context values, beside those of ``cdktf.json``.
+
+        Raises:
+            ConfigError: the folder cannot be written to, or an argument is of another type.
         """
+        problems = [*_check_arguments(outdir, context)]
+        if problems:
+            raise ConfigError(*problems)
         # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
-        outdir = outdir or Path(os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
-        with _file_errors_plain(outdir):
-            super().__init__(outdir=str(outdir.absolute()), context=context)
+        folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
+        with _file_errors_plain(folder):
+            super().__init__(outdir=str(folder.absolute()), context=context)
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
-        """Take the problems of a stack that was refused, to be told by :meth:`synth`."""
+        """Note the problems of a stack that was refused, for :meth:`synth` to raise."""
         self._problems.append((stack, problems))
 
     def synth(self) -> None:
         """Write all stacks, each form whole or not at all.
 
         Raises:
-            ConfigError: a stack was refused, and every problem of all of them is told; or a file
+            ConfigError: a stack was refused, with every problem of all stacks; or a file
                 that would be written over is not this program's, or was edited since. No stack's
                 folder has been written to then.
         """
@@ -80,6 +94,9 @@ class AgentApp(cdktf.App):
             )
         stacks = [stack for stack in self.node.children if isinstance(stack, AgentStack)]
         _check_folders(stacks)
+        for stack in stacks:
+            # Before CDKTF looks for one, which it does for a stack that another refers to.
+            stack.ensure_backend()
         try:
             self._synth_whole(stacks)
         except OSError as error:
@@ -100,7 +117,7 @@ class AgentApp(cdktf.App):
     def _all_problems(self) -> list[str]:
         several = len(self.node.children) + len(self._problems) > 1
         return [
-            f"{stack}: {problem}" if several else problem
+            Problem(problem, where=stack if several else "")
             for stack, problems in self._problems
             for problem in problems
         ]
@@ -115,20 +132,37 @@ class AgentApp(cdktf.App):
                 print(f"warning: {warning}", file=sys.stderr)
 
     def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
-        script = {BOOTSTRAP_SCRIPT: stack.bootstrap_script.read_bytes()}
         cdktf_folder = Path(self.outdir, "stacks", stack.name)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
-        files = terraform_folder(configuration, only_resources=stack.inside_root_module)
-        if _real(stack.bootstrap_script) == _real(stack.folder / BOOTSTRAP_SCRIPT):
+        self._find_states(configuration, stack)
+        only_resources = stack.deployment.inside_root_module
+        files = terraform_folder(configuration, only_resources=only_resources)
+        script = stack.bootstrap_script
+        if script is None:
+            return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]
+        content = {BOOTSTRAP_SCRIPT: script.read_bytes()}
+        if _real(script) == _real(stack.folder / BOOTSTRAP_SCRIPT):
             # The folder's own script is the source, and stays its owner's.
             own = OwnedFiles(stack.folder, files, given_away=[BOOTSTRAP_SCRIPT])
         else:
-            own = OwnedFiles(stack.folder, {**files, **script})
-        return [OwnedFiles(cdktf_folder, script), own]
+            own = OwnedFiles(stack.folder, {**files, **content})
+        return [OwnedFiles(cdktf_folder, content), own]
+
+    def _find_states(self, configuration: Mapping[str, Any], stack: AgentStack) -> None:
+        """Have *configuration* read other stacks' states where they are from the stack's folder."""
+        folders = {s.name: s.folder for s in self.node.children if isinstance(s, AgentStack)}
+        states = {
+            f"../{name}/{STATE}": Path(os.path.relpath(folder, stack.folder), STATE).as_posix()
+            for name, folder in folders.items()
+        }
+        remote = configuration.get("data", {}).get("terraform_remote_state", {})
+        for source in remote.values():
+            path = source["config"].get("path")
+            source["config"].update({"path": states[path]} if path in states else {})
 
 
 def _real(path: Path) -> str:
-    # Path.resolve() raises for a loop of links, which is told when it is written to.
+    # Path.resolve() raises for a loop of links, which is reported when it is written to.
     return os.path.realpath(path)
 
 

@@ -1,55 +1,49 @@
 """Queues of one environment, and all that they need, as a Terraform root module."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cdktf
 from constructs import Construct
 
-from buildkite_agents import elastic_ci_stack
-from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.backend import S3Backend
+from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.checks import risks
-from buildkite_agents.checks import settings as checks
+from buildkite_agents.checks.queue import check_queues, values_of
+from buildkite_agents.checks.settings import check_settings, script_is_elsewhere
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.names import Names
-from buildkite_agents.network import Network
-from buildkite_agents.queue import AgentQueue
+from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resources import variables
-from buildkite_agents.resources.agent_policy import AgentPolicy
-from buildkite_agents.resources.agent_token import AgentToken
-from buildkite_agents.resources.import_blocks import ImportBlock, import_blocks
-from buildkite_agents.resources.queue_stack import AgentQueueStack
-from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_KEY, SecretsBucket
-from buildkite_agents.stack_parameters import SSM_AGENT_POLICY, Wiring, null_if_empty
-
-# 1.9 is the first whose variable validations may refer to other variables.
-TERRAFORM_VERSIONS = ">= 1.9"
-# The bindings pin one version exactly. Which one is used is for the users' own lock file to say.
-AWS_PROVIDER_VERSIONS = ">= 5.0, < 7.0"
-# What cannot work: the versions, and why.
-_BAD_AWS_PROVIDER_VERSIONS = (
-    # "Provider produced inconsistent result" for a lifecycle rule for all of a bucket:
-    # https://github.com/hashicorp/terraform-provider-aws/issues/41268
-    ("5.86.0",),
-    # Withdrawn: https://github.com/hashicorp/terraform-provider-aws/issues/43213
-    ("6.1.0",),
-    # An encryption rule that does not say blocked_encryption_types, which older versions do not
-    # know, changes at each apply: https://github.com/hashicorp/terraform-provider-aws/issues/47320
-    tuple(f"6.{minor}.{patch}" for minor in range(22, 40) for patch in (0, 1)),
+from buildkite_agents.resources.agent_policy import AgentPolicy, partition_of
+from buildkite_agents.resources.agent_token import TokenParameter
+from buildkite_agents.resources.backend import create_backend
+from buildkite_agents.resources.import_block import ImportBlock
+from buildkite_agents.resources.queue_stack import QueueStack
+from buildkite_agents.resources.secrets_bucket import Bucket
+from buildkite_agents.resources.versions import required_versions
+from buildkite_agents.settings import (
+    AgentAccess,
+    AgentToken,
+    Deployment,
+    Existing,
+    Network,
+    SecretsBucket,
 )
-# The first with write-only arguments, and with that of an SSM parameter.
-WRITE_ONLY_TERRAFORM_VERSIONS = ">= 1.11"
-WRITE_ONLY_AWS_PROVIDER_VERSIONS = ">= 5.87, < 7.0"
+from buildkite_agents.stack_parameters import Wiring, null_if_empty
+
+_SESSION_MANAGER_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 
 
 class AgentStack(cdktf.TerraformStack):
     """An environment: its queues' stacks, the secrets bucket, the token and the policy.
 
     Everything is at the addresses and under the names of the hand-written root module that this
-    program takes the place of, so that its state is carried on. The stack is called
+    program takes the place of, so that its state is carried on. The CDKTF stack is called
     ``PROJECT-ENVIRONMENT``.
     """
 
@@ -57,203 +51,177 @@ class AgentStack(cdktf.TerraformStack):
         self,
         scope: Construct,
         *,
+        project: str,
         queues: Sequence[AgentQueue],
-        bootstrap_script: Path | str,
         environment: str = "prod",
-        project: str = "conbench",
-        organization: str = "arrow-dev.org",
+        bootstrap_script: Path | str | None = None,
+        token: AgentToken | Existing | None = AgentToken(),  # noqa: B008 # it is frozen
+        secrets_bucket: SecretsBucket | Existing | None = SecretsBucket(),  # noqa: B008
+        access: AgentAccess | Existing | None = AgentAccess(),  # noqa: B008
         network: Network | None = None,
-        backend: S3Backend | None = None,
-        folder: Path | str | None = None,
-        inside_root_module: bool = False,
-        token_parameter: str | None = None,
-        token_version: int | None = None,
-        kms_key_arn: str | None = None,
-        access: AgentAccess | None = None,
-        deletion_protection: bool = True,
-        default_tags_on_script: bool = True,
-        as_documented: bool = False,
-        import_account: str | None = None,
+        parameters: Mapping[str, ParameterValue] = {},  # it is only read
+        tags: Mapping[str, str] | None = None,
+        deployment: Deployment = Deployment(),  # noqa: B008
+        keep_documented_layout: bool = False,
     ) -> None:
         """Check everything, then define it.
 
         Args:
-            scope: The :class:`~buildkite_agents.AgentApp`.
+            scope: The :class:`~buildkite_agents.AgentApp`, or another CDKTF app.
+            project: The start of every name. Bucket names are unique among all of AWS, and so a
+                project's name should be its own.
             queues: The queues.
-            bootstrap_script: The script that each new instance runs as root.
             environment: Part of every name. An AWS account can have several environments.
-            project: The start of every name. Bucket names are unique among all of AWS, so
-                ``conbench`` is for the owners of that project only.
-            organization: The Buildkite organization, for the token's description.
-            network: The VPC of the instances. By default Terraform's variables decide.
-            backend: Where Terraform keeps its state. By default ``terraform.tfstate`` beside it.
-            folder: Where the configuration is written for use without the cdktf CLI. By default
-                ``terraform``, and for an environment other than ``prod``
-                ``terraform-ENVIRONMENT``.
-            inside_root_module: Whether the folder is an existing root module, which has a provider,
-                variables, and outputs of its own: only ``buildkite.tf.json`` and the bootstrap
-                script are then written to it.
-            token_parameter: The name of the SSM parameter with the agent token. By default
-                ``/buildkite/agent-token``, and for an environment other than ``prod``
-                ``/buildkite/ENVIRONMENT/agent-token``.
-            token_version: Keep the token out of Terraform's state and plans: it is passed on
-                write-only, and written when this number changes. Needs Terraform 1.11 and AWS
-                provider 5.87. By default the state has the token.
-            kms_key_arn: A customer's KMS key for the secrets bucket, which agents may then decrypt
-                with. By default S3 encrypts with keys of its own (AES256).
-            access: What the agents' instances may do besides what every agent needs.
-            deletion_protection: Have Terraform refuse to destroy the secrets bucket, before it
-                destroys anything. Taking it all down begins with setting this to False. Without it,
-                a bucket with files in it loses its policy and its other protections before S3
-                refuses to delete it.
-            default_tags_on_script: Whether the bootstrap script's object gets the default tags of
-                the provider. S3 takes ten tags of an object; a provider of your own that has more
-                default tags needs False here, and AWS provider 5.24.
-            as_documented: Leave the secrets bucket and the agents' policy as the documented layout
-                has them: without hardening, and wide. For adopting it without a change.
-            import_account: The id of the AWS account that has all of this already, where the state
-                was lost: Terraform then imports it. For one apply; take it out again after that.
+            bootstrap_script: The script that each new instance runs as root: a file, which is
+                uploaded to the secrets bucket, or the URL of one. By default none.
+            token: The agent token: by default an SSM parameter with the value of Terraform's
+                variable ``buildkite_agent_token``. Existing names a parameter that exists, in SSM
+                or, by ``/aws/reference/secretsmanager/...``, in Secrets Manager. With None each
+                queue has its own, among its parameters.
+            secrets_bucket: The bucket of the jobs' secrets. With None there is none of this
+                program's: the template then makes one for each queue, unless
+                ``EnableSecretsPlugin`` is false.
+            access: What the agents may do, as an IAM policy. Existing names a policy that exists.
+                With None there is none besides those of the template.
+            network: The VPC of the instances. By default Terraform's variables ``vpc_id`` and
+                ``subnet_ids`` decide.
+            parameters: Parameters of the template for all queues, which those of a queue replace.
+                None is a parameter that the stacks are not given.
+            tags: Tags of everything that is made. By default Project and Environment, and
+                ManagedBy as a default tag of the provider; none of these where tags are given.
+            deployment: The Terraform root module: its folder, its state, and what is written of it.
+            keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
+                the documented ``terraform/`` layout has them: without hardening, and wide. For
+                adopting that layout without a change.
 
         Raises:
             ConfigError: something given cannot work; every problem of this stack is in it. In an
                 :class:`~buildkite_agents.AgentApp` it is its ``synth`` that raises it, for all
                 stacks together.
         """
-        names = Names(project, environment, token_parameter)
-        bootstrap_script = Path(bootstrap_script)
-        access = access or AgentAccess()
-        problems = [
-            *checks.check_names(names),
-            *checks.check_bootstrap_script(bootstrap_script),
-            *checks.check_network(network),
-            *checks.check_account(import_account),
-            *checks.check_token_version(token_version),
-            *checks.check_access(access, kms_key_arn),
-            *checks.check_token_parameter(names),
-            *checks.check_organization(organization),
-            *checks.check_queues(queues, names, network=network),
-        ]
-        if not problems and scope.node.try_find_child(names.prefix) is not None:
+        settings = {
+            "project": project,
+            "environment": environment,
+            "bootstrap_script": bootstrap_script,
+            "token": token,
+            "secrets_bucket": secrets_bucket,
+            "access": access,
+            "network": network,
+            "parameters": parameters,
+            "tags": tags,
+            "deployment": deployment,
+            "keep_documented_layout": keep_documented_layout,
+        }
+        self._names = Names(str(project), str(environment))
+        problems = check_settings(settings)
+        foreseen = _foreseen(settings, queues)
+        problems += check_queues(queues, self._names, foreseen)
+        if not problems and scope.node.try_find_child(self._names.prefix) is not None:
             problems.append(
-                f"environment: there is a stack {names.prefix!r} already: give each another "
+                f"environment: there is a stack {self._names.prefix!r} already: give each another "
                 "environment or project"
             )
         if problems:
-            self._refuse(scope, names, problems)
+            self._refuse(scope, problems)
             return
 
-        super().__init__(scope, names.prefix)
-        self.name = names.prefix
+        super().__init__(scope, self._names.prefix)
+        self.name = self._names.prefix
         """The stack's name, for the cdktf CLI and in the names of all that it makes."""
-        self.folder = Path(folder or _default_folder(environment))
+        self.deployment = deployment
+        """The root module that is written."""
+        self.folder = Path(deployment.folder or self._names.default_folder)
         """Where the configuration is written for use without the cdktf CLI."""
-        self.inside_root_module = inside_root_module
-        """Whether only the resources are written there."""
-        self.bootstrap_script = bootstrap_script
-        """The script that each new instance runs."""
+        self.bootstrap_script: Path | None = None
+        """The file that each new instance runs, where it is one."""
+        if bootstrap_script is not None and not script_is_elsewhere(bootstrap_script):
+            self.bootstrap_script = Path(bootstrap_script)
         self.queues = tuple(queues)
         """The queues."""
+        self._keys = names.keys(queues)
         self.warnings = {
-            queue.name: risks.warnings(queue, elastic_ci_stack.load(queue.stack_version))
-            for queue in queues
+            key: risks.warnings(queue, values_of(queue, self._names, foreseen))
+            for key, queue in zip(self._keys, queues, strict=True)
         }
         """What is legal and may not be meant, a line each, by queue."""
+        self._keep_documented_layout = keep_documented_layout
+        self._parameters = parameters
+        own_tags = {"Project": project, "Environment": environment}
+        self._tags = tags if tags is not None else own_tags
+        self._default_tags = tags if tags is not None else {**own_tags, "ManagedBy": "terraform"}
 
-        tags = {"Project": project, "Environment": environment}
-        self._require_versions(write_only=token_version is not None)
-        self._keep_state(backend, names)
-        region = f"${{{variables.aws_region(self)}}}"
-        self._configure_provider(region, variables.aws_profile(self), tags)
-        variables.environment(self, environment)
-        amis = variables.buildkite_agent_amis(self, {queue.architecture for queue in queues})
-        vpc_id, subnets = self._network(network)
+        write_only = isinstance(token, AgentToken) and token.write_only_version is not None
+        self.add_override("terraform", required_versions(write_only=write_only))
+        if deployment.backend is not None:
+            create_backend(self, deployment.backend, self._names)
+        self._region = self._configure_provider(environment)
+        # The ids have an underscore, or are what a queue's stack gives way to.
+        self._bucket = self._make_bucket(secrets_bucket)
+        self._token = self._make_token(token, write_only=write_only)
+        self._policy = self._make_policy(access)
+        wiring = self._wire(settings)
+        made = [
+            self._bucket.bootstrap_script if self._bucket else None,
+            self._token,
+            self._policy,
+        ]
+        self.queue_stacks: Mapping[str, QueueStack] = self._make_queue_stacks(
+            wiring, depends_on=[one for one in made if one is not None]
+        )
+        """The CloudFormation stack of each queue, by the queue's name; by their addresses where
+        several stacks serve one queue."""
+        self._move_from_existing_addresses()
+        self._output()
+        if deployment.inside_root_module:
+            self._stand_in_for_existing_addresses()
+        if deployment.import_account is not None:
+            self._import(deployment.import_account)
 
-        # The ids have an underscore, which a queue's name cannot have: that is an id here too.
-        secrets_bucket = SecretsBucket(
-            self,
-            "secrets_bucket",
-            name=names.secrets_bucket,
-            bootstrap_script=bootstrap_script,
-            script_is_beside=getattr(scope.node.root, "writes_bootstrap_script", False),
-            kms_key_arn=kms_key_arn,
-            deletion_protection=deletion_protection and not as_documented,
-            default_tags_on_script=default_tags_on_script,
-            as_documented=as_documented,
-            tags=tags,
-        )
-        agent_token = variables.buildkite_agent_token(self, ephemeral=token_version is not None)
-        token = AgentToken(
-            self,
-            name=names.token_parameter,
-            organization=organization,
-            token=f"${{{agent_token}}}",
-            write_only_version=token_version,
-            tags=tags,
-        )
-        policy = AgentPolicy(
-            self,
-            name=names.agent_policy,
-            secrets_bucket=secrets_bucket,
-            token=token,
-            region=region,
-            access=access,
-            as_documented=as_documented,
-            tags=tags,
-        )
-        wiring = Wiring(
-            vpc_id=vpc_id,
-            subnets=subnets,
-            amis=amis,
-            bootstrap_script_url=secrets_bucket.bootstrap_script_url,
-            token_parameter=token.name,
-            managed_policy_arns=",".join([policy.arn, SSM_AGENT_POLICY, *access.managed_policies]),
-            permissions_boundary=access.permissions_boundary,
-            secrets_bucket=secrets_bucket.name,
-            region=region,
-        )
-        stacks = {
-            queue.name: AgentQueueStack(
-                self,
-                queue=queue,
-                names=names,
-                wiring=wiring,
-                as_documented=as_documented,
-                tags=tags,
-                depends_on=[secrets_bucket.bootstrap_script, token, policy],
-            )
-            for queue in queues
-        }
-        self.secrets_bucket = secrets_bucket
-        """The secrets bucket: its name, ARN and bootstrap script."""
-        self.token = token
-        """The SSM parameter with the agent token."""
-        self.policy = policy
-        """The IAM policy of the agents."""
-        self.queue_stacks: Mapping[str, AgentQueueStack] = stacks
-        """The CloudFormation stack of each queue, by the queue's name."""
-        self._move_from_documented_layout(stacks)
-        self._output(secrets_bucket, stacks)
-        if inside_root_module:
-            self._stand_in_for_documented_address(stacks)
-        if import_account is not None:
-            self._import(
-                import_blocks(
-                    names,
-                    stacks,
-                    account=import_account,
-                    bootstrap_key=BOOTSTRAP_KEY,
-                    as_documented=as_documented,
-                )
-            )
+    @property
+    def secrets_bucket(self) -> Bucket:
+        """The secrets bucket: its name, ARN and bootstrap script.
 
-    def _refuse(self, scope: Construct, names: Names, problems: Sequence[str]) -> None:
+        Raises:
+            ConfigError: this stack does not make one.
+        """
+        return _made("secrets_bucket", self._bucket)
+
+    @property
+    def token(self) -> TokenParameter:
+        """The SSM parameter with the agent token.
+
+        Raises:
+            ConfigError: this stack does not make one.
+        """
+        return _made("token", self._token)
+
+    @property
+    def policy(self) -> AgentPolicy:
+        """The IAM policy of the agents.
+
+        Raises:
+            ConfigError: this stack does not make one.
+        """
+        return _made("access", self._policy)
+
+    def prepare_stack(self) -> None:
+        """Keep the state beside the configuration, unless another backend was created."""
+        self.ensure_backend()
+        super().prepare_stack()
+
+    def ensure_backend(self) -> None:
+        """Create a local backend, unless there is a backend."""
+        if self.node.try_find_child("backend") is None:
+            create_backend(self, None, self._names)
+
+    def _refuse(self, scope: Construct, problems: Sequence[str]) -> None:
         collect = getattr(scope, "collect_problems", None)
         if collect is None:
             raise ConfigError(*problems)
         # Not even a construct: whatever is asked of this stack is answered with its problems.
         self._problems = problems
         self.__jsii_ref__ = _Refused(problems)
-        collect(names.prefix, problems)
+        collect(self._names.prefix, problems)
 
     def __getattr__(self, name: str) -> Any:
         problems = self.__dict__.get("_problems")
@@ -261,80 +229,188 @@ class AgentStack(cdktf.TerraformStack):
             raise ConfigError(*problems)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _require_versions(self, *, write_only: bool) -> None:
-        terraform, provider = TERRAFORM_VERSIONS, AWS_PROVIDER_VERSIONS
-        if write_only:
-            terraform, provider = WRITE_ONLY_TERRAFORM_VERSIONS, WRITE_ONLY_AWS_PROVIDER_VERSIONS
-        excluded = [f"!= {v}" for versions in _BAD_AWS_PROVIDER_VERSIONS for v in versions]
-        provider = ", ".join([provider, *excluded])
-        self.add_override(
-            "terraform",
-            {
-                "required_version": terraform,
-                "required_providers": {"aws": {"source": "hashicorp/aws", "version": provider}},
-            },
-        )
-
-    def _keep_state(self, backend: S3Backend | None, names: Names) -> None:
-        # Always said: CDKTF's own default is an absolute path of the machine it runs on.
-        if backend is None:
-            cdktf.LocalBackend(self, path="terraform.tfstate")
-            return
-        cdktf.S3Backend(
+    def _configure_provider(self, environment: str) -> str:
+        queues = self._queues_with_the_stacks_image()
+        versions = [elastic_ci_stack.load(queue.stack_version) for queue in queues]
+        everywhere = frozenset.intersection(*(v.regions for v in versions)) if versions else ()
+        region_variable = variables.aws_region(
             self,
-            bucket=backend.bucket,
-            key=backend.key or f"{names.prefix}/terraform.tfstate",
-            region=backend.region,
-            encrypt=True,
+            with_images=everywhere,
+            architectures={queue.architecture for queue in queues},
         )
-        # Newer than CDKTF's own S3Backend.
-        self.add_override("terraform.backend.s3.use_lockfile", True)
-
-    def _configure_provider(
-        self,
-        region: str,
-        profile: str,
-        tags: dict[str, str],
-    ) -> None:
+        region = f"${{{region_variable}}}"
+        profile = variables.aws_profile(self)
+        variables.environment(self, environment)
         AwsProvider(
             self,
             "aws_provider",
             region=region,
             profile=f'${{{profile} == "" ? null : {profile}}}',
-            default_tags=[AwsProviderDefaultTags(tags={**tags, "ManagedBy": "terraform"})],
+            default_tags=[AwsProviderDefaultTags(tags=self._default_tags)],
+        )
+        return region
+
+    def _queues_with_the_stacks_image(self) -> list[AgentQueue]:
+        """The queues in the region of the stack that name no image themselves."""
+        images = ("ImageId", "ImageIdParameter")
+        return [
+            queue
+            for queue in self.queues
+            if queue.provider is None
+            and not any({**self._parameters, **queue.parameters}.get(name) for name in images)
+        ]
+
+    def _make_bucket(self, settings: SecretsBucket | Existing | None) -> Bucket | None:
+        if not isinstance(settings, SecretsBucket):
+            return None
+        return Bucket(
+            self,
+            "secrets_bucket",
+            settings=settings,
+            name=settings.name or self._names.secrets_bucket,
+            bootstrap_script=self.bootstrap_script,
+            script_is_beside=getattr(self.node.root, "writes_bootstrap_script", False),
+            keep_documented_layout=self._keep_documented_layout,
+            tags=self._tags,
+        )
+
+    def _make_token(
+        self, settings: AgentToken | Existing | None, *, write_only: bool
+    ) -> TokenParameter | None:
+        if not isinstance(settings, AgentToken):
+            return None
+        token = settings.value
+        if token is None:
+            token = f"${{{variables.buildkite_agent_token(self, ephemeral=write_only)}}}"
+        return TokenParameter(
+            self,
+            settings=settings,
+            name=settings.parameter or self._names.token_parameter,
+            token=token,
+            tags=self._tags,
+        )
+
+    def _make_policy(self, settings: AgentAccess | Existing | None) -> AgentPolicy | None:
+        if not isinstance(settings, AgentAccess):
+            return None
+        return AgentPolicy(
+            self,
+            name=settings.policy_name or self._names.agent_policy,
+            settings=settings,
+            secrets_bucket=self._bucket,
+            token_arn=self._token.arn if self._token is not None else None,
+            region=self._region,
+            keep_documented_layout=self._keep_documented_layout,
+            tags=self._tags,
+        )
+
+    def _wire(self, settings: Mapping[str, Any]) -> Wiring:
+        """What the stacks have in common, with references to what was made."""
+        access: AgentAccess | Existing | None = settings["access"]
+        policies = [self._policy.arn] if self._policy is not None else []
+        boundary = None
+        if isinstance(access, AgentAccess):
+            if self._keep_documented_layout:
+                # Wide: it permits ssm:GetParameter on everything, and the template's own role has
+                # what Session Manager needs.
+                policies.append(_SESSION_MANAGER_POLICY)
+            policies += access.managed_policies
+            boundary = access.permissions_boundary
+        elif access is not None:
+            policies.append(access.name)
+        bucket = self._bucket
+        script_url = bucket.bootstrap_script_url if bucket is not None else None
+        if self.bootstrap_script is None and settings["bootstrap_script"] is not None:
+            script_url = settings["bootstrap_script"]
+        vpc_id, subnets = self._network(settings["network"])
+        architectures = {queue.architecture for queue in self.queues}
+        return Wiring(
+            vpc_id=vpc_id,
+            subnets=subnets,
+            amis=variables.buildkite_agent_amis(self, architectures),
+            bootstrap_script_url=script_url,
+            token_parameter=self._token.name
+            if self._token is not None
+            else _name_of(settings["token"]),
+            managed_policy_arns=policies,
+            permissions_boundary=boundary,
+            secrets_bucket=bucket.name
+            if bucket is not None
+            else _name_of(settings["secrets_bucket"]),
+            # That of an existing bucket may be another.
+            secrets_bucket_region=self._region if bucket is not None else None,
+            parameters=settings["parameters"],
+            keep_documented_layout=self._keep_documented_layout,
+            ecr_access=_ecr_access(settings),
         )
 
     def _network(self, network: Network | None) -> tuple[str, str]:
-        if network is not None:
-            return network.vpc_id, ",".join(network.subnet_ids)
-        vpc_id = variables.vpc_id(self)
-        subnet_ids = variables.subnet_ids(self)
-        return null_if_empty(vpc_id), null_if_empty(f'join(",", {subnet_ids})')
+        if network is None:
+            vpc_id = variables.vpc_id(self)
+            subnet_ids = variables.subnet_ids(self)
+            return null_if_empty(vpc_id), null_if_empty(f'join(",", {subnet_ids})')
+        return network.vpc_id, _joined(network.subnet_ids)
 
-    def _move_from_documented_layout(self, stacks: dict[str, AgentQueueStack]) -> None:
+    def _make_queue_stacks(
+        self, wiring: Wiring, *, depends_on: Sequence[cdktf.ITerraformDependable]
+    ) -> dict[str, QueueStack]:
+        taken = {"backend", *(child.node.id for child in self.node.children)}
+        stacks = {}
+        for key, queue in zip(self._keys, self.queues, strict=True):
+            address = names.address(queue)
+            stacks[key] = QueueStack(
+                self,
+                # The address itself, without a further call of CDKTF, unless something else has it.
+                address if address not in taken else f"queue {address}",
+                queue=queue,
+                names=self._names,
+                wiring=wiring,
+                keep_documented_layout=self._keep_documented_layout,
+                tags=self._tags,
+                depends_on=depends_on,
+            )
+        return stacks
+
+    def _move_from_existing_addresses(self) -> None:
         # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for
         # its version, and refuses to synthesize where there is none.
-        self.add_override(
-            "moved",
-            [
-                {
-                    "from": f'aws_cloudformation_stack.buildkite_agents["{queue}"]',
-                    "to": f"aws_cloudformation_stack.{queue}",
-                }
-                for queue in sorted(stacks)
-            ],
-        )
+        moves = {
+            names.moved_from(queue): f"aws_cloudformation_stack.{names.address(queue)}"
+            for queue in sorted(self.queues, key=names.address)
+        }
+        blocks = [{"from": old, "to": new} for old, new in moves.items() if old != new]
+        if blocks:
+            self.add_override("moved", blocks)
 
-    def _stand_in_for_documented_address(self, stacks: dict[str, AgentQueueStack]) -> None:
-        # What else in that root module names aws_cloudformation_stack.buildkite_agents has only to
-        # name local.buildkite_agents.
-        cdktf.TerraformLocal(
-            self,
-            "buildkite_agents",
-            {queue: stack.fqn for queue, stack in stacks.items()},
-        )
+    def _stand_in_for_existing_addresses(self) -> None:
+        """Define a local for each resource with ``for_each`` that the stacks moved from.
 
-    def _import(self, blocks: Iterable[ImportBlock]) -> None:
+        What else in that root module names ``aws_cloudformation_stack.NAME`` has only to name
+        ``local.NAME``; and ``local.buildkite_stacks``, which the documented layout defines, stays.
+        """
+        locals_: dict[str, dict[str, str]] = defaultdict(dict)
+        documented = {}
+        for queue, stack in zip(self.queues, self.queue_stacks.values(), strict=True):
+            resource, bracket, key = names.moved_from(queue).partition("[")
+            if bracket and not resource.startswith("module."):
+                locals_[resource.rpartition(".")[2]][json.loads(f"[{key}")[0]] = stack.fqn
+            if queue.moved_from is None:
+                documented[queue.name] = {"queue": queue.name}
+        for name, stacks in locals_.items():
+            cdktf.TerraformLocal(self, name, {str(key): fqn for key, fqn in stacks.items()})
+        if documented:
+            cdktf.TerraformLocal(self, "buildkite_stacks", documented)
+
+    def _import(self, account: str) -> None:
+        blocks: list[ImportBlock] = []
+        if self._bucket is not None:
+            blocks += self._bucket.import_blocks()
+        if self._token is not None:
+            blocks.append(self._token.import_block())
+        if self._policy is not None:
+            partition = partition_of(self._region)
+            blocks.append(self._policy.import_block(account=account, partition=partition))
+        blocks += [self.queue_stacks[name].import_block() for name in sorted(self.queue_stacks)]
         # Not by the resource's import_from(), for the same reason as with the moves.
         self.add_override("import", [{"to": block.to, "id": block.id} for block in blocks])
         for block in blocks:
@@ -343,25 +419,120 @@ class AgentStack(cdktf.TerraformStack):
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
 
-    def _output(self, secrets_bucket: SecretsBucket, stacks: dict[str, AgentQueueStack]) -> None:
-        cdktf.TerraformOutput(
-            self,
-            "buildkite_secrets_bucket",
-            description="The S3 bucket of the agents' secrets and their bootstrap script",
-            value=secrets_bucket.name,
-        )
+    def _output(self) -> None:
+        if self._bucket is not None:
+            cdktf.TerraformOutput(
+                self,
+                "buildkite_secrets_bucket",
+                description="The S3 bucket of the agents' secrets and their bootstrap script",
+                value=self._bucket.name,
+            )
         cdktf.TerraformOutput(
             self,
             "buildkite_agent_queues",
             description="The Buildkite queues",
-            value=sorted(stacks),
+            value=sorted({queue.name for queue in self.queues}),
         )
         cdktf.TerraformOutput(
             self,
             "buildkite_stack_names",
             description="The CloudFormation stack of each queue",
-            value={queue: stack.name for queue, stack in stacks.items()},
+            value={queue: stack.name for queue, stack in self.queue_stacks.items()},
         )
+
+
+def _foreseen(settings: Mapping[str, Any], queues: Any) -> Wiring:
+    """What the stacks will have in common, before anything is made, as far as it can be checked."""
+    later = "${later}"
+    maybe = null_if_empty("later")
+    network = settings["network"]
+    script, token, bucket, access = (
+        settings[name] for name in ("bootstrap_script", "token", "secrets_bucket", "access")
+    )
+    parameters = settings["parameters"]
+    is_network = isinstance(network, Network)
+    return Wiring(
+        vpc_id=later if is_network else maybe,
+        subnets=later if is_network else maybe,
+        amis="later",
+        bootstrap_script_url=None if script is None else later,
+        token_parameter=None if token is None else later,
+        managed_policy_arns=() if access is None else (later,),
+        permissions_boundary=getattr(access, "permissions_boundary", None) and later,
+        secrets_bucket=None if bucket is None else later,
+        secrets_bucket_region=later if isinstance(bucket, SecretsBucket) else None,
+        parameters=parameters if isinstance(parameters, Mapping) else {},
+        keep_documented_layout=settings["keep_documented_layout"] is True,
+        ecr_access=_ecr_access(settings),
+        permitted=_permitted(access),
+        script_needs_dnf=_needs_dnf(script),
+        versions_of_image=_versions_of_image(parameters, queues),
+    )
+
+
+def _versions_of_image(parameters: Any, queues: Any) -> Mapping[str, set[str]]:
+    versions: dict[str, set[str]] = defaultdict(set)
+    for queue in queues if isinstance(queues, list | tuple) else ():
+        mappings = [parameters, getattr(queue, "parameters", None)]
+        given = [each.get("ImageId") for each in mappings if isinstance(each, Mapping)]
+        images = [image for image in given if isinstance(image, str)]
+        if images and isinstance(queue.stack_version, str):
+            versions[images[-1]].add(queue.stack_version)
+    return versions
+
+
+def _ecr_access(settings: Mapping[str, Any]) -> str | None:
+    """The template's policy for ECR: it logs in, and the agents' policy says what may be pushed.
+
+    Its policies are AWS's, for all repositories: the full one permits to delete them.
+    """
+    if settings["keep_documented_layout"]:
+        return "full"
+    access = settings["access"]
+    if not isinstance(access, AgentAccess):
+        return None
+    return "readonly" if access.ecr_repositories else "none"
+
+
+def _permitted(access: Any) -> list[str] | None:
+    """The actions that the policy of this program permits; None where there are others too."""
+    if not isinstance(access, AgentAccess) or access.managed_policies:
+        return None
+    actions: list[str] = []
+    for statement in access.statements:
+        if not isinstance(statement, Mapping) or "Action" not in statement:
+            return None
+        action = statement["Action"]
+        actions += [action] if isinstance(action, str) else action
+    return actions
+
+
+def _needs_dnf(script: Any) -> bool:
+    """Whether a bootstrap script is a file that runs the package manager of Amazon Linux."""
+    if script is None or script_is_elsewhere(script):
+        return False
+    try:
+        text = Path(script).read_text(encoding="utf-8", errors="replace")
+    except (OSError, TypeError, ValueError):
+        return False
+    return re.search(r"\bdnf\b", text) is not None and "apt-get" not in text
+
+
+_Made = TypeVar("_Made")
+
+
+def _made(argument: str, made: _Made | None) -> _Made:
+    if made is None:
+        raise ConfigError(f"{argument} is None or Existing, and so this stack does not make it")
+    return made
+
+
+def _name_of(existing: Existing | None) -> str | None:
+    return existing.name if existing is not None else None
+
+
+def _joined(subnet_ids: Sequence[str] | str) -> str:
+    return subnet_ids if isinstance(subnet_ids, str) else ",".join(subnet_ids)
 
 
 class _Refused:
@@ -380,7 +551,3 @@ class _Refused:
             raise ConfigError(*self._problems)
         self._noted = True
         return f"refused-{id(self)}"
-
-
-def _default_folder(environment: str) -> str:
-    return "terraform" if environment == "prod" else f"terraform-{environment}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.checkout import copy_checkout
-from support.deployment import Deployment
+from support.deployment import LiveDeployment
 from support.documented import GOLDEN_MAIN, as_main_of
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider, source
@@ -45,9 +45,9 @@ def only_since_provider_5(aws_provider: Provider) -> None:
 
 
 @pytest.fixture
-def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> Deployment:
+def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> LiveDeployment:
     """A stack that can be synthesized and applied again and again, in an empty account."""
-    return Deployment(tmp_path, aws, aws_provider)
+    return LiveDeployment(tmp_path, aws, aws_provider)
 
 
 @pytest.fixture(scope="session")

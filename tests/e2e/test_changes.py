@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.deployment import AMD, ARM, QUEUES, Deployment
+from support.deployment import AMD, ARM, QUEUES, LiveDeployment
 from support.loopback_aws import ACCOUNT, LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN, Plan, Terraform
 
-from buildkite_agents import AgentQueue
+from buildkite_agents import AgentQueue, Deployment, SecretsBucket
 
 AMI = "ami-0123456789abcdef0"
 
@@ -18,13 +18,13 @@ AMI = "ami-0123456789abcdef0"
 @pytest.fixture(scope="module")
 def deployment(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> Deployment:
+) -> LiveDeployment:
     aws_server.reset()
-    return Deployment(tmp_path_factory.mktemp("changes"), aws_server, aws_provider)
+    return LiveDeployment(tmp_path_factory.mktemp("changes"), aws_server, aws_provider)
 
 
 @pytest.fixture
-def tf(deployment: Deployment) -> Iterator[Terraform]:
+def tf(deployment: LiveDeployment) -> Iterator[Terraform]:
     """Two queues, deployed as main.py would."""
     terraform = deployment.synthesize()
     terraform.apply()
@@ -105,7 +105,7 @@ def test_variables_that_are_not_set_any_more_are_taken_back_by_one_apply(
 
 
 def test_what_a_queue_does_not_say_any_more_is_taken_back_by_one_apply(
-    tf: Terraform, deployment: Deployment, aws_server: LoopbackAws
+    tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
     said: dict[str, str | int] = {
         "KeyName": "ours",
@@ -126,7 +126,7 @@ def test_what_a_queue_does_not_say_any_more_is_taken_back_by_one_apply(
 
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_a_state_that_holds_empty_values_settles_in_one_apply(
-    tf: Terraform, deployment: Deployment
+    tf: Terraform, deployment: LiveDeployment
 ) -> None:
     path = tf.folder / "buildkite.tf.json"
     content = json.loads(path.read_text())
@@ -144,7 +144,7 @@ def test_a_state_that_holds_empty_values_settles_in_one_apply(
 
 
 def test_a_queue_added_and_removed_leaves_the_others_alone(
-    tf: Terraform, deployment: Deployment
+    tf: Terraform, deployment: LiveDeployment
 ) -> None:
     deployment.synthesize(queues=[AgentQueue("c6a.4xlarge"), *QUEUES])
     plan = tf.plan()
@@ -158,7 +158,7 @@ def test_a_queue_added_and_removed_leaves_the_others_alone(
 
 
 def test_a_queue_resized_is_changed_in_place(
-    tf: Terraform, deployment: Deployment, aws_server: LoopbackAws
+    tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
     deployment.synthesize(queues=[QUEUES[0], AgentQueue("m5.4xlarge", max_size=8)])
     plan = tf.plan()
@@ -181,7 +181,7 @@ def test_a_rotated_token_changes_only_its_parameter(tf: Terraform, aws_server: L
 
 
 def test_a_stack_version_upgrade_is_in_place(
-    tf: Terraform, deployment: Deployment, aws_server: LoopbackAws
+    tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
     old = [AgentQueue("t4g.2xlarge", stack_version="v6.21.0"), QUEUES[1]]
     deployment.synthesize(queues=old)
@@ -199,8 +199,8 @@ def test_a_stack_version_upgrade_is_in_place(
 def test_a_lost_state_is_imported_without_a_change_and_then_clean(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
-    again = Deployment(tmp_path, aws_server, aws_provider)
-    tf = again.synthesize(import_account=ACCOUNT)
+    again = LiveDeployment(tmp_path, aws_server, aws_provider)
+    tf = again.synthesize(deployment=Deployment(import_account=ACCOUNT))
     plan = tf.plan()
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
     tf.apply()
@@ -215,7 +215,7 @@ def test_a_lost_state_is_imported_without_a_change_and_then_clean(
 def test_more_default_tags_than_s3_takes_are_refused_by_plan_or_left_out(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
-    deployment = Deployment(tmp_path, aws_server, aws_provider)
+    deployment = LiveDeployment(tmp_path, aws_server, aws_provider)
     names = {"project": "tagged", "queues": [AgentQueue("m5.4xlarge")]}
     tf = deployment.synthesize(**names)
     path = tf.folder / "main.tf.json"
@@ -225,7 +225,7 @@ def test_more_default_tags_than_s3_takes_are_refused_by_plan_or_left_out(
     (tf.folder / "tags_override.tf.json").write_text(json.dumps({"provider": content["provider"]}))
     only_script = "-target=aws_s3_object.bootstrap_script"
     plan = tf.run("plan", "-no-color", only_script, check=False)
-    assert "S3 takes ten tags of an object" in " ".join(plan.stderr.split())
-    deployment.synthesize(**names, default_tags_on_script=False)
+    assert "S3 accepts ten tags of an object" in " ".join(plan.stderr.split())
+    deployment.synthesize(**names, secrets_bucket=SecretsBucket(default_tags_on_script=False))
     tf.apply(only_script)
     assert tf.plan(only_script).is_empty

@@ -3,18 +3,18 @@
 import json
 
 import pytest
-from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, Deployment, everything_once
+from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, LiveDeployment, everything_once
 from support.loopback_aws import ACCOUNT, LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN
 
-from buildkite_agents import AgentQueue
+from buildkite_agents import AgentQueue, SecretsBucket
 
 STACK = f"conbench-prod-buildkite-{ARM}"
 
 
 def test_what_is_changed_behind_its_back_is_shown_and_restored(
-    deployment: Deployment, aws: LoopbackAws, aws_provider: Provider
+    deployment: LiveDeployment, aws: LoopbackAws, aws_provider: Provider
 ) -> None:
     tf = deployment.synthesize()
     tf.apply()
@@ -90,7 +90,7 @@ def test_what_is_changed_behind_its_back_is_shown_and_restored(
 
 
 def test_what_is_deleted_behind_its_back_is_made_again(
-    deployment: Deployment, aws: LoopbackAws
+    deployment: LiveDeployment, aws: LoopbackAws
 ) -> None:
     tf = deployment.synthesize()
     tf.apply()
@@ -117,10 +117,12 @@ def test_what_is_deleted_behind_its_back_is_made_again(
 
 @pytest.mark.parametrize("key", [None, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-ours"])
 def test_an_overwritten_script_is_seen_and_restored(
-    deployment: Deployment, aws: LoopbackAws, key: str | None
+    deployment: LiveDeployment, aws: LoopbackAws, key: str | None
 ) -> None:
     tf = deployment.synthesize(
-        queues=[AgentQueue("m5.4xlarge")], kms_key_arn=key, as_documented=True
+        queues=[AgentQueue("m5.4xlarge")],
+        secrets_bucket=SecretsBucket(kms_key_arn=key),
+        keep_documented_layout=True,
     )
     tf.apply()
     assert tf.would_change_nothing()

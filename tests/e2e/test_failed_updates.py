@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from support.deployment import Deployment
+from support.deployment import LiveDeployment
 from support.loopback_aws import Fault, LoopbackAws, RolledBackUpdate
 from support.provider import Provider
 from support.terraform import Terraform
@@ -21,13 +21,13 @@ OLD = AgentQueue("m5.4xlarge", stack_version="v6.21.0", parameters={"RootVolumeS
 @pytest.fixture(scope="module")
 def deployment(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path_factory: pytest.TempPathFactory
-) -> Deployment:
+) -> LiveDeployment:
     aws_server.reset()
-    return Deployment(tmp_path_factory.mktemp("failed"), aws_server, aws_provider)
+    return LiveDeployment(tmp_path_factory.mktemp("failed"), aws_server, aws_provider)
 
 
 @pytest.fixture
-def tf(deployment: Deployment, aws_server: LoopbackAws) -> Iterator[Terraform]:
+def tf(deployment: LiveDeployment, aws_server: LoopbackAws) -> Iterator[Terraform]:
     """A queue with an old stack version and a parameter of its own, deployed."""
     terraform = deployment.synthesize(queues=[OLD])
     terraform.apply(ONLY_STACK)
@@ -57,7 +57,7 @@ def apply_clean(tf: Terraform) -> None:
     ids=["another template", "a parameter left out", "another value"],
 )
 def test_an_update_that_failed_is_shown_by_the_next_plan_and_done_by_the_next_apply(
-    tf: Terraform, deployment: Deployment, aws_server: LoopbackAws, new: AgentQueue, how: str
+    tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws, new: AgentQueue, how: str
 ) -> None:
     deployment.synthesize(queues=[new])
     fault = (
@@ -71,7 +71,7 @@ def test_an_update_that_failed_is_shown_by_the_next_plan_and_done_by_the_next_ap
     assert tf.plan(ONLY_STACK).updated == {ADDRESS}
     apply_clean(tf)
     described = aws_server.stack(STACK)
-    assert f"the Elastic CI Stack {new.stack_version}" in described.template
+    assert f"Buildkite stack {new.stack_version}" in described.template
     size = new.parameters.get("RootVolumeSize", 250)
     assert str(described.stack_parameters["RootVolumeSize"]) == str(size)
 
@@ -104,7 +104,7 @@ def test_after_an_import_neither(tf: Terraform, aws_server: LoopbackAws) -> None
 
 
 def test_a_stack_whose_rollback_failed_is_shown_until_it_is_continued(
-    tf: Terraform, aws_server: LoopbackAws, deployment: Deployment
+    tf: Terraform, aws_server: LoopbackAws, deployment: LiveDeployment
 ) -> None:
     deployment.synthesize(queues=[AgentQueue("m5.4xlarge")])
     aws_server.stack(STACK).status = "UPDATE_ROLLBACK_FAILED"

@@ -9,13 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, Deployment, everything_once
+from support.deployment import AMD, ARM, BUCKET, SCRIPT_KEY, LiveDeployment, everything_once
 from support.loopback_aws import ACCOUNT, Fault, LoopbackAws
 from support.terraform import Terraform
 
-from buildkite_agents.names import Names
 from buildkite_agents.output.owned_files import INTERRUPTED
-from buildkite_agents.resources.import_blocks import import_blocks
 
 
 class KillAt(Fault):
@@ -38,13 +36,22 @@ def import_what_the_state_misses(tf: Terraform, refused: str) -> None:
 
     An import of what the state has, or of nothing, fails: so there is no going round in circles.
     """
-    blocks = import_blocks(
-        Names("conbench", "prod"), [ARM, AMD], account=ACCOUNT, bootstrap_key=SCRIPT_KEY
-    )
-    missing = [block for block in blocks if f"with {block.to}," in refused]
+    ids = {
+        "aws_s3_bucket.buildkite_secrets": BUCKET,
+        "aws_s3_object.bootstrap_script": f"{BUCKET}/{SCRIPT_KEY}",
+        "aws_ssm_parameter.buildkite_agent_token": "/buildkite/agent-token",
+        "aws_iam_policy.buildkite_agent": (
+            f"arn:aws:iam::{ACCOUNT}:policy/conbench-prod-buildkite-agent-policy"
+        ),
+        **{
+            f"aws_cloudformation_stack.{queue}": f"conbench-prod-buildkite-{queue}"
+            for queue in (ARM, AMD)
+        },
+    }
+    missing = [address for address in ids if f"with {address}," in refused]
     assert missing, refused
-    for block in missing:
-        tf.run("import", block.to, block.id)
+    for address in missing:
+        tf.run("import", address, ids[address])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +64,7 @@ def import_what_the_state_misses(tf: Terraform, refused: str) -> None:
     ],
 )
 def test_killed_in_mid_apply_the_next_apply_converges(
-    deployment: Deployment, aws: LoopbackAws, action: str, times: int
+    deployment: LiveDeployment, aws: LoopbackAws, action: str, times: int
 ) -> None:
     tf = deployment.synthesize()
     kill = KillAt(action, times)
@@ -85,7 +92,7 @@ def test_killed_in_mid_apply_the_next_apply_converges(
     everything_once(aws)
 
 
-def test_two_applies_at_once_are_refused(deployment: Deployment) -> None:
+def test_two_applies_at_once_are_refused(deployment: LiveDeployment) -> None:
     tf = deployment.synthesize()
     with subprocess.Popen(
         tf.command("apply", "-auto-approve"),
@@ -105,7 +112,7 @@ def test_two_applies_at_once_are_refused(deployment: Deployment) -> None:
 
 
 def test_errors_and_throttling_for_a_while_are_outlasted(
-    deployment: Deployment, aws: LoopbackAws
+    deployment: LiveDeployment, aws: LoopbackAws
 ) -> None:
     tf = deployment.synthesize()
     faults = [

@@ -14,7 +14,7 @@ from buildkite_agents import AgentApp, AgentQueue, AgentStack
 
 Path("script.sh").write_text("true\\n")
 app = AgentApp()
-AgentStack(app, queues=[AgentQueue("m5.4xlarge")], bootstrap_script="script.sh")
+AgentStack(app, project="conbench", queues=[AgentQueue("m5.4xlarge")], bootstrap_script="script.sh")
 app.synth()
 """
 
@@ -27,6 +27,7 @@ def test_my_fleet(tmp_path):
     (tmp_path / "script.sh").touch()
     stack = AgentStack(
         cdktf.Testing.app(),
+        project="conbench",
         queues=[AgentQueue("m5.4xlarge", name="q")],
         bootstrap_script=tmp_path / "script.sh",
     )

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.deployment import Deployment, synthesize
+from support.deployment import LiveDeployment, synthesize
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN, Terraform
 
-from buildkite_agents import AgentQueue
+from buildkite_agents import AgentQueue, AgentToken, SecretsBucket
 
 
 def files_with_token(folder: Path) -> set[str]:
@@ -23,7 +23,9 @@ def test_it_is_in_the_state_and_in_nothing_that_is_written_or_printed(
     terraform: Callable[[Path], Terraform], tmp_path: Path
 ) -> None:
     queues = [AgentQueue("m5.4xlarge")]
-    synthesize(tmp_path / "prod", queues=queues, deletion_protection=False)
+    synthesize(
+        tmp_path / "prod", queues=queues, secrets_bucket=SecretsBucket(deletion_protection=False)
+    )
     tf = terraform(tmp_path / "prod")
     printed = ""
     for command in (
@@ -62,7 +64,9 @@ def write_only(tmp_path: Path) -> Path:
     Provider 3.39 has no write-only arguments: what it would make of the parameter cannot be run
     here. What Terraform makes of the ephemeral variable can, with the resource that is built in.
     """
-    synthesize(tmp_path / "prod", queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    synthesize(
+        tmp_path / "prod", queues=[AgentQueue("m5.4xlarge")], token=AgentToken(write_only_version=1)
+    )
     folder = tmp_path / "variables"
     folder.mkdir()
     (folder / "variables.tf.json").write_bytes(
@@ -128,15 +132,17 @@ ONLY_TOKEN = f"-target={PARAMETER}"
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_a_write_only_token_is_in_aws_alone(deployment: Deployment, aws: LoopbackAws) -> None:
-    tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+def test_a_write_only_token_is_in_aws_alone(deployment: LiveDeployment, aws: LoopbackAws) -> None:
+    tf = deployment.synthesize(
+        queues=[AgentQueue("m5.4xlarge")], token=AgentToken(write_only_version=1)
+    )
     tf.apply(ONLY_TOKEN)
     assert tf.plan(ONLY_TOKEN).is_empty
     assert files_with_token(tf.folder) == set()
     assert token_in(aws) == TOKEN
     tf.variables["buildkite_agent_token"] = f"{TOKEN}-rotated"
     assert tf.plan(ONLY_TOKEN).is_empty
-    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=2)
+    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token=AgentToken(write_only_version=2))
     assert tf.plan(ONLY_TOKEN).updated == {PARAMETER}
     tf.apply(ONLY_TOKEN)
     assert token_in(aws) == f"{TOKEN}-rotated"
@@ -149,10 +155,12 @@ def token_in(aws: LoopbackAws) -> str:
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_a_token_becomes_write_only_in_one_apply(deployment: Deployment, aws: LoopbackAws) -> None:
+def test_a_token_becomes_write_only_in_one_apply(
+    deployment: LiveDeployment, aws: LoopbackAws
+) -> None:
     tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")])
     tf.apply(ONLY_TOKEN)
-    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token=AgentToken(write_only_version=1))
     tf.apply(ONLY_TOKEN)
     assert tf.plan(ONLY_TOKEN).is_empty
     assert token_in(aws) == TOKEN
@@ -162,9 +170,11 @@ def test_a_token_becomes_write_only_in_one_apply(deployment: Deployment, aws: Lo
 
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_a_write_only_token_is_read_again_by_the_commands_that_the_plan_says(
-    deployment: Deployment, aws: LoopbackAws
+    deployment: LiveDeployment, aws: LoopbackAws
 ) -> None:
-    tf = deployment.synthesize(queues=[AgentQueue("m5.4xlarge")], token_version=1)
+    tf = deployment.synthesize(
+        queues=[AgentQueue("m5.4xlarge")], token=AgentToken(write_only_version=1)
+    )
     tf.apply(ONLY_TOKEN)
     deployment.synthesize(queues=[AgentQueue("m5.4xlarge")])
     tf.run("apply", "-no-color", "-auto-approve", ONLY_TOKEN, check=False)

@@ -53,7 +53,11 @@ def messages(text: str) -> str:
         ({"environment": "staging"}, "is for the environment prod"),
         ({"vpc_id": "vpc-12345678"}, "go together: set both, or neither"),
         ({"subnet_ids": ["subnet-12345678", "subnet-87654321"]}, "go together"),
-        ({"vpc_id": "vpc-12345678", "subnet_ids": ["subnet-12345678"]}, "must be two or more"),
+        ({"aws_region": "me-south-1"}, "has no image of the Elastic CI Stack"),
+        (
+            {"aws_region": "me-south-1", "buildkite_agent_amis": {"amd64-linux": AMI}},
+            "has no image of the Elastic CI Stack",
+        ),
         ({"vpc_id": "vpc-12345678", "subnet_ids": ["a", "b"]}, "must be ids of subnets"),
         ({"vpc_id": "main"}, "must be the id of a VPC"),
     ],
@@ -120,12 +124,12 @@ def test_an_ami_for_an_architecture_that_no_queue_has_is_refused(
         (
             {"EnableVpcEndpoints": True},
             {"vpc_id": "vpc-12345678", "subnet_ids": SUBNETS},
-            "EnableVpcEndpoints does nothing in a VPC that is given",
+            "EnableVpcEndpoints has no effect in an existing VPC",
         ),
         (
             {"ImageIdParameter": "/ami"},
             {"buildkite_agent_amis": {"amd64-linux": AMI}},
-            "ImageIdParameter does nothing beside an image in buildkite_agent_amis",
+            "ImageIdParameter has no effect beside an image in buildkite_agent_amis",
         ),
     ],
 )

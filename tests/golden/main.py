@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "constructs"))  # where buildkite_agents is not installed
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack  # noqa: E402
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken  # noqa: E402
 
 QUEUES = [
     AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
@@ -20,9 +20,11 @@ def main() -> None:
     app = AgentApp()
     AgentStack(
         app,
+        project="conbench",
         environment="prod",
         queues=QUEUES,
         bootstrap_script=ROOT / "bootstrap" / "buildkite-bootstrap.sh",
+        token=AgentToken(organization="arrow-dev.org"),
     )
     app.synth()
 

@@ -1,10 +1,11 @@
-"""What the policies allow and refuse, call by call."""
+"""What the role of the instances allows and refuses, call by call."""
 
 import json
 from typing import Any
 
 import pytest
 from moto.iam.access_control import IAMPolicy, PermissionResult
+from support.instance_role import role_policies
 from support.policies import resolved_policy
 
 BUCKET = "arn:aws:s3:::conbench-prod-buildkite-secrets"
@@ -25,6 +26,10 @@ LOGS = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/buildkite/elastic-stack:log
         ("ecr:BatchGetImage", REPOSITORY),
         ("ecr:PutImage", REPOSITORY),
         ("logs:PutLogEvents", LOGS),
+        # Session Manager.
+        ("ssmmessages:OpenDataChannel", "*"),
+        ("ssm:UpdateInstanceInformation", "*"),
+        ("ec2messages:GetMessages", "*"),
     ],
 )
 def test_agents_may(action: str, resource: str) -> None:
@@ -48,14 +53,15 @@ def test_agents_may(action: str, resource: str) -> None:
         ("s3:ListBucket", "arn:aws:s3:::another-bucket"),
         ("s3:ListAllMyBuckets", "*"),
         ("ssm:GetParameter", f"{TOKEN}-of-another"),
+        ("ssm:GetParameter", f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/buildkite/staging/token"),
+        ("ssm:GetParameters", f"arn:aws:ssm:us-east-1:{ACCOUNT}:parameter/any"),
         ("ssm:GetParametersByPath", TOKEN),
         ("ssm:PutParameter", TOKEN),
-        ("ecr:BatchGetImage", "arn:aws:ecr:us-east-1:999999999999:repository/arrow"),
+        ("ecr:PutImage", "arn:aws:ecr:us-east-1:999999999999:repository/arrow"),
         ("ecr:PutImage", f"arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/arrow"),
         ("ecr:DeleteRepository", REPOSITORY),
         ("ecr:SetRepositoryPolicy", REPOSITORY),
         ("ecr:CreateRepository", REPOSITORY),
-        ("logs:PutLogEvents", f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/x:*"),
         ("logs:DeleteLogGroup", LOGS),
         ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
         ("iam:CreatePolicyVersion", f"arn:aws:iam::{ACCOUNT}:policy/x"),
@@ -69,8 +75,12 @@ def test_agents_may_not(action: str, resource: str) -> None:
 
 
 def permission(action: str, resource: str) -> PermissionResult:
-    policy = resolved_policy("aws_iam_policy", "buildkite_agent")
-    return IAMPolicy(policy).is_action_permitted(action, resource)
+    """What the whole role says, with all its policies."""
+    permitted = [
+        IAMPolicy(policy).is_action_permitted(action, resource) is PermissionResult.PERMITTED
+        for policy in role_policies()
+    ]
+    return PermissionResult.PERMITTED if any(permitted) else PermissionResult.NEUTRAL
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 from support.terraform import Terraform
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, Deployment
 
 ROOT = Path(__file__).parents[2]
 ARM, AMD = "arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux"
@@ -20,14 +21,16 @@ QUEUES = (AgentQueue("t4g.2xlarge"), AgentQueue("m5.4xlarge"))
 
 def synthesize(folder: Path, **props: Any) -> None:
     """Write a stack's folder; by default with two queues and the project's script."""
+    props.setdefault("project", "conbench")
     props.setdefault("queues", QUEUES)
     props.setdefault("bootstrap_script", ROOT / "bootstrap" / "buildkite-bootstrap.sh")
     app = AgentApp(outdir=folder.with_name(f"{folder.name}-cdktf.out"))
-    AgentStack(app, folder=folder, **props)
+    settings = props.pop("deployment", Deployment())
+    AgentStack(app, deployment=replace(settings, folder=folder), **props)
     app.synth()
 
 
-class Deployment:
+class LiveDeployment:
     """One stack, its folder, and Terraform in a copy of it that has the state."""
 
     def __init__(

@@ -20,7 +20,9 @@ def synthesize(bootstrap_script: Path, tmp_path: Path) -> Synthesize:
     def synth(**props: Any) -> dict[str, Any]:
         props.setdefault("queues", [AgentQueue("m5.4xlarge")])
         app = AgentApp(outdir=tmp_path / "cdktf.out")
-        stack = AgentStack(app, bootstrap_script=bootstrap_script, **props)
+        stack = AgentStack(
+            app, **{"project": "conbench", "bootstrap_script": bootstrap_script, **props}
+        )
         configuration: dict[str, Any] = json.loads(cdktf.Testing.synth(stack, True))
         return configuration
 

@@ -9,7 +9,7 @@ import cdktf
 import pytest
 
 import buildkite_agents
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError, Deployment
 
 QUEUES = [AgentQueue("m5.4xlarge")]
 
@@ -21,7 +21,10 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def synth(bootstrap_script: Path, **props: Any) -> None:
     app = AgentApp()
-    AgentStack(app, **{"queues": QUEUES, "bootstrap_script": bootstrap_script, **props})
+    AgentStack(
+        app,
+        **{"project": "conbench", "queues": QUEUES, "bootstrap_script": bootstrap_script, **props},
+    )
     app.synth()
 
 
@@ -69,13 +72,13 @@ def test_the_folder_has_no_metadata_of_cdktf(bootstrap_script: Path) -> None:
 
 
 def test_the_folder_can_be_set(bootstrap_script: Path) -> None:
-    synth(bootstrap_script, folder=Path("infra/agents"))
+    synth(bootstrap_script, deployment=Deployment(folder=Path("infra/agents")))
     assert "buildkite.tf.json" in listing("infra/agents")
     assert not Path("terraform").exists()
 
 
 def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path) -> None:
-    synth(bootstrap_script, inside_root_module=True)
+    synth(bootstrap_script, deployment=Deployment(inside_root_module=True))
     assert listing("terraform") == [
         ".buildkite-agents.sha256",
         "buildkite-bootstrap.sh",
@@ -91,7 +94,13 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
 def test_environments_are_stacks_in_folders_of_their_own(bootstrap_script: Path) -> None:
     app = AgentApp()
     for environment in ("prod", "staging"):
-        AgentStack(app, environment=environment, queues=QUEUES, bootstrap_script=bootstrap_script)
+        AgentStack(
+            app,
+            project="conbench",
+            environment=environment,
+            queues=QUEUES,
+            bootstrap_script=bootstrap_script,
+        )
     app.synth()
     assert listing("cdktf.out/stacks") == ["conbench-prod", "conbench-staging"]
     assert listing("terraform") == listing("terraform-staging")
@@ -102,10 +111,11 @@ def test_environments_in_one_folder_are_refused(bootstrap_script: Path) -> None:
     for environment in ("prod", "staging"):
         AgentStack(
             app,
+            project="conbench",
             environment=environment,
             queues=QUEUES,
             bootstrap_script=bootstrap_script,
-            folder=Path("infra"),
+            deployment=Deployment(folder=Path("infra")),
         )
     with pytest.raises(ConfigError, match="conbench-prod and conbench-staging both write to infra"):
         app.synth()
@@ -114,32 +124,38 @@ def test_environments_in_one_folder_are_refused(bootstrap_script: Path) -> None:
 
 def test_one_environment_twice_is_refused(bootstrap_script: Path) -> None:
     app = AgentApp()
-    AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
-    AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
+    AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
         app.synth()
 
 
 def test_every_problem_of_every_stack_is_told_together(bootstrap_script: Path) -> None:
     app = AgentApp()
-    bad = [AgentQueue("m5.large", name="q", max_size=0, idle_minutes=0)]
-    AgentStack(app, environment="prod", queues=bad, bootstrap_script=bootstrap_script)
-    AgentStack(app, environment="staging", queues=bad, bootstrap_script="no-script")
+    bad = [AgentQueue("m5.large", name="q", max_size=-1, idle_minutes=0)]
+    AgentStack(
+        app, project="conbench", environment="prod", queues=bad, bootstrap_script=bootstrap_script
+    )
+    AgentStack(
+        app, project="conbench", environment="staging", queues=bad, bootstrap_script="no-script"
+    )
     with pytest.raises(ConfigError) as refused:
         app.synth()
     assert str(refused.value).splitlines() == [
-        "error: conbench-prod: queue 'q': max_size must be at least 1, got 0",
+        "error: conbench-prod: queue 'q': max_size must be at least 0, got -1",
         "error: conbench-prod: queue 'q': idle_minutes must be at least 1, got 0",
-        "error: conbench-staging: bootstrap_script: there is no file no-script",
-        "error: conbench-staging: queue 'q': max_size must be at least 1, got 0",
+        "error: conbench-staging: bootstrap_script: there is no file 'no-script'",
+        "error: conbench-staging: queue 'q': max_size must be at least 0, got -1",
         "error: conbench-staging: queue 'q': idle_minutes must be at least 1, got 0",
     ]
     assert not Path("cdktf.out/manifest.json").exists()
 
 
 def test_a_refused_stack_cannot_be_taken_for_an_empty_one(bootstrap_script: Path) -> None:
-    bad = [AgentQueue("m5.large", name="q", max_size=0)]
-    stack = AgentStack(AgentApp(), queues=bad, bootstrap_script=bootstrap_script)
+    bad = [AgentQueue("m5.large", name="q", max_size=-1)]
+    stack = AgentStack(
+        AgentApp(), project="conbench", queues=bad, bootstrap_script=bootstrap_script
+    )
     for use in (
         lambda: cdktf.Testing.synth(stack),
         lambda: cdktf.Testing.synth(stack, True),
@@ -148,7 +164,7 @@ def test_a_refused_stack_cannot_be_taken_for_an_empty_one(bootstrap_script: Path
         lambda: stack.node,
         lambda: cdktf.TerraformOutput(stack, "more", value="x"),
     ):
-        with pytest.raises(ConfigError, match="queue 'q': max_size must be at least 1"):
+        with pytest.raises(ConfigError, match="queue 'q': max_size must be at least 0"):
             use()
 
 
@@ -156,7 +172,9 @@ def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
     synth(bootstrap_script)
     script = Path("terraform/buildkite-bootstrap.sh")
     script.write_text("echo edited\n")
-    with pytest.raises(ConfigError, match=r"buildkite-bootstrap\.sh is not as this program left"):
+    with pytest.raises(
+        ConfigError, match=r"buildkite-bootstrap\.sh was changed outside this program"
+    ):
         synth(bootstrap_script, queues=[AgentQueue("c6a.4xlarge")])
     assert script.read_text() == "echo edited\n"
     assert "c6a" not in Path("terraform/buildkite.tf.json").read_text()
@@ -169,7 +187,7 @@ def test_what_is_in_the_way_of_a_folder_is_one_line_and_is_kept(
     Path("loop").symlink_to("loop")
     for folder in ("file", "file/below", "loop", "loop/below"):
         with pytest.raises(ConfigError, match=folder.partition("/")[0]) as refused:
-            synth(bootstrap_script, folder=folder)
+            synth(bootstrap_script, deployment=Deployment(folder=folder))
         assert len(str(refused.value).splitlines()) == 1
     for outdir in ("file", "loop"):
         with pytest.raises(ConfigError, match=outdir) as refused:
@@ -198,7 +216,13 @@ def test_one_folders_conflict_keeps_the_others_from_being_written(bootstrap_scri
     Path("terraform-staging/main.tf.json").write_text("theirs")
     app = AgentApp()
     for environment in ("prod", "staging"):
-        AgentStack(app, environment=environment, queues=QUEUES, bootstrap_script=bootstrap_script)
+        AgentStack(
+            app,
+            project="conbench",
+            environment=environment,
+            queues=QUEUES,
+            bootstrap_script=bootstrap_script,
+        )
     with pytest.raises(ConfigError, match=r"terraform-staging/main\.tf\.json"):
         app.synth()
     assert not Path("terraform").exists()

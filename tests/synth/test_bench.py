@@ -1,6 +1,9 @@
 """The benchmark. What it finds is for people to read: a timed test would fail by chance."""
 
+from pathlib import Path
+
 import pytest
+from bootstrap.instance import NamespacesRefusedError
 from support.tools import load_tool
 
 bench = load_tool("bench")
@@ -23,3 +26,16 @@ def test_memory_is_that_of_all_processes_together() -> None:
 def test_a_program_that_fails_ends_the_benchmark() -> None:
     with pytest.raises(SystemExit, match="a program of the benchmark failed"):
         bench.measure({"broken": "raise SystemExit(3)"}, runs=1)
+
+
+def test_the_bootstrap_script_boots_in_both_orders(
+    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot_order = load_tool("boot_order")
+    monkeypatch.setattr(boot_order, "SHARE", 1e-3)
+    script = bootstrap_script.read_text()
+    try:
+        assert boot_order.boot_seconds(script) > 0
+    except NamespacesRefusedError as refused:
+        pytest.skip(str(refused))
+    assert boot_order.boot_seconds(boot_order.one_after_the_other(script)) > 0

@@ -3,12 +3,22 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cdktf
+import jsii
 import pytest
+from constructs import IConstruct
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+from buildkite_agents import (
+    AgentApp,
+    AgentQueue,
+    AgentStack,
+    ConfigError,
+    Deployment,
+    S3Backend,
+)
 from buildkite_agents.imports.aws.provider import AwsProvider
 from buildkite_agents.imports.aws.s3_bucket import S3Bucket
 from buildkite_agents.output.terraform_folder import OWN_NAMES
@@ -30,13 +40,15 @@ def test_what_is_synthesized_in_a_plain_app_has_the_script_beside_it(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
     app = cdktf.App(outdir=str(tmp_path / "cdktf.out"))
-    AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     app.synth()
     check_script(tmp_path / "cdktf.out" / "stacks" / "conbench-prod", bootstrap_script)
 
 
 def test_so_has_a_full_synth_of_a_test(bootstrap_script: Path) -> None:
-    stack = AgentStack(cdktf.Testing.app(), queues=QUEUES, bootstrap_script=bootstrap_script)
+    stack = AgentStack(
+        cdktf.Testing.app(), project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script
+    )
     folder = Path(cdktf.Testing.full_synth(stack))
     check_script(folder / "stacks" / "conbench-prod", bootstrap_script)
 
@@ -50,7 +62,7 @@ def check_script(folder: Path, bootstrap_script: Path) -> None:
 
 
 def test_what_it_makes_can_be_referred_to(bootstrap_script: Path, app: cdktf.App) -> None:
-    stack = AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     for name, value in {
         "bucket": stack.secrets_bucket.arn,
         "token": stack.token.arn,
@@ -73,10 +85,10 @@ def test_what_a_user_adds_is_written_inside_a_root_module_too(
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(
         app,
+        project="conbench",
         queues=QUEUES,
         bootstrap_script=bootstrap_script,
-        folder=tmp_path / "infra",
-        inside_root_module=True,
+        deployment=Deployment(folder=tmp_path / "infra", inside_root_module=True),
     )
     cdktf.TerraformVariable(stack, "team", type="string")
     cdktf.TerraformOutput(stack, "arn", value=stack.policy.arn)
@@ -98,7 +110,7 @@ def test_the_names_that_are_known_as_this_programs_are_all_that_it_makes(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
     app = AgentApp(outdir=tmp_path / "cdktf.out")
-    stack = AgentStack(app, queues=QUEUES, bootstrap_script=bootstrap_script)
+    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     configuration = json.loads(cdktf.Testing.synth(stack))
     for block, names in OWN_NAMES.items():
         assert configuration[block].keys() == names
@@ -146,3 +158,126 @@ def test_uncaught_it_is_its_message_alone_and_a_status(tmp_path: Path) -> None:
     done = run_python(code, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "error: first\nerror: second\n"
+
+
+def test_a_problem_says_where_and_what(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    bad = [AgentQueue("m5.large", name="q", max_size=-1)]
+    for environment in ("prod", "staging"):
+        AgentStack(
+            app,
+            project="acme",
+            environment=environment,
+            queues=bad,
+            bootstrap_script=bootstrap_script,
+        )
+    with pytest.raises(ConfigError) as refused:
+        app.synth()
+    problem = refused.value.problems[1]
+    assert problem.where == "acme-staging: queue 'q'"
+    assert problem.what == "max_size must be at least 0, got -1"
+
+
+def two_stacks(tmp_path: Path, script: Path, backend: S3Backend | None) -> Path:
+    """The folder of a stack that refers to another, whose state is beside it or in S3."""
+    app = AgentApp(outdir=tmp_path / "cdktf.out")
+    first, second = (
+        AgentStack(
+            app,
+            project="acme",
+            environment=environment,
+            queues=QUEUES,
+            bootstrap_script=script,
+            deployment=Deployment(folder=tmp_path / environment, backend=backend),
+        )
+        for environment in ("prod", "staging")
+    )
+    cdktf.TerraformOutput(second, "of_the_other", value=first.secrets_bucket.arn)
+    app.synth()
+    return tmp_path / "staging"
+
+
+def test_a_stack_refers_to_another_by_the_state_beside_its_own(
+    bootstrap_script: Path, tmp_path: Path
+) -> None:
+    folder = two_stacks(tmp_path, bootstrap_script, None)
+    data = json.loads((folder / "buildkite.tf.json").read_text())["data"]
+    (remote,) = data["terraform_remote_state"].values()
+    assert remote == {"backend": "local", "config": {"path": "../prod/terraform.tfstate"}}
+    output = json.loads((folder / "outputs.tf.json").read_text())["output"]["of_the_other"]
+    assert output["value"].startswith("${data.terraform_remote_state.")
+    shared = json.loads((tmp_path / "prod" / "outputs.tf.json").read_text())["output"]
+    assert "${aws_s3_bucket.buildkite_secrets.arn}" in [each["value"] for each in shared.values()]
+
+
+def test_a_stack_refers_to_another_by_the_state_in_s3(
+    bootstrap_script: Path, tmp_path: Path
+) -> None:
+    folder = two_stacks(tmp_path, bootstrap_script, S3Backend("states", "eu-west-1"))
+    data = json.loads((folder / "buildkite.tf.json").read_text())["data"]
+    (remote,) = data["terraform_remote_state"].values()
+    assert remote["backend"] == "s3"
+    assert remote["config"]["key"] == "acme-prod/terraform.tfstate"
+    assert remote["config"]["bucket"] == "states"
+
+
+@pytest.mark.parametrize(
+    ("create", "block"),
+    [
+        (
+            lambda stack: cdktf.CloudBackend(
+                stack, organization="acme", workspaces=cdktf.NamedCloudWorkspace("agents")
+            ),
+            {"cloud": {"organization": "acme", "workspaces": {"name": "agents"}}},
+        ),
+        (
+            lambda stack: cdktf.GcsBackend(stack, bucket="states"),
+            {"backend": {"gcs": {"bucket": "states"}}},
+        ),
+        (
+            lambda stack: cdktf.HttpBackend(stack, address="https://states"),
+            {"backend": {"http": {"address": "https://states"}}},
+        ),
+    ],
+    ids=["cloud", "gcs", "http"],
+)
+@pytest.mark.parametrize("inside_root_module", [False, True])
+def test_any_backend_of_cdktf_takes_the_place_of_the_local_one(
+    create: Callable[[AgentStack], object],
+    block: dict[str, object],
+    inside_root_module: bool,
+    bootstrap_script: Path,
+    tmp_path: Path,
+) -> None:
+    app = AgentApp(outdir=tmp_path / "cdktf.out")
+    stack = AgentStack(
+        app,
+        project="acme",
+        queues=QUEUES,
+        bootstrap_script=bootstrap_script,
+        deployment=Deployment(folder=tmp_path / "t", inside_root_module=inside_root_module),
+    )
+    create(stack)
+    app.synth()
+    name = "buildkite.tf.json" if inside_root_module else "main.tf.json"
+    terraform = json.loads((tmp_path / "t" / name).read_text())["terraform"]
+    assert block.items() <= terraform.items()
+    assert len({"backend", "cloud"} & terraform.keys()) == 1
+
+
+def test_an_aspect_sees_each_resource(bootstrap_script: Path, tmp_path: Path) -> None:
+    app = AgentApp(outdir=tmp_path / "cdktf.out")
+    stack = AgentStack(app, project="acme", queues=QUEUES, bootstrap_script=bootstrap_script)
+    seen = []
+
+    @jsii.implements(cdktf.IAspect)
+    class AddTag:
+        def visit(self, node: IConstruct) -> None:
+            if isinstance(node, cdktf.TerraformResource):
+                seen.append(node.friendly_unique_id)
+                node.add_override("tags.CostCenter", "benchmarks")
+
+    cdktf.Aspects.of(stack).add(AddTag())
+    resources = json.loads(cdktf.Testing.synth(stack, True))["resource"]
+    assert len(seen) == sum(len(each) for each in resources.values())
+    assert resources["aws_cloudformation_stack"]["q"]["tags"]["CostCenter"] == "benchmarks"

@@ -88,9 +88,9 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -
         (
             '"t4g.2xlarge"',
             '"t4g.2xlrge"',
-            "error: queue 'arm64-t4g-2xlrge-linux': instance_type: 't4g.2xlrge' is no EC2 instance "
-            "type known here (is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?); for a newer one, "
-            "say its architecture\n",
+            "error: queue 'arm64-t4g-2xlrge-linux': instance_type: unknown EC2 instance type "
+            "'t4g.2xlrge' (did you mean t4g.2xlarge or t4g.xlarge or i4g.2xlarge?); for a newer "
+            "one, set architecture\n",
         ),
         (
             '"t4g.2xlarge"',
@@ -101,8 +101,8 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -
         (
             '"c6a.4xlarge"',
             '"m5.4xlarge"',
-            "error: queue 'amd64-m5-4xlarge-linux': 2 queues have this name, and each must have "
-            "its own: set name\n",
+            "error: queue 'amd64-m5-4xlarge-linux': 2 queues have this name; set name, another "
+            "for each\n",
         ),
         (
             '"m5.4xlarge"',
@@ -129,7 +129,7 @@ def test_a_missing_bootstrap_script_is_one_line(checkout: Path) -> None:
     done = run_main(checkout, main=checkout / "main.py", check=False)
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: bootstrap_script: there is no file {script}\n",
+        f"error: bootstrap_script: there is no file {str(script)!r}\n",
     )
 
 

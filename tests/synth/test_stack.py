@@ -8,7 +8,18 @@ from typing import Any
 import cdktf
 import pytest
 
-from buildkite_agents import AgentAccess, AgentQueue, AgentStack, ConfigError, Network, S3Backend
+from buildkite_agents import (
+    AgentAccess,
+    AgentApp,
+    AgentQueue,
+    AgentStack,
+    AgentToken,
+    ConfigError,
+    Deployment,
+    Network,
+    S3Backend,
+    SecretsBucket,
+)
 
 Synthesize = Callable[..., dict[str, Any]]
 TAGS = {"Project": "conbench", "Environment": "prod"}
@@ -57,7 +68,7 @@ def test_a_customers_key_encrypts_bucket_and_script_and_agents_may_use_it_alone(
     synthesize: Synthesize,
 ) -> None:
     key = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
-    resources = synthesize(kms_key_arn=key)["resource"]
+    resources = synthesize(secrets_bucket=SecretsBucket(kms_key_arn=key))["resource"]
     encryption = resources["aws_s3_bucket_server_side_encryption_configuration"]
     assert encryption["buildkite_secrets"]["rule"] == [
         {
@@ -149,7 +160,8 @@ def test_the_bootstrap_script_is_read_when_terraform_runs(synthesize: Synthesize
 
 
 def test_the_token(synthesize: Synthesize) -> None:
-    token = synthesize()["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
+    configuration = synthesize(token=AgentToken(organization="arrow-dev.org"))
+    token = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
     del token["lifecycle"]
     assert token == {
         "name": "/buildkite/agent-token",
@@ -171,7 +183,7 @@ def test_the_policy(synthesize: Synthesize) -> None:
 
 
 def test_the_documented_policy(synthesize: Synthesize) -> None:
-    resources = synthesize(as_documented=True)["resource"]
+    resources = synthesize(keep_documented_layout=True)["resource"]
     document = json.loads(resources["aws_iam_policy"]["buildkite_agent"]["policy"])
     bucket = "${aws_s3_bucket.buildkite_secrets.arn}"
     assert document == {
@@ -205,8 +217,10 @@ def test_the_documented_policy(synthesize: Synthesize) -> None:
     }
 
 
-def test_as_documented_there_is_no_resource_that_the_layout_has_not(synthesize: Synthesize) -> None:
-    assert synthesize(as_documented=True)["resource"].keys() == {
+def test_in_the_documented_layout_there_is_no_resource_that_the_layout_has_not(
+    synthesize: Synthesize,
+) -> None:
+    assert synthesize(keep_documented_layout=True)["resource"].keys() == {
         "aws_cloudformation_stack",
         "aws_iam_policy",
         "aws_s3_bucket",
@@ -243,7 +257,7 @@ def test_without_repositories_there_is_no_access_to_ecr(synthesize: Synthesize) 
 
 
 def test_a_write_only_token_is_in_no_argument_that_the_state_keeps(synthesize: Synthesize) -> None:
-    configuration = synthesize(token_version=3)
+    configuration = synthesize(token=AgentToken(write_only_version=3))
     parameter = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
     assert parameter["value_wo"] == "${var.buildkite_agent_token}"
     assert parameter["value_wo_version"] == 3
@@ -284,20 +298,18 @@ def test_a_queues_stack(synthesize: Synthesize) -> None:
                     "${aws_ssm_parameter.buildkite_agent_token.name}"
                 ),
                 "BuildkiteQueue": queue,
-                "ECRAccessPolicy": "full",
+                "ECRAccessPolicy": "readonly",
                 "IMDSv2Tokens": "required",
                 "ImageId": ('${try(coalesce(var.buildkite_agent_amis["amd64-linux"]), null)}'),
                 "InstanceCreationTimeout": "PT15M",
                 "InstanceOperatingSystem": "linux",
                 "InstanceRoleName": f"{name}-role",
                 "InstanceTypes": "m5.4xlarge",
-                "ManagedPolicyARNs": (
-                    "${aws_iam_policy.buildkite_agent.arn},"
-                    "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
-                ),
+                "ManagedPolicyARNs": "${aws_iam_policy.buildkite_agent.arn}",
                 "MaxSize": "4",
                 "MinSize": "0",
                 "OnDemandPercentage": "100",
+                "RootVolumeEncrypted": "true",
                 "ScaleInIdlePeriod": "900",
                 "SecretsBucket": "${aws_s3_bucket.buildkite_secrets.bucket}",
                 "SecretsBucketRegion": "${var.aws_region}",
@@ -404,14 +416,20 @@ def test_a_stacks_tag_tells_its_version_and_which_parameters_it_is_given(
     assert tag(stack_version="v6.21.0") == plain.replace("v6.71.1", "v6.21.0")
 
 
-def test_as_documented_a_stack_has_no_further_tag(synthesize: Synthesize) -> None:
-    (stack,) = synthesize(as_documented=True)["resource"]["aws_cloudformation_stack"].values()
+def test_in_the_documented_layout_a_stack_has_no_further_tag(synthesize: Synthesize) -> None:
+    (stack,) = synthesize(keep_documented_layout=True)["resource"][
+        "aws_cloudformation_stack"
+    ].values()
     assert stack["tags"].keys() == {*TAGS, "Name", "Queue"}
 
 
 @pytest.mark.parametrize(
     ("props", "protected"),
-    [({}, True), ({"deletion_protection": False}, False), ({"as_documented": True}, False)],
+    [
+        ({}, True),
+        ({"secrets_bucket": SecretsBucket(deletion_protection=False)}, False),
+        ({"keep_documented_layout": True}, False),
+    ],
 )
 def test_terraform_refuses_to_destroy_the_bucket_by_default(
     synthesize: Synthesize, props: dict[str, Any], protected: bool
@@ -421,19 +439,27 @@ def test_terraform_refuses_to_destroy_the_bucket_by_default(
 
 
 def test_the_script_can_be_without_the_providers_default_tags(synthesize: Synthesize) -> None:
-    resources = synthesize(default_tags_on_script=False)["resource"]
+    resources = synthesize(secrets_bucket=SecretsBucket(default_tags_on_script=False))["resource"]
     assert resources["aws_s3_object"]["bootstrap_script"]["override_provider"] == {
         "default_tags": {"tags": {}}
     }
 
 
-def test_state_is_beside_the_configuration_by_default(synthesize: Synthesize) -> None:
-    assert synthesize()["terraform"]["backend"] == {"local": {"path": "terraform.tfstate"}}
+def test_state_is_beside_the_configuration_by_default(
+    bootstrap_script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = AgentApp()
+    queues = [AgentQueue("m5.4xlarge")]
+    AgentStack(app, project="conbench", queues=queues, bootstrap_script=bootstrap_script)
+    app.synth()
+    terraform = json.loads(Path("terraform/main.tf.json").read_text())["terraform"]
+    assert terraform["backend"] == {"local": {"path": "terraform.tfstate"}}
 
 
 def test_state_in_s3_is_encrypted_and_locked(synthesize: Synthesize) -> None:
     backend = S3Backend(bucket="states", region="eu-west-1")
-    assert synthesize(backend=backend)["terraform"]["backend"] == {
+    assert synthesize(deployment=Deployment(backend=backend))["terraform"]["backend"] == {
         "s3": {
             "bucket": "states",
             "key": "conbench-prod/terraform.tfstate",
@@ -446,7 +472,10 @@ def test_state_in_s3_is_encrypted_and_locked(synthesize: Synthesize) -> None:
 
 def test_the_key_of_a_state_in_s3_can_be_set(synthesize: Synthesize) -> None:
     backend = S3Backend(bucket="states", region="eu-west-1", key="arrow.tfstate")
-    assert synthesize(backend=backend)["terraform"]["backend"]["s3"]["key"] == "arrow.tfstate"
+    assert (
+        synthesize(deployment=Deployment(backend=backend))["terraform"]["backend"]["s3"]["key"]
+        == "arrow.tfstate"
+    )
 
 
 def test_the_variables(synthesize: Synthesize) -> None:
@@ -486,7 +515,7 @@ def test_another_environment_has_no_name_of_prod(synthesize: Synthesize) -> None
 
 
 def test_another_project_and_organization(synthesize: Synthesize) -> None:
-    configuration = synthesize(project="acme", organization="acme-inc")
+    configuration = synthesize(project="acme", token=AgentToken(organization="acme-inc"))
     bucket = configuration["resource"]["aws_s3_bucket"]["buildkite_secrets"]["bucket"]
     assert bucket == "acme-prod-buildkite-secrets"
     description = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"][
@@ -497,9 +526,12 @@ def test_another_project_and_organization(synthesize: Synthesize) -> None:
 
 def test_a_mistake_leaves_no_half_made_stack(bootstrap_script: Path) -> None:
     app = cdktf.Testing.app()
-    with pytest.raises(ConfigError, match="max_size must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="max_size must be at least 0, got -1"):
         AgentStack(
-            app, queues=[AgentQueue("m5.large", max_size=0)], bootstrap_script=bootstrap_script
+            app,
+            project="conbench",
+            queues=[AgentQueue("m5.large", max_size=-1)],
+            bootstrap_script=bootstrap_script,
         )
     assert list(app.node.children) == []
 

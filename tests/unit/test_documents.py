@@ -36,7 +36,13 @@ def test_the_readmes_commands_are_those_that_tests_run() -> None:
 
 def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
     having = {path.name for path in DOCUMENTS if "```bash\n" in path.read_text()}
-    assert having == {"README.md", "contributing.md", "operations.md", "successor.md"}
+    assert having == {
+        "README.md",
+        "adopting.md",
+        "contributing.md",
+        "operations.md",
+        "successor.md",
+    }
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,8 @@ def test_python_blocks_run(
     # Three dots stand for what every stack says.
     code = re.sub(
         r"^    \.\.\.\n",
-        f'    queues=[AgentQueue("m5.4xlarge")],\n    bootstrap_script={str(script)!r},\n',
+        '    project="acme",\n    queues=[AgentQueue("m5.4xlarge")],\n'
+        f"    bootstrap_script={str(script)!r},\n",
         block,
         flags=re.MULTILINE,
     )

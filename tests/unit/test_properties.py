@@ -9,26 +9,53 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.rule_examples import EXAMPLES
+from support.wiring import PROD, WIRING
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
-from buildkite_agents.checks import settings as checks
+from buildkite_agents.checks.queue import check_queues
 from buildkite_agents.checks.risks import RISKS
-from buildkite_agents.names import Names
-from buildkite_agents.stack_parameters import OWNERS, Wiring, stack_parameters
+from buildkite_agents.stack_parameters import FIELDS, stack_parameters
 
-FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
-NAMES = Names("conbench", "prod")
-WIRING = Wiring("V", "S", "I", "U", "T", "P", None, "B", "R")
+QUEUE_FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
+# Those that are set by the queue's fields, or whose values only some versions of Linux take.
+SET_BY_FIELDS = {*FIELDS, "BuildkiteAgentToken", "BuildkiteQueue", "InstanceOperatingSystem"}
+
+
+def problems_of(queue: AgentQueue) -> list[str]:
+    return check_queues([queue], PROD, WIRING)
+
 
 AMD_TYPES = ("m5.large", "c6a.4xlarge", "r7i.xlarge", "t3.small")
-ARM_TYPES = ("t4g.2xlarge", "m7g.large", "c6gn.xlarge", "a1.large")
+ARM_TYPES = ("t4g.2xlarge", "m7g.large", "c6gn.xlarge", "r6g.large")
 SAFE_TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters='"$`\\'),
     max_size=20,
 )
 # Values that only the rules across parameters can refuse have tests of their own.
 SUBJECT_TO_OTHERS = {
-    "AvailabilityZones",
+    "EnableScheduledScaling",
+    "PipelineSigningKMSKeySpec",
+    "AgentEnvFileUrl",
+    "SecurityGroupIds",
+    "RootVolumeSize",
+    "RootVolumeName",
+    "NestedVirtualizationEnabled",
+    "LinuxDistribution",
+    "DockerIPv4AddressPool1",
+    "DockerFixedCidrV4",
+    "ImageIdParameter",
+    "AssociatePublicIpAddress",
+    "BuildkiteAgentTokenParameterStorePath",
+    "ECRAccessPolicy",
+    "EnableVpcEndpoints",
+    "InstanceRoleName",
+    "InstanceRolePermissionsBoundaryARN",
+    "InstanceType",
+    "ManagedPolicyARN",
+    "ManagedPolicyARNs",
+    "Subnets",
+    "VpcId",
     "BuildkiteAgentCancelGracePeriod",
     "BuildkiteAgentSignalGracePeriod",
     "BuildkiteAgentTokenParameterStoreKMSKey",
@@ -43,12 +70,14 @@ SUBJECT_TO_OTHERS = {
 }
 
 
-def valid_value(spec: Any) -> st.SearchStrategy[Any]:
+def valid_value(name: str, spec: Any) -> st.SearchStrategy[Any]:
+    if name in EXAMPLES:
+        return st.sampled_from(EXAMPLES[name][0])
     if "AllowedValues" in spec:
         values = st.sampled_from(spec["AllowedValues"])
         return values | st.booleans() if spec["AllowedValues"] == ["true", "false"] else values
     if "AllowedPattern" in spec:
-        return st.just(spec["Default"])
+        return st.just(spec.get("Default"))
     if spec["Type"] == "Number":
         return st.integers(spec.get("MinValue", 0), spec.get("MaxValue", 10**6))
     return SAFE_TEXT
@@ -57,9 +86,9 @@ def valid_value(spec: Any) -> st.SearchStrategy[Any]:
 @st.composite
 def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
     specs = elastic_ci_stack.load(version).parameters
-    free = sorted(specs.keys() - OWNERS.keys() - SUBJECT_TO_OTHERS)
+    free = sorted(specs.keys() - SET_BY_FIELDS - SUBJECT_TO_OTHERS)
     names = draw(st.lists(st.sampled_from(free), unique=True, max_size=6))
-    values = {name: draw(st.none() | valid_value(specs[name])) for name in names}
+    values = {name: draw(st.none() | valid_value(name, specs[name])) for name in names}
     # An empty value cannot take the place of the template's own.
     return {
         name: None if value == "" and specs[name].get("Default") else value
@@ -70,15 +99,16 @@ def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
 @st.composite
 def valid_queues(draw: st.DrawFn) -> AgentQueue:
     version = draw(st.sampled_from(elastic_ci_stack.known_versions()))
-    types = draw(st.sampled_from([AMD_TYPES, ARM_TYPES]))
-    max_size = draw(st.integers(1, 1000))
+    families = elastic_ci_stack.load(version).arm64_instance_families
+    arm_types = tuple(name for name in ARM_TYPES if name.partition(".")[0] in families)
+    types = draw(st.sampled_from([kinds for kinds in (AMD_TYPES, arm_types) if kinds]))
+    # Before v6.0.0 the template accepts no paused queue.
+    max_size = draw(st.integers(1 if version.startswith("v5.") else 0, 1000))
     return AgentQueue(
         draw(st.sampled_from(types)),
-        name=draw(
-            st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,34}\Z").filter(lambda n: n != "backend")
-        ),
+        name=draw(st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,34}\Z")),
         more_instance_types=draw(st.lists(st.sampled_from(types), max_size=3)),
-        min_size=draw(st.integers(0, max_size - 1)),
+        min_size=draw(st.integers(0, max_size)),
         max_size=max_size,
         on_demand_percentage=draw(st.integers(0, 100)),
         idle_minutes=draw(st.none() | st.integers(1, 10**6)),
@@ -90,9 +120,10 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
 
 @given(valid_queues())
 def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
-    assert checks.check_queues([queue], NAMES) == []
-    parameters = stack_parameters(queue, instance_role="R", wiring=WIRING)
-    assert parameters.keys() <= elastic_ci_stack.load(queue.stack_version).parameters.keys()
+    assert problems_of(queue) == []
+    version = elastic_ci_stack.load(queue.stack_version)
+    parameters = stack_parameters(queue, version, instance_role="R", wiring=WIRING)
+    assert parameters.keys() <= version.parameters.keys()
     assert all(isinstance(value, str) for value in parameters.values())
 
 
@@ -115,12 +146,12 @@ NO_VERSION_OR_TYPE = st.text(max_size=8).filter(lambda text: "." not in text)
 NO_ARCHITECTURE = st.text(min_size=1, max_size=8).filter(lambda text: not text.endswith("64"))
 NO_RISK = st.text(max_size=8).filter(lambda text: text not in {risk.name for risk in RISKS})
 BAD_FIELDS = {
-    "name": st.from_regex(r"\A[0-9_ -][a-z]{0,5}\Z"),
+    "name": st.from_regex(r"\A[_ .-][a-z]{0,5}\Z"),
     "min_size": st.integers(max_value=-1) | st.text(max_size=3) | st.floats(),
-    "max_size": st.integers(max_value=0) | st.text(max_size=3) | st.none(),
+    "max_size": st.integers(max_value=-1) | st.text(max_size=3),
     "on_demand_percentage": st.integers(min_value=101) | st.integers(max_value=-1),
     "idle_minutes": st.integers(max_value=0) | st.text(max_size=3),
-    "agents_per_instance": st.integers(max_value=0) | st.none(),
+    "agents_per_instance": st.integers(max_value=0) | st.text(max_size=3),
     "stack_version": NO_VERSION_OR_TYPE,
     "architecture": NO_ARCHITECTURE,
     "instance_type": NO_VERSION_OR_TYPE,
@@ -133,7 +164,7 @@ BAD_FIELDS = {
 def test_a_bad_field_is_refused_by_its_name(queue: AgentQueue, data: st.DataObject) -> None:
     field = data.draw(st.sampled_from(sorted(BAD_FIELDS)))
     value = data.draw(BAD_FIELDS[field])
-    problems = checks.check_queues([replaced(queue, **{field: value})], NAMES)
+    problems = problems_of(replaced(queue, **{field: value}))
     assert any(field in problem for problem in problems), problems
 
 
@@ -150,20 +181,19 @@ def test_a_bad_parameter_is_refused_by_its_name(queue: AgentQueue, data: st.Data
             for n, s in specs.items()
             if s["Type"] == "Number"
         },
-        **{n: st.sampled_from(['"', "$(id)", "`", "\\"]) for n in specs if n not in OWNERS},
-        **dict.fromkeys(OWNERS, st.just("1")),
+        **{n: st.sampled_from(['"', "$(id)", "`", "\\"]) for n in specs},
+        "BuildkiteQueue": st.just("q"),
+        "InstanceTypes": st.just("m5.large"),
     }
     name = data.draw(st.sampled_from(sorted(mutations)) | st.text(max_size=10))
     value = data.draw(mutations.get(name, st.just("1")))
-    problems = checks.check_queues(
-        [replaced(queue, parameters={**queue.parameters, name: value})], NAMES
-    )
+    problems = problems_of(replaced(queue, parameters={**queue.parameters, name: value}))
     assert any(repr(name) in problem for problem in problems), problems
 
 
-@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING), ANYTHING)
+@given(st.dictionaries(st.sampled_from(QUEUE_FIELDS), ANYTHING), ANYTHING)
 def test_nothing_at_all_makes_a_traceback(settings: dict[str, Any], instance_type: Any) -> None:
     settings.pop("instance_type", None)
-    for problem in checks.check_queues([AgentQueue(instance_type, **settings)], NAMES):
+    for problem in problems_of(AgentQueue(instance_type, **settings)):
         assert "\n" not in problem
         json.dumps(problem)

@@ -1,10 +1,50 @@
 """Settings that work, and that the people who run benchmarks should mean."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
+from buildkite_agents import elastic_ci_stack
+from buildkite_agents.checks.together import POLICIES_BY_DEFAULT, policies
+from buildkite_agents.checks.values import Values
+from buildkite_agents.elastic_ci_stack import instance_types
 from buildkite_agents.queue import AgentQueue
+
+GUIDE = "docs/configuration.md"
+"""Where each warning is explained, under its name."""
+
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances.html
+_STANDARD_BY_DEFAULT = {"t2"}
+_BURSTABLE = {"t2", "t3", "t3a", "t4g"}
+_GP3_LEAST_IOPS = 3000
+# https://github.com/buildkite/elastic-ci-stack-for-aws/issues/1728
+_LAST_WITH_RETIRED_RUNTIMES = "v6.58.1"
+
+_SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
+    ("EnableScheduledScaling", "true"): (
+        "ScaleDownMinSize",
+        "ScaleDownSchedule",
+        "ScaleUpMinSize",
+        "ScaleUpSchedule",
+        "ScheduleTimezone",
+    ),
+    ("EnableEC2LogRetentionPolicy", "true"): ("EC2LogRetentionDays",),
+    ("ExperimentalEnableResourceLimits", "true"): (
+        "ResourceLimitsCPUQuota",
+        "ResourceLimitsCPUWeight",
+        "ResourceLimitsIOWeight",
+        "ResourceLimitsMemoryHigh",
+        "ResourceLimitsMemoryMax",
+        "ResourceLimitsMemorySwapMax",
+    ),
+    ("EnableCostAllocationTags", "true"): ("CostAllocationTagName", "CostAllocationTagValue"),
+    ("DockerNetworkingProtocol", "dualstack"): ("DockerFixedCidrV6", "DockerIPv6AddressPool"),
+    ("BuildkiteAgentEnableGitMirrors", "true"): ("GitMirrorSeedBucket",),
+    ("RootVolumeType", "gp3"): ("RootVolumeThroughput",),
+}
+"""The parameters that have no effect unless another one has a value."""
+
+_NEEDS = {"ArtifactsBucketRegion": "ArtifactsBucket", "ArtifactsS3ACL": "ArtifactsBucket"}
+"""The parameters that have no effect without another one."""
 
 
 @dataclass(frozen=True)
@@ -14,58 +54,268 @@ class Risk:
     name: str
     """What a queue's ``accepted_risks`` calls it."""
 
-    applies: Callable[[AgentQueue, StackVersion], bool]
-    """Whether a queue has it."""
+    found: Callable[[AgentQueue, Values], str | None]
+    """What of a queue has it, and what comes of that; None where nothing has."""
 
-    reason: str
+    explanation: str
     """What comes of it, and what to do."""
 
 
-def _is_burstable(queue: AgentQueue, version: StackVersion) -> bool:
-    burstable = version.burstable_instance_families or {"t2", "t3", "t3a", "t4g"}
-    families = {instance_types.family(t) for t in queue.all_instance_types}
-    return bool(families & burstable) and "CpuCredits" not in queue.parameters
+def _always_on(queue: AgentQueue, values: Values) -> str | None:
+    if (queue.min_size or 0) > 0:
+        return "min_size above 0 keeps instances running, and costing, day and night"
+    if (values.number("InstanceBuffer") or 0) > 0:
+        return "InstanceBuffer above 0 keeps instances running beside those with jobs"
+    scheduled = values.text("EnableScheduledScaling") == "true"
+    if scheduled and any(
+        (values.number(name) or 0) > 0 for name in ("ScaleUpMinSize", "ScaleDownMinSize")
+    ):
+        return "EnableScheduledScaling keeps instances running, and costing, without jobs"
+    return None
+
+
+def _fixed_size(_queue: AgentQueue, values: Values) -> str | None:
+    least, most = values.number("MinSize"), values.number("MaxSize")
+    if least is None or least != most or most == 0:
+        return None
+    return (
+        "min_size equal to max_size is a fixed fleet: the stack has no scaler, and its instances "
+        "never scale with the jobs"
+    )
+
+
+def _own_role(_queue: AgentQueue, values: Values) -> str | None:
+    if not values.is_given("InstanceRoleARN"):
+        return None
+    return (
+        "InstanceRoleARN replaces the role that the stack makes and the agents' policy: "
+        "that role itself must permit what agents need, such as the token and the secrets bucket"
+    )
+
+
+def _shared_instance(_queue: AgentQueue, values: Values) -> str | None:
+    if (values.number("AgentsPerInstance") or 1) <= 1:
+        return None
+    return (
+        "agents_per_instance above 1 lets jobs disturb each other's measurements, and an instance "
+        "that stops takes all of its agents along"
+    )
+
+
+def _spot(_queue: AgentQueue, values: Values) -> str | None:
+    percentage = values.number("OnDemandPercentage")
+    if percentage is None or percentage >= 100:
+        return None
+    return "on_demand_percentage below 100 uses spot instances, which EC2 interrupts in mid-job"
+
+
+def _burstable(queue: AgentQueue, values: Values) -> str | None:
+    given = values.text("InstanceTypes") or values.text("InstanceType") or ""
+    families = {instance_types.family(one) for one in given.split(",")}
+    mode = values.text("CpuCredits")
+    if mode is None and not values.is_given("CpuCredits"):
+        # The template sets none, and so EC2's default is what counts.
+        limited = families & _STANDARD_BY_DEFAULT
+        advice = f"choose another instance type than {queue.instance_type}"
+    else:
+        limited = families & _BURSTABLE if mode == "standard" else set()
+        advice = "set parameters={'CpuCredits': 'unlimited'}"
+    if not limited:
+        return None
+    return f"a burstable instance type is slowed down once its CPU credits are used up: {advice}"
+
+
+def _gp3_iops(_queue: AgentQueue, values: Values) -> str | None:
+    iops = values.number("RootVolumeIops")
+    given = values.is_given("RootVolumeIops") or values.is_given("RootVolumeType")
+    if given or iops is None or iops >= _GP3_LEAST_IOPS:
+        return None
+    return (
+        f"RootVolumeIops of {values.version} is {iops:g} by default, less than EC2's minimum of "
+        f"{_GP3_LEAST_IOPS} for a gp3 volume: set parameters={{'RootVolumeIops': 3000}}"
+    )
+
+
+def _no_effect(_queue: AgentQueue, values: Values) -> str | None:
+    idle = []
+    for (switch, on), names in _SWITCHES.items():
+        if values.text(switch) in {on, None}:
+            continue
+        idle += [f"{name} without {switch}={on!r}" for name in names if values.is_own(name)]
+    idle += [
+        f"{name} without {needed}"
+        for name, needed in _NEEDS.items()
+        if values.is_own(name) and not values.is_given(needed)
+    ]
+    if values.text("SecretsBucketEncryption") == "true" and values.is_given("SecretsBucket"):
+        idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not make")
+    if values.is_own("InstanceName"):
+        idle.append("InstanceName under the stack's own tag Name, which its instances get")
+    if values.is_own("AvailabilityZones") and values.is_certain("VpcId"):
+        idle.append("AvailabilityZones in an existing VPC")
+    return f"no effect: {', '.join(idle)}" if idle else None
+
+
+def _cpu_quota(_queue: AgentQueue, values: Values) -> str | None:
+    quota = (values.text("ResourceLimitsCPUQuota") or "").removesuffix("%")
+    limited = values.text("ExperimentalEnableResourceLimits") == "true"
+    if not limited or not quota.isdigit() or int(quota) >= 100:
+        return None
+    return (
+        f"ResourceLimitsCPUQuota {quota}% is less than one CPU, of however many the instance has: "
+        "systemd counts 100% for each"
+    )
+
+
+def _open_ssh(_queue: AgentQueue, values: Values) -> str | None:
+    opened = [name for name in ("KeyName", "AuthorizedUsersUrl") if values.is_given(name)]
+    if not opened or values.is_given("SecurityGroupIds") or values.is_given("SecurityGroupId"):
+        return None
+    return (
+        f"{' and '.join(opened)} has the stack open port 22 to the whole internet: set "
+        "SecurityGroupIds, or use Session Manager"
+    )
+
+
+def _one_subnet(_queue: AgentQueue, values: Values) -> str | None:
+    subnets = values.text("Subnets")
+    if not subnets or "," in subnets:
+        return None
+    return "one subnet is one availability zone: without capacity there, no instances start"
+
+
+def _policy_quota(_queue: AgentQueue, values: Values) -> str | None:
+    if policies(values) <= POLICIES_BY_DEFAULT:
+        return None
+    return f"more than {POLICIES_BY_DEFAULT} managed policies need a higher quota of the account"
+
+
+def _retired_runtimes(_queue: AgentQueue, values: Values) -> str | None:
+    known = list(elastic_ci_stack.known_versions())
+    if values.version not in known[: known.index(_LAST_WITH_RETIRED_RUNTIMES) + 1]:
+        return None
+    return (
+        f"the Lambda functions of {values.version} have runtimes that AWS retires: they cannot be "
+        "created from 2027-02-01, nor updated from 2027-03-03. Move to a newer stack_version"
+    )
+
+
+def _image_versions(_queue: AgentQueue, values: Values) -> str | None:
+    versions = values.versions_of_its_image()
+    if len(versions) < 2:
+        return None
+    return (
+        f"ImageId is one image for the versions {', '.join(sorted(versions))}, and is built from "
+        "the image of one of them: build one for each version"
+    )
+
+
+def _unchecked_version(queue: AgentQueue, _values: Values) -> str | None:
+    if queue.stack_version in elastic_ci_stack.known_versions():
+        return None
+    return f"{queue.stack_version} is newer than the checks know: its parameters are not checked"
 
 
 RISKS = (
     Risk(
         "always-on",
-        lambda queue, _: queue.min_size > 0,
-        "min_size above 0 keeps instances running, and costing, day and night",
+        _always_on,
+        "Instances run, and cost, without jobs: by `min_size`, `InstanceBuffer` or a schedule.",
+    ),
+    Risk(
+        "fixed-size",
+        _fixed_size,
+        "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
+        "never follows the jobs.",
+    ),
+    Risk(
+        "own-role",
+        _own_role,
+        "With `InstanceRoleARN` the stack makes no role, and the agents' policy is attached to "
+        "none. That role must permit what agents need: the token, the secrets bucket, logs.",
     ),
     Risk(
         "shared-instance",
-        lambda queue, _: queue.agents_per_instance > 1,
-        "agents_per_instance above 1 lets jobs disturb each other's measurements, and an instance "
-        "that stops takes all of its agents along",
+        _shared_instance,
+        "Jobs on one instance disturb each other's measurements, and an instance that stops takes "
+        "all of its agents along.",
     ),
     Risk(
         "spot",
-        lambda queue, _: queue.on_demand_percentage < 100,
-        "on_demand_percentage below 100 uses spot instances, which are taken away in mid-job",
+        _spot,
+        "EC2 interrupts spot instances with two minutes' notice. A benchmark's job is then lost.",
     ),
     Risk(
         "burstable",
-        _is_burstable,
-        "a burstable instance type is slowed down when its CPU credits are used up: say what is "
-        "right by parameters={'CpuCredits': ...}, 'unlimited' for benchmarks",
+        _burstable,
+        "Without unlimited credits, a t2, t3, t3a or t4g instance is slowed down to a share of its "
+        "CPU once its credits are used up. From v6.41.2 the template sets unlimited ones; before, "
+        "EC2's own default is standard for t2 only.",
     ),
     Risk(
         "gp3-iops",
-        lambda queue, version: (
-            version.parameters["RootVolumeIops"].get("Default", 0) < 3000
-            and not {"RootVolumeIops", "RootVolumeType"} & queue.parameters.keys()
-        ),
-        "this stack version's own RootVolumeIops is under EC2's minimum of 3000 for a gp3 volume: "
-        "set parameters={'RootVolumeIops': 3000}",
+        _gp3_iops,
+        "Some versions ask for fewer IOPS by default than the 3,000 that each gp3 volume has.",
+    ),
+    Risk(
+        "no-effect",
+        _no_effect,
+        "A parameter is set, and the one that makes it count is not.",
+    ),
+    Risk(
+        "cpu-quota",
+        _cpu_quota,
+        "systemd's CPUQuota counts 100% for each CPU, so that less than 100% is less than one CPU.",
+    ),
+    Risk(
+        "open-ssh",
+        _open_ssh,
+        "With `KeyName` or `AuthorizedUsersUrl`, and no security group of your own, the template "
+        "opens port 22 to 0.0.0.0/0. Session Manager needs no open port.",
+    ),
+    Risk(
+        "one-subnet",
+        _one_subnet,
+        "All instances are in one availability zone. The template's description asks for two "
+        "subnets; nothing enforces it.",
+    ),
+    Risk(
+        "policy-quota",
+        _policy_quota,
+        "IAM's default quota is ten managed policies for a role; a higher one must be requested.",
+    ),
+    Risk(
+        "retired-runtimes",
+        _retired_runtimes,
+        "AWS blocks the creation (2027-02-01) and update (2027-03-03) of Lambda functions with the "
+        "runtimes that versions up to v6.58.1 use: provided.al2, and before v6.42.0 older Pythons.",
+    ),
+    Risk(
+        "image-versions",
+        _image_versions,
+        "An image of your own is built from the image of one version, and has that version's "
+        "scripts. With another version's template they may not fit. Images in "
+        "`buildkite_agent_amis` are known to Terraform only, and not looked at.",
+    ),
+    Risk(
+        "unchecked-version",
+        _unchecked_version,
+        "`allow_unchecked_version` permits a stack version that is newer than the history here. "
+        "Add it to the history with `python tools/catalogue.py VERSION` to have it checked.",
     ),
 )
 
 
-def warnings(queue: AgentQueue, version: StackVersion) -> list[str]:
-    """The risks that a queue has and does not accept, a line each."""
-    return [
-        f"queue {queue.name!r}: {risk.reason} (accepted_risks={[risk.name]!r} accepts it)"
-        for risk in RISKS
-        if risk.name not in queue.accepted_risks and risk.applies(queue, version)
-    ]
+def warnings(queue: AgentQueue, values: Values) -> list[str]:
+    """The risks that a queue has and does not accept, and those it accepts and does not have."""
+    return [f"queue {queue.name!r}: {line}" for line in _lines(queue, values)]
+
+
+def _lines(queue: AgentQueue, values: Values) -> Iterator[str]:
+    for risk in RISKS:
+        found = risk.found(queue, values)
+        accepted = risk.name in queue.accepted_risks
+        if found and not accepted:
+            yield (f"{found} (accepted_risks=[{risk.name!r}] accepts it; see {GUIDE}#{risk.name})")
+        elif accepted and not found:
+            yield f"accepted_risks has {risk.name!r}, which does not apply: remove it"

@@ -1,328 +1,322 @@
-"""What must hold before anything is synthesized, checked in plain Python.
+"""Whether the settings of an AgentStack can work, each checked for its type first.
 
-Each function returns what is wrong, a line each: where, what was expected, what was got and what
+Each function returns what is wrong, a line each: where, what was expected, what was given and what
 to do.
 """
 
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from buildkite_agents import elastic_ci_stack
-from buildkite_agents.agent_access import AgentAccess
-from buildkite_agents.checks import parameters as parameter_checks
-from buildkite_agents.checks import risks
-from buildkite_agents.elastic_ci_stack import instance_types
+from buildkite_agents.checks.values import is_json, is_reference, tag_problems
 from buildkite_agents.names import Names
-from buildkite_agents.network import Network
-from buildkite_agents.queue import AgentQueue
-from buildkite_agents.stack_parameters import OWNERS, Wiring, default_parameters, own_parameters
+from buildkite_agents.settings import (
+    AgentAccess,
+    AgentToken,
+    Deployment,
+    Existing,
+    Network,
+    S3Backend,
+    SecretsBucket,
+)
 
-# CloudFormation's rule for a stack's name, of which the queue's name is the end.
-_QUEUE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 # S3's rule for a bucket's name, of which these are the start.
 _PREFIX_PART = re.compile(r"[a-z][a-z0-9-]*")
-# What EC2's instance types look like, but for Macs.
-_NEW_TYPE = re.compile(
-    r"(?!mac)[a-z]{1,5}[0-9]+[a-z0-9-]*\.([0-9]*(nano|micro|small|medium|x?large)|metal[a-z0-9-]*)"
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET_NAME = re.compile(
+    r"(?=.{3,63}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 )
-# What both templates admit as the token's path, but for an ARN: this program makes the parameter.
-_TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
-# What a queue's stack is wired to is Terraform's to know.
-_LATER = Wiring(*["${later}"] * len(fields(Wiring)))
-_TAKEN_BY_CDKTF = "backend"
-_LONGEST_ROLE_NAME = 64
-_LONGEST_STACK_NAME = 128
+_RESERVED_BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _LONGEST_BUCKET_NAME = 63
+# What all templates accept as the token's path, but for an ARN: this program makes the parameter.
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+_TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
+_LONGEST_PARAMETER_NAME = 1011
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreatePolicy.html
+_POLICY_NAME = re.compile(r"[\w+=,.@-]{1,128}", re.ASCII)
+_SCRIPT_URL = re.compile(r"(s3|https|file)://[^\s'\"`$\\;&|<>()]+")
 
-# Each whole-number field: its least and its greatest value.
-_NUMBERS: dict[str, tuple[int, int | None]] = {
-    "min_size": (0, None),
-    "max_size": (1, None),
-    "on_demand_percentage": (0, 100),
-    "idle_minutes": (1, None),
-    "agents_per_instance": (1, None),
-    "timeout_minutes": (1, None),
+
+def check_settings(settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the arguments of an AgentStack, by their names; its queues are apart."""
+    problems = [*_check_types(settings)]
+    if problems:
+        return problems
+    names = Names(settings["project"], settings["environment"])
+    return [
+        *_check_names(names, settings["secrets_bucket"]),
+        *_check_script(settings["bootstrap_script"], settings["secrets_bucket"]),
+        *_check_bucket(settings["secrets_bucket"]),
+        *_check_token(settings["token"]),
+        *_check_access(settings["access"]),
+        *_check_network(settings["network"]),
+        *_check_deployment(settings["deployment"]),
+        *tag_problems("tags", settings["tags"] or {}),
+    ]
+
+
+# What each argument may be: in words, and in Python.
+_TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
+    "project": ("text, such as 'conbench'", (str,)),
+    "environment": ("text, such as 'prod'", (str,)),
+    "bootstrap_script": (
+        "the path of a file, a URL, or None",
+        (str, os.PathLike, type(None)),
+    ),
+    "token": ("an AgentToken, an Existing parameter, or None", (AgentToken, Existing, type(None))),
+    "secrets_bucket": (
+        "a SecretsBucket, an Existing bucket, or None",
+        (SecretsBucket, Existing, type(None)),
+    ),
+    "access": ("an AgentAccess, an Existing policy, or None", (AgentAccess, Existing, type(None))),
+    "network": ("a Network, or None", (Network, type(None))),
+    "deployment": ("a Deployment", (Deployment,)),
+    "parameters": ("a mapping of the template's parameters", (Mapping,)),
+    "tags": ("a mapping of names to values, or None", (Mapping, type(None))),
+    "keep_documented_layout": ("True or False", (bool,)),
+}
+_TEXT = ("text", (str,))
+_TEXT_OR_NONE = ("text, or None", (str, type(None)))
+_TRUE_OR_FALSE = ("True or False", (bool,))
+_LIST = ("a list", (list, tuple))
+_FIELD_TYPES: dict[tuple[type, str], tuple[str, tuple[type, ...]]] = {
+    (Existing, "name"): _TEXT,
+    (AgentToken, "parameter"): _TEXT_OR_NONE,
+    (AgentToken, "organization"): _TEXT_OR_NONE,
+    (AgentToken, "value"): _TEXT_OR_NONE,
+    (AgentToken, "write_only_version"): ("a whole number from 1, or None", (int, type(None))),
+    (SecretsBucket, "name"): _TEXT_OR_NONE,
+    (SecretsBucket, "kms_key_arn"): _TEXT_OR_NONE,
+    (SecretsBucket, "deletion_protection"): _TRUE_OR_FALSE,
+    (SecretsBucket, "default_tags_on_script"): _TRUE_OR_FALSE,
+    (AgentAccess, "policy_name"): _TEXT_OR_NONE,
+    (AgentAccess, "ecr_repositories"): _LIST,
+    (AgentAccess, "statements"): _LIST,
+    (AgentAccess, "managed_policies"): _LIST,
+    (AgentAccess, "permissions_boundary"): _TEXT_OR_NONE,
+    (Network, "vpc_id"): _TEXT,
+    (Network, "subnet_ids"): ("a list, or one reference", (list, tuple, str)),
+    (Deployment, "folder"): ("a path, or None", (str, os.PathLike, type(None))),
+    (Deployment, "backend"): (
+        "an S3Backend, or None; another backend is created on the stack",
+        (S3Backend, type(None)),
+    ),
+    (Deployment, "inside_root_module"): _TRUE_OR_FALSE,
+    (Deployment, "import_account"): ("the 12 digits of an AWS account, as text", (str, type(None))),
+    (S3Backend, "bucket"): _TEXT,
+    (S3Backend, "region"): _TEXT,
+    (S3Backend, "key"): _TEXT,
 }
 
 
-def check_names(names: Names) -> list[str]:
-    """Whether the project and the environment can be part of every name."""
+def _check_types(settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, (expected, types) in _TYPES.items():
+        value = settings[name]
+        if not isinstance(value, types):
+            yield f"{name} must be {expected}, got {_shown(name, value)}"
+            continue
+        yield from _check_field_types(name, value)
+
+
+def _shown(argument: str, value: Any) -> str:
+    # What is given as a token may be one.
+    return f"a value of type {type(value).__name__}" if argument == "token" else repr(value)
+
+
+def _check_field_types(where: str, value: Any) -> Iterator[str]:
+    for field in fields(value) if type(value) in {kind for kind, _ in _FIELD_TYPES} else ():
+        expected, types = _FIELD_TYPES[type(value), field.name]
+        inner = getattr(value, field.name)
+        if not isinstance(inner, types) or (isinstance(inner, bool) and bool not in types):
+            yield f"{where}.{field.name} must be {expected}, got {_shown(where, inner)}"
+        else:
+            yield from _check_field_types(f"{where}.{field.name}", inner)
+
+
+def _check_names(names: Names, bucket: Any) -> Iterator[str]:
     problems = [
         f"{field} must be lower-case letters, digits and hyphens, starting with a letter, "
         f"got {value!r}"
         for field, value in (("project", names.project), ("environment", names.environment))
-        if not isinstance(value, str) or not _PREFIX_PART.fullmatch(value)
+        if not _PREFIX_PART.fullmatch(value)
     ]
-    if not problems and names.project.startswith(("xn--", "sthree-", "amzn-s3-demo-")):
-        problems.append(f"project must not start as S3 keeps for itself, got {names.project!r}")
-    if not problems and len(names.secrets_bucket) > _LONGEST_BUCKET_NAME:
-        problems.append(
+    yield from problems
+    if problems or not isinstance(bucket, SecretsBucket) or bucket.name is not None:
+        return
+    if names.project.startswith(_RESERVED_BUCKET_PREFIXES):
+        yield f"project must not start with a prefix reserved by S3, got {names.project!r}"
+    if len(names.secrets_bucket) > _LONGEST_BUCKET_NAME:
+        yield (
             f"project and environment: the bucket's name {names.secrets_bucket!r} must be at most "
-            f"{_LONGEST_BUCKET_NAME} characters, got {len(names.secrets_bucket)}"
+            f"{_LONGEST_BUCKET_NAME} characters, got {len(names.secrets_bucket)}: set "
+            "secrets_bucket=SecretsBucket(name=...)"
         )
-    return problems
 
 
-def check_bootstrap_script(path: Path) -> list[str]:
-    """Whether the bootstrap script is there."""
-    if not path.is_file():
-        return [f"bootstrap_script: there is no file {path}"]
-    return []
+def script_is_elsewhere(script: Any) -> bool:
+    """Whether a bootstrap script is at a URL, or named by a reference, and not a file."""
+    return isinstance(script, str) and ("://" in script or is_reference(script))
 
 
-def check_network(network: Network | None) -> list[str]:
-    """Whether the network has what the template wants of it."""
-    if network is None:
-        return []
-    if isinstance(network.subnet_ids, str) or len(network.subnet_ids) < 2:
-        return [
-            "network: subnet_ids must be two or more, which the Elastic CI Stack needs, "
-            f"got {network.subnet_ids!r}"
-        ]
-    return [
-        f"network: {field} must be such as {kind}-0123456789abcdef0, or a Terraform reference, "
-        f"got {value!r}"
-        for field, kind, value in (
-            ("vpc_id", "vpc", network.vpc_id),
-            *(("subnet_ids", "subnet", subnet) for subnet in network.subnet_ids),
+def _check_script(script: Any, bucket: Any) -> Iterator[str]:
+    if script is None or is_reference(script):
+        return
+    if script_is_elsewhere(script):
+        if not _SCRIPT_URL.fullmatch(script):
+            yield (
+                "bootstrap_script must be the path of a file, or a URL that starts with s3:// or "
+                f"https:// and has no spaces, quotes or shell characters, got {script!r}"
+            )
+        return
+    if not isinstance(bucket, SecretsBucket):
+        yield (
+            f"bootstrap_script: {os.fspath(script)!r} is uploaded to the secrets bucket of this "
+            "program, and secrets_bucket names none: give the URL of a script that is in S3 "
+            "already, or None"
         )
-        if not parameter_checks.is_reference(value)
-        and not re.fullmatch(rf"{kind}-[0-9a-f]{{8,17}}", str(value))
-    ]
+    elif not _is_file(script):
+        yield f"bootstrap_script: there is no file {os.fspath(script)!r}"
 
 
-def check_account(account: str | None) -> list[str]:
-    """Whether the id of an AWS account is one."""
-    if account is None or (isinstance(account, str) and re.fullmatch(r"[0-9]{12}", account)):
-        return []
-    return [f"import_account must be the 12 digits of an AWS account, as text, got {account!r}"]
+def _is_file(path: Any) -> bool:
+    try:
+        return Path(path).is_file()
+    except ValueError:  # a null character in it
+        return False
 
 
-def check_token_version(version: int | None) -> list[str]:
-    """Whether the version of a write-only token is one."""
-    if version is None or (type(version) is int and version > 0):
-        return []
-    return [f"token_version must be a whole number from 1, got {version!r}"]
+def _check_bucket(bucket: Any) -> Iterator[str]:
+    if bucket is None:
+        return
+    name = bucket.name
+    if name is not None and not is_reference(name):
+        reserved = name.startswith(_RESERVED_BUCKET_PREFIXES) or name.endswith(
+            _RESERVED_BUCKET_SUFFIXES
+        )
+        if not _BUCKET_NAME.fullmatch(name) or reserved:
+            yield (
+                "secrets_bucket.name must be the name of a bucket: 3 to 63 lower-case letters, "
+                f"digits and hyphens, without a prefix or suffix reserved by S3, got {name!r}"
+            )
+    if isinstance(bucket, SecretsBucket):
+        yield from _check_arn("secrets_bucket.kms_key_arn", bucket.kms_key_arn, "kms")
 
 
-def check_access(access: AgentAccess, kms_key_arn: str | None) -> list[str]:
-    """Whether what names a policy or key is its ARN, and what is a statement can be one."""
-    arns = [
-        *(("access.managed_policies", arn, "iam") for arn in access.managed_policies),
-        ("access.permissions_boundary", access.permissions_boundary, "iam"),
-        ("kms_key_arn", kms_key_arn, "kms"),
-    ]
-    problems = [
-        f"{field} must be an ARN such as arn:aws:{service}:..., got {arn!r}"
-        for field, arn, service in arns
-        if arn is not None
-        and not parameter_checks.is_reference(arn)
-        and not re.fullmatch(rf"arn:aws[a-z-]*:{service}:[^\s,\"]+", str(arn))
-    ]
-    if isinstance(access.ecr_repositories, str):
-        problems.append(f"access.ecr_repositories must be a list, got {access.ecr_repositories!r}")
-    problems += [
-        f"access.ecr_repositories must be names of repositories, with * and ? at most, got {name!r}"
-        for name in access.ecr_repositories
-        if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", str(name))
-    ]
-    problems += [
-        "access.statements must be mappings with Effect, and Action and Resource or their "
-        f"opposites, got {statement!r}"
-        for statement in access.statements
-        if not isinstance(statement, Mapping)
-        or not {"Effect"} <= statement.keys()
+def _check_arn(field: str, arn: Any, service: str) -> Iterator[str]:
+    if arn is None or is_reference(arn):
+        return
+    if not isinstance(arn, str) or not re.fullmatch(rf"arn:aws[a-z-]*:{service}:[^\s,\"]+", arn):
+        yield f"{field} must be an ARN such as arn:aws:{service}:..., got {arn!r}"
+
+
+def _check_token(token: Any) -> Iterator[str]:
+    if token is None:
+        return
+    field, name = "token.name", getattr(token, "name", None)
+    if isinstance(token, AgentToken):
+        field, name = "token.parameter", token.parameter
+        organization, version = token.organization, token.write_only_version
+        if organization is not None and not re.fullmatch(r"[\w .-]{1,200}", organization):
+            yield (
+                "token.organization must be the name of a Buildkite organization, "
+                f"got {organization!r}"
+            )
+        if token.value is not None and not is_reference(token.value):
+            yield (
+                "token.value must be a Terraform reference, such as "
+                "${buildkite_agent_token.ours.token}: a token must be in no program"
+            )
+        if version is not None and version < 1:
+            yield f"token.write_only_version must be a whole number from 1, got {version!r}"
+    if name is None or is_reference(name):
+        return
+    is_arn = isinstance(token, Existing) and re.fullmatch(
+        r"arn:aws[a-z-]*:ssm:[a-z0-9-]+:[0-9]{12}:parameter/[\w./-]+", name, re.ASCII
+    )
+    if not is_arn and (not _TOKEN_PARAMETER.fullmatch(name) or len(name) > _LONGEST_PARAMETER_NAME):
+        yield (
+            f"{field} must start with a slash and be letters, digits, and _ . - / after it, "
+            f"got {name!r}"
+        )
+    elif isinstance(token, AgentToken) and re.match(r"/(aws|ssm)", name, re.IGNORECASE):
+        yield f"{field} must not start with /aws or /ssm, which are reserved by AWS, got {name!r}"
+
+
+def _check_access(access: Any) -> Iterator[str]:
+    if isinstance(access, Existing):
+        for arn in access.name.split(",") if not is_reference(access.name) else ():
+            yield from _check_arn("access.name", arn, "iam")
+    if not isinstance(access, AgentAccess):
+        return
+    name = access.policy_name
+    if name is not None and not is_reference(name) and not _POLICY_NAME.fullmatch(name):
+        yield (
+            "access.policy_name must be at most 128 letters, digits and + = , . @ _ -, "
+            f"got {name!r}"
+        )
+    for arn in access.managed_policies:
+        yield from _check_arn("access.managed_policies", arn, "iam")
+    yield from _check_arn("access.permissions_boundary", access.permissions_boundary, "iam")
+    for repository in access.ecr_repositories:
+        if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", str(repository)):
+            yield (
+                "access.ecr_repositories must be names of repositories, with * and ? at most, "
+                f"got {repository!r}"
+            )
+    for statement in access.statements:
+        yield from _check_statement(statement)
+
+
+def _check_statement(statement: Any) -> Iterator[str]:
+    if (
+        not isinstance(statement, Mapping)
+        or "Effect" not in statement
         or not {"Action", "NotAction"} & statement.keys()
         or not {"Resource", "NotResource"} & statement.keys()
-    ]
-    return problems
-
-
-def check_token_parameter(names: Names) -> list[str]:
-    """Whether the token's SSM parameter can have its name (SSM's rule, and the template's)."""
-    name = names.token_parameter
-    if not isinstance(name, str) or not _TOKEN_PARAMETER.fullmatch(name) or len(name) > 1011:
-        return [
-            "token_parameter must start with a slash and be letters, digits, and _ . - / after it, "
-            f"got {name!r}"
-        ]
-    if re.match(r"/(aws|ssm)", name, re.IGNORECASE):
-        return [f"token_parameter must not start with /aws or /ssm, which are AWS's, got {name!r}"]
-    return []
-
-
-def check_organization(organization: str) -> list[str]:
-    """Whether the organization can be in a description."""
-    if not isinstance(organization, str) or not re.fullmatch(r"[\w .-]{1,200}", organization):
-        return [f"organization must be the name of a Buildkite organization, got {organization!r}"]
-    return []
-
-
-def check_queues(
-    queues: Sequence[AgentQueue], names: Names, *, network: Network | None = None
-) -> list[str]:
-    """Whether each queue can be made, and all of them beside each other."""
-    if not queues:
-        return ["queues must be one or more, got none"]
-    strangers = [queue for queue in queues if not isinstance(queue, AgentQueue)]
-    if strangers:
-        return [f"queues must be AgentQueue values, got {stranger!r}" for stranger in strangers]
-    problems = [
-        problem for queue in queues for problem in check_queue(queue, names, network=network)
-    ]
-    problems += _check_duplicates(queue.name for queue in queues)
-    return problems
-
-
-def _check_duplicates(queue_names: Iterable[str]) -> list[str]:
-    # Role names, of which queue names are a part, are unique without regard to case.
-    seen: dict[str, int] = {}
-    for name in queue_names:
-        seen[str(name).lower()] = seen.get(str(name).lower(), 0) + 1
-    return [
-        f"queue {name!r}: {count} queues have this name, and each must have its own: set name"
-        for name, count in seen.items()
-        if count > 1
-    ]
-
-
-def check_queue(queue: AgentQueue, names: Names, *, network: Network | None = None) -> list[str]:
-    """Whether a queue can be made."""
-    problems = [
-        *_check_queue_name(queue, names),
-        *_check_numbers(queue),
-        *_check_instance_types(queue),
-        *_check_accepted_risks(queue),
-    ]
-    if queue.stack_version in elastic_ci_stack.known_versions():
-        problems += _check_parameters(queue, names, network, sound=not problems)
-    else:
-        problems.append(
-            f"stack_version must be one of {', '.join(elastic_ci_stack.known_versions())}, "
-            f"got {queue.stack_version!r}"
-        )
-    return [f"queue {queue.name!r}: {problem}" for problem in problems]
-
-
-def _check_accepted_risks(queue: AgentQueue) -> list[str]:
-    known = [risk.name for risk in risks.RISKS]
-    if not isinstance(queue.accepted_risks, list | tuple | set | frozenset):
-        return [f"accepted_risks must be a list, got {queue.accepted_risks!r}"]
-    return [
-        f"accepted_risks must be some of {', '.join(known)}, got {name!r}"
-        for name in queue.accepted_risks
-        if name not in known
-    ]
-
-
-def _check_parameters(
-    queue: AgentQueue, names: Names, network: Network | None, *, sound: bool
-) -> list[str]:
-    version = elastic_ci_stack.load(queue.stack_version)
-    problems = parameter_checks.check_own(queue.parameters, OWNERS, version)
-    if problems or not sound:
-        return problems
-    derived = own_parameters(queue, instance_role=names.instance_role(queue.name), wiring=_LATER)
-    merged = {**default_parameters(_LATER), **queue.parameters, **derived}
-    return [
-        *parameter_checks.check_derived(derived, version),
-        *parameter_checks.check_together(
-            queue.parameters, merged, version, in_given_vpc=network is not None
-        ),
-    ]
-
-
-def _check_queue_name(queue: AgentQueue, names: Names) -> list[str]:
-    if not isinstance(queue.name, str) or not _QUEUE_NAME.fullmatch(queue.name):
-        return [
-            "name must be letters, digits and hyphens, starting with a letter, as CloudFormation "
-            f"wants its stack's name, got {queue.name!r}"
-        ]
-    if queue.name == _TAKEN_BY_CDKTF:
-        return [
-            f"name must not be {queue.name!r}, which CDKTF keeps for the stack's backend: take "
-            f"another, such as '{queue.name}-builds'"
-        ]
-    problems = []
-    for what, name, longest in (
-        ("IAM role", names.instance_role(queue.name), _LONGEST_ROLE_NAME),
-        ("CloudFormation stack", names.stack(queue.name), _LONGEST_STACK_NAME),
     ):
-        if len(name) > longest:
-            problems.append(
-                f"name is too long by {len(name) - longest}: its {what} {name!r} must be at most "
-                f"{longest} characters, got {len(name)}"
-            )
-    return problems
-
-
-def _check_numbers(queue: AgentQueue) -> list[str]:
-    problems = []
-    for field, (least, greatest) in _NUMBERS.items():
-        value = getattr(queue, field)
-        if field == "idle_minutes" and value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            problems.append(f"{field} must be a whole number, got {value!r}")
-        elif value < least:
-            problems.append(f"{field} must be at least {least}, got {value}")
-        elif greatest is not None and value > greatest:
-            problems.append(f"{field} must be at most {greatest}, got {value}")
-    if not problems and queue.min_size > queue.max_size:
-        problems.append(
-            f"min_size must be at most max_size, got {queue.min_size} and {queue.max_size}"
+        yield (
+            "access.statements must be mappings with Effect, and Action and Resource or their "
+            f"opposites, got {statement!r}"
         )
-    elif not problems and queue.min_size == queue.max_size:
-        problems.append(
-            f"min_size must be less than max_size, got {queue.min_size} for both: "
-            "with these equal the stack has no scaler, and its agents never scale"
-        )
-    return problems
+    elif not is_json(statement):
+        yield f"access.statements must be of text, lists and mappings, got {statement!r}"
 
 
-def _check_instance_types(queue: AgentQueue) -> list[str]:
-    if not isinstance(queue.more_instance_types, list | tuple):
-        return [f"more_instance_types must be a list, got {queue.more_instance_types!r}"]
-    architectures = (instance_types.AMD64, instance_types.ARM64)
-    if queue.architecture not in architectures:
-        return [
-            f"architecture must be {' or '.join(map(repr, architectures))}, "
-            f"got {queue.architecture!r}"
-        ]
-    problems = []
-    for field, instance_type in [
-        ("instance_type", queue.instance_type),
-        *(("more_instance_types", more) for more in queue.more_instance_types),
-    ]:
-        problem = _check_instance_type(instance_type, queue)
-        if problem:
-            problems.append(f"{field}: {problem}")
-    return problems
-
-
-def _check_instance_type(instance_type: str, queue: AgentQueue) -> str | None:
-    if not isinstance(instance_type, str):
-        return f"must be text, such as 'm5.4xlarge', got {instance_type!r}"
-    unknown = instance_types.problem(instance_type)
-    if unknown and not (queue.architecture_is_said and _NEW_TYPE.fullmatch(instance_type)):
-        return f"{unknown}; for a newer one, say its architecture"
-    architecture = instance_types.architecture(instance_type)
-    if architecture != queue.architecture:
-        return (
-            f"{instance_type!r} is {architecture}, and the queue is {queue.architecture}: "
-            "all instance types of a queue share one machine image"
-        )
-    if (
-        architecture == instance_types.ARM64
-        and queue.stack_version in elastic_ci_stack.known_versions()
+def _check_network(network: Any) -> Iterator[str]:
+    if network is None:
+        return
+    subnets = network.subnet_ids
+    if isinstance(subnets, str):
+        if not is_reference(subnets):
+            yield f"network.subnet_ids must be a list of ids, or one reference, got {subnets!r}"
+        subnets = ()
+    elif not subnets:
+        yield "network.subnet_ids must be one or more, got none"
+    for field, kind, value in (
+        ("vpc_id", "vpc", network.vpc_id),
+        *(("subnet_ids", "subnet", subnet) for subnet in subnets),
     ):
-        version = elastic_ci_stack.load(queue.stack_version)
-        if instance_types.family(instance_type) not in version.arm64_instance_families:
-            return (
-                f"Elastic CI Stack {version.version} does not know that "
-                f"{instance_types.family(instance_type)!r} is arm64 and would boot an amd64 image "
-                "on it: choose another instance type or stack version"
+        valid = isinstance(value, str) and re.fullmatch(rf"{kind}-[0-9a-f]{{8,17}}", value)
+        if not is_reference(value) and not valid:
+            yield (
+                f"network.{field} must be such as {kind}-0123456789abcdef0, or a Terraform "
+                f"reference, got {value!r}"
             )
-    return None
+
+
+def _check_deployment(deployment: Deployment) -> Iterator[str]:
+    account = deployment.import_account
+    if account is not None and not re.fullmatch(r"[0-9]{12}", account):
+        yield (
+            "deployment.import_account must be the 12 digits of an AWS account, as text, "
+            f"got {account!r}"
+        )
+    folder = deployment.folder
+    if folder is not None and (
+        not os.fspath(folder) or "\0" in str(folder) or "://" in str(folder)
+    ):
+        yield f"deployment.folder must be the path of a folder, got {folder!r}"

@@ -45,10 +45,10 @@ class OwnedFiles:
         if not os.path.lexists(self._folder):
             return []
         if not self._folder.is_dir():
-            return [f"{self._folder} is not a folder: give another one"]
+            return [f"{self._folder} is not a folder: set another folder"]
         record = self._read_record()
         return [
-            f"{path} is not as this program left it, and it is not overwritten: "
+            f"{path} was changed outside this program; refusing to overwrite it: "
             f"{self._advice(path)}"
             for path in self._paths(record)
             if path.exists()
@@ -80,8 +80,8 @@ class OwnedFiles:
 
     def _advice(self, path: Path) -> str:
         if path.name.endswith(".sh"):
-            return "copy it to where bootstrap_script says to keep it, or remove it"
-        return "say the change in main.py and remove the file, or set another folder"
+            return "copy it to the file that bootstrap_script names to keep it, or remove it"
+        return "make the change in main.py and remove the file, or set another folder"
 
     def _replace(self) -> None:
         for leftover in self._folder.glob(f"{_STAGING}*"):

@@ -4,6 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+STATE = "terraform.tfstate"
+"""The state's file beside the configuration, where there is no other backend."""
+
 _FILES = {
     "provider": "main.tf.json",
     "terraform": "main.tf.json",
@@ -45,7 +48,7 @@ aws_profile = ""
 """
 
 _TFVARS_NETWORK_EXAMPLE = """
-# A VPC and two or more of its subnets. Without them, each queue's stack makes a VPC of its own.
+# A VPC and its subnets, best two or more. Without them, each queue's stack makes a VPC of its own.
 # vpc_id     = "vpc-0123456789abcdef0"
 # subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 """
@@ -90,9 +93,18 @@ def _added_by_the_user(configuration: Mapping[str, Any]) -> dict[str, Any]:
     aliases = [provider for provider in providers.get("aws", []) if "alias" in provider]
     others = {name: content for name, content in providers.items() if name != "aws"}
     added["provider"] = {**others, **({"aws": aliases} if aliases else {})}
-    required = dict(configuration["terraform"]["required_providers"])
-    del required["aws"]
-    added["terraform"] = {"required_providers": required} if required else {}
+    terraform = configuration["terraform"]
+    required = {k: v for k, v in terraform["required_providers"].items() if k != "aws"}
+    own_backend = {"local": {"path": STATE}}
+    added["terraform"] = {
+        **({"required_providers": required} if required else {}),
+        **(
+            {"backend": terraform["backend"]}
+            if terraform.get("backend", own_backend) != own_backend
+            else {}
+        ),
+        **({"cloud": terraform["cloud"]} if "cloud" in terraform else {}),
+    }
     return {block: content for block, content in added.items() if content}
 
 

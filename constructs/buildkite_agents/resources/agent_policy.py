@@ -6,10 +6,10 @@ from typing import Any
 
 from cdktf import TerraformLocal, TerraformStack
 
-from buildkite_agents.agent_access import AgentAccess
 from buildkite_agents.imports.aws.iam_policy import IamPolicy
-from buildkite_agents.resources.agent_token import AgentToken
-from buildkite_agents.resources.secrets_bucket import SecretsBucket
+from buildkite_agents.resources.import_block import ImportBlock
+from buildkite_agents.resources.secrets_bucket import Bucket
+from buildkite_agents.settings import AgentAccess
 
 _PULL = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
 _PUSH = [
@@ -29,11 +29,11 @@ class AgentPolicy(IamPolicy):
         scope: TerraformStack,
         *,
         name: str,
-        secrets_bucket: SecretsBucket,
-        token: AgentToken,
+        settings: AgentAccess,
+        secrets_bucket: Bucket | None,
+        token_arn: str | None,
         region: str,
-        access: AgentAccess,
-        as_documented: bool,
+        keep_documented_layout: bool,
         tags: Mapping[str, str],
     ) -> None:
         """Make the policy *name*.
@@ -41,22 +41,22 @@ class AgentPolicy(IamPolicy):
         Args:
             scope: The stack.
             name: The policy's name.
+            settings: What the jobs may do besides.
             secrets_bucket: The bucket to read, and never to write: the bootstrap script, which
-                runs as root, lies in it.
-            token: The agent token to read.
+                runs as root, is in it. None is a bucket of others, which the template's own role
+                reads.
+            token_arn: The ARN of the parameter of the agent token, which this program makes.
             region: The agents' region.
-            access: What the jobs may do besides.
-            as_documented: Whether it is the wide policy of the documented layout.
+            keep_documented_layout: Whether it is the wide policy of the documented layout.
             tags: The policy's tags.
         """
-        statements = (
-            _documented_statements(secrets_bucket.arn)
-            if as_documented
-            else _statements(scope, secrets_bucket, token, region, access)
-        )
+        if keep_documented_layout:
+            statements = _documented_statements(secrets_bucket)
+        else:
+            statements = _statements(scope, secrets_bucket, token_arn, region, settings)
         document = {
             "Version": "2012-10-17",
-            "Statement": [*statements, *map(dict, access.statements)],
+            "Statement": [*statements, *map(dict, settings.statements)],
         }
         super().__init__(
             scope,
@@ -67,6 +67,24 @@ class AgentPolicy(IamPolicy):
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
             tags=tags,
         )
+        self._policy = name
+
+    def import_block(self, *, account: str, partition: str) -> ImportBlock:
+        """How to import the policy, of the AWS account *account*."""
+        arn = f"arn:{partition}:iam::{account}:policy/{self._policy}"
+        return ImportBlock("aws_iam_policy.buildkite_agent", arn, ("tags",))
+
+
+def partition_of(region: str) -> str:
+    """A reference to the partition of a *region*, which is a reference itself.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+    """
+    name = region.removeprefix("${").removesuffix("}")
+    return (
+        f'${{startswith({name}, "cn-") ? "aws-cn" : '
+        f'startswith({name}, "us-gov-") ? "aws-us-gov" : "aws"}}'
+    )
 
 
 def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
@@ -80,28 +98,27 @@ def _local(scope: TerraformStack, name: str, expression: str) -> str:
 
 def _statements(
     scope: TerraformStack,
-    secrets_bucket: SecretsBucket,
-    token: AgentToken,
+    secrets_bucket: Bucket | None,
+    token_arn: str | None,
     region: str,
     access: AgentAccess,
 ) -> list[dict[str, Any]]:
-    token_arn = token.arn
-    # From the token's ARN, so that nothing has to be looked up. Locals, as an expression with
-    # quotes in it could not stand in the policy's JSON.
-    partition, account = (
-        _local(scope, name, f'${{element(split(":", {token_arn}), {index})}}')
-        for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))
-    )
-    bucket_arn = secrets_bucket.arn
-    statements = [
-        # The bootstrap script fetches the queue's env file, and lists to know whether there is one.
-        _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
-        _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
+    partition, account = _partition_and_account(scope, token_arn, region)
+    statements = []
+    if secrets_bucket is not None:
+        bucket_arn = secrets_bucket.arn
+        statements += [
+            # The bootstrap script fetches the queue's env file, and lists to know whether there is
+            # one.
+            _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
+            _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
+        ]
+    if token_arn is not None:
         # The agent registers with it.
-        _allow("ReadAgentToken", ["ssm:GetParameter"], [token_arn]),
-        # The agent's and the bootstrap script's logs.
-        _allow("WriteLogs", _LOG, [f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"]),
-    ]
+        statements.append(_allow("ReadAgentToken", ["ssm:GetParameter"], [token_arn]))
+    # The agent's and the bootstrap script's logs.
+    log_groups = f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"
+    statements.append(_allow("WriteLogs", _LOG, [log_groups]))
     if access.ecr_repositories:
         prefix = f"arn:{partition}:ecr:{region}:{account}:repository"
         repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
@@ -111,21 +128,34 @@ def _statements(
             # Benchmarks run in images, and build them.
             _allow("UseImages", [*_PULL, *_PUSH], repositories),
         ]
-    if secrets_bucket.kms_key_arn is not None:
+    if secrets_bucket is not None and secrets_bucket.kms_key_arn is not None:
         # The stack's role can decrypt with the token's key only.
         statements.append(_allow("DecryptSecrets", ["kms:Decrypt"], [secrets_bucket.kms_key_arn]))
     return statements
 
 
-def _documented_statements(bucket_arn: str) -> list[dict[str, Any]]:
+def _partition_and_account(
+    scope: TerraformStack, token_arn: str | None, region: str
+) -> tuple[str, str]:
+    # Locals, as an expression with quotes in it could not stand in the policy's JSON.
+    if token_arn is None:
+        # A policy names what is in its own account only, whatever it says.
+        return _local(scope, "buildkite_partition", partition_of(region)), "*"
+    # From the token's ARN, so that nothing has to be looked up.
+    partition, account = (
+        _local(scope, name, f'${{element(split(":", {token_arn}), {index})}}')
+        for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))
+    )
+    return partition, account
+
+
+def _documented_statements(secrets_bucket: Bucket | None) -> list[dict[str, Any]]:
     wide: list[dict[str, Any]] = [
-        (
-            {
-                "Action": ["s3:GetObject", "s3:ListBucket"],
-                "Resource": [bucket_arn, f"{bucket_arn}/*"],
-            }
-        ),
         ({"Action": ["ecr:GetAuthorizationToken", *_PULL, *_PUSH], "Resource": "*"}),
         ({"Action": _LOG, "Resource": "arn:aws:logs:*:*:*"}),
     ]
+    if secrets_bucket is not None:
+        bucket_arn = secrets_bucket.arn
+        read = ["s3:GetObject", "s3:ListBucket"]
+        wide.insert(0, {"Action": read, "Resource": [bucket_arn, f"{bucket_arn}/*"]})
     return [{"Effect": "Allow", **statement} for statement in wide]

@@ -5,43 +5,55 @@ from collections.abc import Mapping
 from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 
 from buildkite_agents.imports.aws.ssm_parameter import SsmParameter
+from buildkite_agents.resources.import_block import ImportBlock
+from buildkite_agents.settings import AgentToken
+
+_ADDRESS = "buildkite_agent_token"
 
 
-class AgentToken(SsmParameter):
+class TokenParameter(SsmParameter):
     """An encrypted SSM parameter with the token that agents register with."""
 
     def __init__(
         self,
         scope: TerraformStack,
         *,
+        settings: AgentToken,
         name: str,
-        organization: str,
         token: str,
-        write_only_version: int | None,
         tags: Mapping[str, str],
     ) -> None:
-        """Make the parameter *name* with the value that the expression *token* has.
+        """Make the parameter *name* with the value of the expression *token*.
 
-        With a *write_only_version*, Terraform passes the value on and keeps no copy of it. It then
+        With a write-only version, Terraform passes the value on and keeps no copy of it. It then
         cannot see another value: a change of that version is what makes it write.
         """
-        in_state = write_only_version is None
+        version = settings.write_only_version
+        in_state = version is None
+        organization = settings.organization
         super().__init__(
             scope,
             "agent_token",
             name=name,
-            description=f"Buildkite Agent Token for {organization} organization",
+            description=f"Buildkite Agent Token for {organization} organization"
+            if organization is not None
+            else "Buildkite agent token",
             type="SecureString",
             value=token if in_state else None,
             value_wo=None if in_state else token,
-            value_wo_version=write_only_version,
+            value_wo_version=version,
             tags={**tags, "Name": "buildkite-agent-token"},
             lifecycle=TerraformResourceLifecycle(postcondition=[_is_read(name)])
             if in_state
             else None,
         )
         # Not the id, as the variable has that.
-        self.override_logical_id("buildkite_agent_token")
+        self.override_logical_id(_ADDRESS)
+        self._parameter = name
+
+    def import_block(self) -> ImportBlock:
+        """How to import the parameter."""
+        return ImportBlock(f"aws_ssm_parameter.{_ADDRESS}", self._parameter, ("tags",))
 
 
 def _is_read(name: str) -> Postcondition:
@@ -50,7 +62,7 @@ def _is_read(name: str) -> Postcondition:
     AWS provider 5 never forgets that a value was write-only: it does not read it any more, and
     would so write it for ever. Older versions of it do not know the attribute.
     """
-    address = "aws_ssm_parameter.buildkite_agent_token"
+    address = f"aws_ssm_parameter.{_ADDRESS}"
     return Postcondition(
         condition='${coalesce(lookup(self, "has_value_wo", false), false) == false}',
         error_message=(

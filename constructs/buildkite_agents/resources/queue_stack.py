@@ -12,54 +12,79 @@ from cdktf import (
 )
 
 from buildkite_agents import elastic_ci_stack
+from buildkite_agents.checks.values import may_be_null
 from buildkite_agents.imports.aws.cloudformation_stack import (
     CloudformationStack,
     CloudformationStackTimeouts,
 )
-from buildkite_agents.names import Names
+from buildkite_agents.names import Names, address
 from buildkite_agents.queue import AgentQueue
+from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.stack_parameters import Wiring, stack_parameters
 
 
-class AgentQueueStack(CloudformationStack):
-    """A queue's own stack of the official Elastic CI Stack for AWS.
-
-    Its address is ``aws_cloudformation_stack.QUEUE``.
-    """
+class QueueStack(CloudformationStack):
+    """A queue's own CloudFormation stack of the official Elastic CI Stack for AWS."""
 
     def __init__(
         self,
         scope: TerraformStack,
+        id_: str,
         *,
         queue: AgentQueue,
         names: Names,
         wiring: Wiring,
-        as_documented: bool,
+        keep_documented_layout: bool,
         tags: Mapping[str, str],
         depends_on: Sequence[ITerraformDependable],
     ) -> None:
-        """Make the stack of *queue*, after all that its instances need at once."""
-        name = names.stack(queue.name)
+        """Make the stack of *queue*, after all that its instances need at once.
+
+        Its address is ``aws_cloudformation_stack.ADDRESS`` whatever its *id_*.
+        """
+        version = elastic_ci_stack.load(queue.stack_version)
+        name = names.stack(queue)
+        self._address, self._stack = address(queue), name
         parameters = stack_parameters(
-            queue, instance_role=names.instance_role(queue.name), wiring=wiring
+            queue, version, instance_role=names.instance_role(queue), wiring=wiring
         )
-        own_tags = {"Name": name, "Queue": queue.name}
-        if not as_documented:
-            own_tags["ElasticCIStack"] = _fingerprint(queue.stack_version, parameters)
+        given_tags = queue.tags if isinstance(queue.tags, Mapping) else None
+        if queue.tags is None:
+            given_tags = {**tags, "Name": name, "Queue": queue.name}
+            if not keep_documented_layout:
+                given_tags["ElasticCIStack"] = _fingerprint(queue.stack_version, parameters)
         super().__init__(
             scope,
-            queue.name,
+            id_,
             name=name,
-            template_url=elastic_ci_stack.load(queue.stack_version).template_url,
+            template_url=version.template_url,
             capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             parameters=parameters,
-            tags={**tags, **own_tags},
+            tags=given_tags,
             timeouts=_timeouts(queue),
-            depends_on=depends_on,
+            depends_on=depends_on or None,
             lifecycle=TerraformResourceLifecycle(
-                precondition=_preconditions(queue, wiring),
+                ignore_changes=list(queue.ignore_changes) or None,
+                precondition=_preconditions(queue, parameters),
                 postcondition=[_has_succeeded(queue.name, name)],
             ),
+        )
+        if id_ != self._address:
+            self.override_logical_id(self._address)
+        # What CDKTF has no form for: a whole mapping, or a provider of the root module's, by
+        # reference.
+        if isinstance(queue.tags, str):
+            self.add_override("tags", queue.tags)
+        if queue.provider is not None:
+            self.add_override("provider", queue.provider)
+
+    def import_block(self) -> ImportBlock:
+        """How to import the stack."""
+        return ImportBlock(
+            f"aws_cloudformation_stack.{self._address}",
+            self._stack,
+            # The provider reads only the parameters that its state has, and that has none yet.
+            ("capabilities", "parameters", "tags", "template_url"),
         )
 
 
@@ -75,17 +100,13 @@ def _fingerprint(version: str, parameters: Mapping[str, str]) -> str:
     CloudFormation, and so show in the next plan; the template's URL is not, and neither is
     a parameter that was left out, which keeps its old value.
     """
-    given = {name: value for name, value in parameters.items() if not _may_be_null(value)}
+    given = {name: value for name, value in parameters.items() if not may_be_null(value)}
     names = ",".join(sorted(given)).encode()
     optional = "".join(
         f'${{{parameters[name][2:-1]} == null ? "" : " {name}"}}'
         for name in sorted(parameters.keys() - given.keys())
     )
     return f"{version} {hashlib.sha256(names).hexdigest()[:8]}{optional}"
-
-
-def _may_be_null(value: str) -> bool:
-    return value.startswith("${try(coalesce(")
 
 
 def _has_succeeded(queue: str, stack: str) -> Postcondition:
@@ -108,22 +129,22 @@ def _has_succeeded(queue: str, stack: str) -> Postcondition:
     )
 
 
-def _preconditions(queue: AgentQueue, wiring: Wiring) -> list[Precondition] | None:
+def _preconditions(queue: AgentQueue, parameters: Mapping[str, str]) -> list[Precondition] | None:
     """What the template would silently ignore beside values that only Terraform knows."""
     preconditions = []
-    if str(queue.parameters.get("EnableVpcEndpoints")).lower() == "true":
+    if parameters.get("EnableVpcEndpoints") == "true" and "VpcId" in parameters:
         preconditions.append(
             _beside_nothing(
-                wiring.vpc_id,
-                f"queue {queue.name}: EnableVpcEndpoints does nothing in a VPC that is given: "
+                parameters["VpcId"],
+                f"queue {queue.name}: EnableVpcEndpoints has no effect in an existing VPC: "
                 "leave out vpc_id, or EnableVpcEndpoints.",
             )
         )
-    if queue.parameters.get("ImageIdParameter"):
+    if "ImageIdParameter" in parameters and may_be_null(parameters.get("ImageId")):
         preconditions.append(
             _beside_nothing(
-                wiring.image_id(queue.architecture),
-                f"queue {queue.name}: ImageIdParameter does nothing beside an image in "
+                parameters["ImageId"],
+                f"queue {queue.name}: ImageIdParameter has no effect beside an image in "
                 f"buildkite_agent_amis: leave out {queue.architecture}-linux there, or "
                 "ImageIdParameter.",
             )

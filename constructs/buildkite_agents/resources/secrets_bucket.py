@@ -42,6 +42,8 @@ from buildkite_agents.imports.aws.s3_object import (
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
+from buildkite_agents.resources.import_block import ImportBlock
+from buildkite_agents.settings import SecretsBucket
 
 BOOTSTRAP_SCRIPT = "buildkite-bootstrap.sh"
 """The bootstrap script's file, beside the configuration that uploads it."""
@@ -54,15 +56,16 @@ _TAGS_FIT = Postcondition(
     condition="${length(self.tags_all) <= 10}",
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
     error_message=(
-        "S3 takes ten tags of an object, and the provider's default tags are more: set "
-        "default_tags_on_script=False in main.py."
+        "S3 accepts ten tags of an object, and the provider's default tags are more: set "
+        "secrets_bucket=SecretsBucket(default_tags_on_script=False) in main.py."
     ),
 )
 # All parts of the bucket have the name that the documented layout gives its own.
 _NAME = "buildkite_secrets"
+_SCRIPT_NAME = "bootstrap_script"
 
 
-class SecretsBucket(Construct):
+class Bucket(Construct):
     """A private, encrypted bucket, with the bootstrap script in it.
 
     The script is read when Terraform runs, so that an edit of the file beside the configuration
@@ -74,13 +77,11 @@ class SecretsBucket(Construct):
         scope: Construct,
         id_: str,
         *,
+        settings: SecretsBucket,
         name: str,
-        bootstrap_script: Path,
+        bootstrap_script: Path | None,
         script_is_beside: bool,
-        kms_key_arn: str | None,
-        deletion_protection: bool,
-        default_tags_on_script: bool,
-        as_documented: bool,
+        keep_documented_layout: bool,
         tags: Mapping[str, str],
     ) -> None:
         """Make the bucket *name*.
@@ -88,19 +89,17 @@ class SecretsBucket(Construct):
         Args:
             scope: The stack.
             id_: The construct's id.
+            settings: What the user says of it.
             name: The bucket's name.
-            bootstrap_script: The script that each new instance runs.
+            bootstrap_script: The script that each new instance runs, where it is a file.
             script_is_beside: Whether the app writes the script beside the configuration, where an
                 edit of it is applied. Otherwise CDKTF copies it, as an asset.
-            kms_key_arn: A customer's KMS key to encrypt with, instead of S3's own.
-            deletion_protection: Whether Terraform refuses to destroy it.
-            default_tags_on_script: Whether the script's object has the provider's default tags.
-            as_documented: Whether it has only what the documented layout gives it: no policy,
-                ownership rule, versions or lifecycle.
+            keep_documented_layout: Whether it has only what the documented layout gives it: no
+                policy, ownership rule, versions, lifecycle or protection.
             tags: The bucket's tags.
         """
         super().__init__(scope, id_)
-        self.kms_key_arn = kms_key_arn
+        self.kms_key_arn = settings.kms_key_arn
         """The key that the bucket's objects are encrypted with, where it is a customer's."""
         bucket = S3Bucket(
             self,
@@ -108,7 +107,7 @@ class SecretsBucket(Construct):
             bucket=name,
             tags={**tags, "Name": name},
             lifecycle=TerraformResourceLifecycle(prevent_destroy=True)
-            if deletion_protection
+            if settings.deletion_protection and not keep_documented_layout
             else None,
         )
         bucket.override_logical_id(_NAME)
@@ -122,19 +121,55 @@ class SecretsBucket(Construct):
         # One after the other: S3 answers 409 to changes of one bucket at the same time.
         last: list[ITerraformDependable] = [self._block_public_access()]
         last = [self._encrypt(last)]
-        if not as_documented:
+        if not keep_documented_layout:
             last = [self._own_objects(last)]
             last = [self._keep_versions(last)]
             last = [self._refuse_insecure_transport(last)]
             # The last, as it takes a minute: nothing waits for it.
             self._expire_versions(last)
-        source = _SOURCE
-        if not script_is_beside:
-            asset = TerraformAsset(
-                self, "script", path=str(bootstrap_script.absolute()), type=AssetType.FILE
+        self.bootstrap_script: S3Object | None = None
+        """The script as an object in the bucket, where it is a file."""
+        if bootstrap_script is not None:
+            source = _SOURCE if script_is_beside else self._asset(bootstrap_script)
+            self.bootstrap_script = self._upload(
+                source, default_tags=settings.default_tags_on_script, after=last
             )
-            source = f"${{path.module}}/{asset.path}"
-        self.bootstrap_script = S3Object(
+        self._bucket_name = name
+        self._has_documented_parts_only = keep_documented_layout
+
+    @property
+    def bootstrap_script_url(self) -> str | None:
+        """Where an instance fetches its bootstrap script."""
+        if self.bootstrap_script is None:
+            return None
+        return f"s3://{self.name}/{self.bootstrap_script.key}"
+
+    def import_blocks(self) -> list[ImportBlock]:
+        """How to import the bucket, its parts and the script."""
+        name = self._bucket_name
+        parts = ["public_access_block", "server_side_encryption_configuration"]
+        if not self._has_documented_parts_only:
+            parts += ["ownership_controls", "versioning", "lifecycle_configuration", "policy"]
+        blocks = [
+            ImportBlock(f"aws_s3_bucket.{_NAME}", name, ("force_destroy", "tags")),
+            *(ImportBlock(f"aws_s3_bucket_{part}.{_NAME}", name) for part in parts),
+        ]
+        if self.bootstrap_script is not None:
+            address, id_ = f"aws_s3_object.{_SCRIPT_NAME}", f"{name}/{BOOTSTRAP_KEY}"
+            blocks.append(ImportBlock(address, id_, ("force_destroy", "source")))
+        return blocks
+
+    def _asset(self, bootstrap_script: Path) -> str:
+        path = str(bootstrap_script.absolute())
+        asset = TerraformAsset(self, "script", path=path, type=AssetType.FILE)
+        return f"${{path.module}}/{asset.path}"
+
+    def _upload(
+        self, source: str, *, default_tags: bool, after: Sequence[ITerraformDependable]
+    ) -> S3Object:
+        key = self.kms_key_arn
+        no_tags = S3ObjectOverrideProviderDefaultTags(tags={})
+        script = S3Object(
             self,
             "bootstrap-script",
             bucket=self._id,
@@ -142,25 +177,18 @@ class SecretsBucket(Construct):
             source=source,
             # By one of these Terraform sees that the object was overwritten. The ETag of what a KMS
             # key encrypts is no MD5; but who overwrites an object takes its metadata away.
-            etag=f'${{filemd5("{source}")}}' if kms_key_arn is None else None,
-            metadata=None if kms_key_arn is None else {"sha256": f'${{filesha256("{source}")}}'},
-            server_side_encryption="AES256" if kms_key_arn is None else "aws:kms",
-            kms_key_id=kms_key_arn,
+            etag=f'${{filemd5("{source}")}}' if key is None else None,
+            metadata=None if key is None else {"sha256": f'${{filesha256("{source}")}}'},
+            server_side_encryption="AES256" if key is None else "aws:kms",
+            kms_key_id=key,
             override_provider=None
-            if default_tags_on_script
-            else S3ObjectOverrideProvider(
-                default_tags=S3ObjectOverrideProviderDefaultTags(tags={})
-            ),
+            if default_tags
+            else S3ObjectOverrideProvider(default_tags=no_tags),
             lifecycle=TerraformResourceLifecycle(postcondition=[_TAGS_FIT]),
-            depends_on=last,
+            depends_on=after,
         )
-        self.bootstrap_script.override_logical_id("bootstrap_script")
-        """The script as an object in the bucket."""
-
-    @property
-    def bootstrap_script_url(self) -> str:
-        """Where an instance fetches its bootstrap script."""
-        return f"s3://{self.name}/{self.bootstrap_script.key}"
+        script.override_logical_id(_SCRIPT_NAME)
+        return script
 
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
         block = S3BucketPublicAccessBlock(

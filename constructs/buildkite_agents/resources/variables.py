@@ -22,7 +22,7 @@ def _variable(
     sensitive: bool | None = None,
     must: Sequence[tuple[str, str]] = (),
 ) -> TerraformVariable:
-    """Make a variable. *must* has conditions, and what is told of a value that fails each."""
+    """Make a variable. *must* has conditions, and the message for a value that fails each."""
     return TerraformVariable(
         stack,
         name,
@@ -39,8 +39,24 @@ def _variable(
     )
 
 
-def aws_region(stack: TerraformStack) -> str:
-    """The region that everything is in."""
+def _if_any(condition: str, message: str) -> list[tuple[str, str]]:
+    return [(condition, message)] if condition else []
+
+
+def aws_region(
+    stack: TerraformStack, *, with_images: Collection[str], architectures: Collection[str]
+) -> str:
+    """The region that everything is in.
+
+    The stack's own images are in the regions *with_images*; in others, those that queues of
+    *architectures* need must be given.
+    """
+    given = " && ".join(
+        f'lookup(var.buildkite_agent_amis, "{architecture}-linux", "") != ""'
+        for architecture in sorted(architectures)
+    )
+    regions = ", ".join(f'"{region}"' for region in sorted(with_images))
+    has_images = f"contains([{regions}], var.aws_region) || ({given})" if architectures else ""
     _variable(
         stack,
         "aws_region",
@@ -51,6 +67,11 @@ def aws_region(stack: TerraformStack) -> str:
             (
                 'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.aws_region))',
                 "aws_region must be the name of an AWS region, such as us-east-1.",
+            ),
+            *_if_any(
+                has_images,
+                "aws_region has no image of the Elastic CI Stack in the versions of these queues: "
+                "set buildkite_agent_amis, or choose another region.",
             ),
         ],
     )
@@ -177,16 +198,12 @@ def subnet_ids(stack: TerraformStack) -> str:
         stack,
         "subnet_ids",
         "list(string)",
-        "Subnets of vpc_id, two or more; empty when that is empty",
+        "Subnets of vpc_id, best two or more; empty when that is empty",
         default=[],
         must=[
             (
                 '(var.vpc_id == "") == (length(var.subnet_ids) == 0)',
                 "vpc_id and subnet_ids go together: set both, or neither.",
-            ),
-            (
-                "length(var.subnet_ids) != 1",
-                "subnet_ids must be two or more, which the Elastic CI Stack needs.",
             ),
             (
                 'alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])',

@@ -31,8 +31,8 @@ def test_every_family_that_the_newest_template_calls_arm64_is_so_here() -> None:
 
 def test_a_mistyped_type_is_told_with_what_it_may_be() -> None:
     assert instance_types.problem("t4g.2xlrge") == (
-        "'t4g.2xlrge' is no EC2 instance type known here "
-        "(is it t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)"
+        "unknown EC2 instance type 't4g.2xlrge' "
+        "(did you mean t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)"
     )
 
 

@@ -63,7 +63,7 @@ def test_an_unchanged_file_keeps_its_time(tmp_path: Path) -> None:
 def test_an_edited_file_is_not_overwritten(tmp_path: Path) -> None:
     OwnedFiles(tmp_path, FIRST).write()
     (tmp_path / "run.sh").write_text("edited\n")
-    with pytest.raises(ConfigError, match=r"run\.sh is not as this program left it.*copy it to"):
+    with pytest.raises(ConfigError, match=r"run\.sh was changed outside this program.*copy it to"):
         OwnedFiles(tmp_path, SECOND).write()
     assert contents(tmp_path) == {**FIRST, "run.sh": b"edited\n"}
 
@@ -77,7 +77,7 @@ def test_an_edit_that_is_the_new_content_is_fine(tmp_path: Path) -> None:
 
 def test_a_file_of_theirs_by_the_same_name_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "main.tf.json").write_text("theirs")
-    with pytest.raises(ConfigError, match=r"main\.tf\.json is not as this program left it"):
+    with pytest.raises(ConfigError, match=r"main\.tf\.json was changed outside this program"):
         OwnedFiles(tmp_path, FIRST).write()
     assert contents(tmp_path) == {"main.tf.json": b"theirs"}
 
@@ -99,7 +99,7 @@ def test_a_removed_file_is_written_again(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
     (tmp_path / "terraform").write_text("")
     assert OwnedFiles(tmp_path / "terraform", FIRST).conflicts() == [
-        f"{tmp_path / 'terraform'} is not a folder: give another one"
+        f"{tmp_path / 'terraform'} is not a folder: set another folder"
     ]
 
 

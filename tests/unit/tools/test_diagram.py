@@ -13,7 +13,7 @@ def test_the_picture_in_the_readme_is_that_of_the_golden_folder(root: Path) -> N
         text=True,
         check=True,
     ).stdout
-    assert drawn.count("-- boots by -->") == 3
+    assert drawn.count("-- runs at boot -->") == 3
     assert f"```mermaid\n{drawn}```\n" in (root / "README.md").read_text()
 
 

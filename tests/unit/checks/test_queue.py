@@ -1,0 +1,255 @@
+"""Which queues are refused, and in which words."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.wiring import PROD, WIRING
+
+from buildkite_agents import AgentQueue
+from buildkite_agents.checks.queue import check_queues
+
+
+def problems_of(*queues: AgentQueue) -> list[str]:
+    return check_queues(queues, PROD, WIRING)
+
+
+def test_the_documented_queues_are_fine() -> None:
+    queues = [AgentQueue(t) for t in ("t4g.2xlarge", "m5.4xlarge", "c6a.4xlarge")]
+    assert problems_of(*queues) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"max_size": -1}, "max_size must be at least 0, got -1"),
+        ({"min_size": -1}, "min_size must be at least 0, got -1"),
+        ({"min_size": 5, "max_size": 4}, "min_size must be at most max_size, got 5 and 4"),
+        ({"max_size": "4"}, "max_size must be a whole number, got '4'"),
+        ({"max_size": True}, "max_size must be a whole number, got True"),
+        ({"max_size": 2.5}, "max_size must be a whole number, got 2.5"),
+        ({"on_demand_percentage": 101}, "on_demand_percentage must be at most 100, got 101"),
+        ({"idle_minutes": 0}, "idle_minutes must be at least 1, got 0"),
+        ({"agents_per_instance": 0}, "agents_per_instance must be at least 1, got 0"),
+        (
+            {"stack_version": "v4.5.0"},
+            "stack_version must be a published version from v5.0.0 to v6.71.1, got 'v4.5.0'",
+        ),
+        (
+            {"more_instance_types": "m5a.4xlarge"},
+            "more_instance_types must be a list, got 'm5a.4xlarge'",
+        ),
+        (
+            {"more_instance_types": ["m5a.5xlarge"]},
+            "more_instance_types: unknown EC2 instance type 'm5a.5xlarge' "
+            "(did you mean m5a.xlarge or m5ad.xlarge or m5a.8xlarge?); for a newer one, set "
+            "architecture",
+        ),
+        (
+            {"more_instance_types": ["m6g.4xlarge"]},
+            "more_instance_types: 'm6g.4xlarge' is arm64, and the queue is amd64: "
+            "all instance types of a queue share one machine image",
+        ),
+    ],
+)
+def test_a_bad_setting_names_queue_and_field(settings: dict[str, Any], problem: str) -> None:
+    (found,) = problems_of(AgentQueue("m5.4xlarge", **settings))
+    assert found == f"queue 'amd64-m5-4xlarge-linux': {problem}"
+
+
+def test_a_fixed_size_and_a_paused_queue_are_fine() -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", min_size=4, max_size=4)) == []
+    assert problems_of(AgentQueue("m5.4xlarge", max_size=0)) == []
+
+
+def test_an_instance_type_can_be_left_to_the_template() -> None:
+    assert problems_of(AgentQueue(name="q")) == []
+
+
+def test_a_newer_version_than_the_known_ones_is_refused_unless_it_is_allowed() -> None:
+    new: dict[str, Any] = {
+        "stack_version": "v6.72.0",
+        "parameters": {"GitMirrorSeedBucket": "seeds"},
+    }
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", **new))
+    assert problem.endswith("to use it unchecked, set allow_unchecked_version=True")
+    assert problems_of(AgentQueue("m5.4xlarge", **new, allow_unchecked_version=True)) == []
+
+
+def test_windows_is_refused() -> None:
+    (problem,) = problems_of(
+        AgentQueue("m5.4xlarge", parameters={"InstanceOperatingSystem": "windows"})
+    )
+    assert "Windows is not supported" in problem
+
+
+def test_idle_minutes_can_be_left_to_the_stack() -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", idle_minutes=None)) == []
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", architecture="x86_64", name="q"))
+    assert problem == "queue 'q': architecture must be 'amd64' or 'arm64', got 'x86_64'"
+
+
+def test_an_architecture_that_the_type_does_not_have_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", architecture="arm64", name="q"))
+    assert problem.startswith("queue 'q': instance_type: 'm5.4xlarge' is amd64")
+
+
+def test_graviton_that_the_stack_version_takes_for_amd64_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.21.0"))
+    assert "Elastic CI Stack v6.21.0 does not know that 'm8g' is arm64" in problem
+    assert problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.71.1")) == []
+
+
+def test_an_instance_type_that_is_no_text_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue(4, name="q"))  # type: ignore[arg-type]
+    assert problem == "queue 'q': instance_type must be text, such as 'm5.4xlarge', or None, got 4"
+
+
+@pytest.mark.parametrize("name", ["a b", "-a", "ä", "${var.name}", "a" * 256])
+def test_a_name_that_buildkite_refuses_is_refused(name: str) -> None:
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", name=name))
+    assert problem.startswith(f"queue {name!r}: name must be letters, digits, hyphens, underscores")
+
+
+@pytest.mark.parametrize("name", ["1st", "gpu_large", "linux.x86-64", "backend", "aws"])
+def test_any_name_that_buildkite_accepts_is_fine(name: str) -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", name=name)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"stack_name": "gpu_1"}, "stack_name: the CloudFormation stack's name must be at most"),
+        ({"address": "1st"}, "address must be a Terraform identifier"),
+        ({"moved_from": "aws_s3_bucket.x"}, "moved_from must be such as"),
+        ({"provider": "google"}, "provider must be aws, or such as aws.us_east_1"),
+        ({"ignore_changes": ["Tags!"]}, "ignore_changes must be arguments"),
+        ({"tags": "Owner"}, "tags must be a mapping of names to values, or one reference"),
+        ({"instance_type": None}, "name is required where there is no instance_type"),
+    ],
+)
+def test_a_bad_name_from_outside_is_refused(settings: dict[str, Any], problem: str) -> None:
+    instance_type = settings.pop("instance_type", "m5.4xlarge")
+    name = "" if instance_type is None else "q"
+    (found,) = problems_of(AgentQueue(instance_type, name=name, **settings))
+    assert found.startswith(f"queue {name!r}: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("what", "field", "value"),
+    [
+        ("stack name", "stack_name", "gpu"),
+        ("Terraform address", "address", "gpu"),
+        ("address to move from", "moved_from", "aws_cloudformation_stack.gpu"),
+    ],
+)
+def test_two_queues_with_one_stack_or_address_are_refused(
+    what: str, field: str, value: str
+) -> None:
+    queues = [AgentQueue("m5.4xlarge", name=name, **{field: value}) for name in "ab"]  # type: ignore[arg-type]
+    assert problems_of(*queues) == [
+        f"queue {value!r}: 2 queues have this {what}; set {field}, another for each"
+    ]
+
+
+def test_one_stack_name_in_two_regions_is_fine() -> None:
+    queues = [
+        AgentQueue("m5.4xlarge", name=name, stack_name="gpu", provider=provider)
+        for name, provider in (("a", "aws"), ("b", "aws.us_west_2"))
+    ]
+    assert problems_of(*queues) == []
+
+
+def test_a_name_may_be_as_long_as_its_role_name_can() -> None:
+    assert problems_of(AgentQueue("m5.4xlarge", name="q" * 35)) == []
+    (problem,) = problems_of(AgentQueue("m5.4xlarge", name="q" * 36))
+    assert "name is too long by 1: its IAM role" in problem
+
+
+@pytest.mark.parametrize("second", ["nightly", "Nightly"])
+def test_two_queues_of_one_name_are_refused(second: str) -> None:
+    (problem,) = problems_of(
+        AgentQueue("m5.4xlarge", name="nightly"), AgentQueue("c6a.4xlarge", name=second)
+    )
+    assert problem == ("queue 'nightly': 2 queues have this name; set name, another for each")
+
+
+def test_several_stacks_can_serve_one_queue_at_addresses_of_their_own() -> None:
+    queues = [
+        AgentQueue(t, name="gpu", stack_name=f"gpu-{a}", address=a, moved_from="")
+        for a, t in (("spot", "m5.large"), ("reserved", "m5.4xlarge"))
+    ]
+    assert problems_of(*queues) == []
+
+
+def test_every_problem_of_every_queue_is_reported() -> None:
+    problems = problems_of(
+        AgentQueue("m5.4xlarge", max_size=-1, idle_minutes=0), AgentQueue("banana.large")
+    )
+    assert len(problems) == 3
+
+
+def test_no_queues_are_refused() -> None:
+    assert problems_of() == ["queues must be one or more, got none"]
+
+
+@pytest.mark.parametrize(
+    ("common", "problem"),
+    [
+        ({"KeyNam": "x"}, "parameters['KeyNam']: Elastic CI Stack v6.71.1 has no such parameter"),
+        ({"CpuCredits": "lots"}, "parameters['CpuCredits'] must be one of"),
+        ({"BuildkiteAgentToken": "bkua_secret"}, "parameters['BuildkiteAgentToken'] must not be"),
+        ({"BuildkiteQueue": "q"}, "parameters['BuildkiteQueue'] is set already, by name"),
+    ],
+)
+def test_a_bad_parameter_of_all_queues_is_refused_once(
+    common: dict[str, Any], problem: str
+) -> None:
+    queues = [AgentQueue("m5.4xlarge"), AgentQueue("t4g.2xlarge")]
+    (found,) = check_queues(queues, PROD, replace(WIRING, parameters=common))
+    assert found.startswith(problem)
+    assert "bkua_secret" not in found
+
+
+def test_what_is_no_queue_is_refused() -> None:
+    assert check_queues(["m5.4xlarge"], PROD, WIRING) == [
+        "queues must be AgentQueue values, got 'm5.4xlarge'"
+    ]
+
+
+def test_an_unknown_risk_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_risks=["spott"]))
+    assert problem == (
+        "queue 'q': accepted_risks must be some of always-on, fixed-size, own-role, "
+        "shared-instance, spot, burstable, gp3-iops, no-effect, cpu-quota, open-ssh, one-subnet, "
+        "policy-quota, retired-runtimes, image-versions, unchecked-version, got 'spott'"
+    )
+
+
+@pytest.mark.parametrize(("version", "most"), [("v6.21.0", 4), ("v6.71.1", 25)])
+def test_a_fleet_has_as_many_types_as_its_stack_version_takes(version: str, most: int) -> None:
+    def fleet(count: int) -> AgentQueue:
+        return AgentQueue(
+            "m5.large", more_instance_types=["m5a.large"] * (count - 1), stack_version=version
+        )
+
+    assert problems_of(fleet(most)) == []
+    (problem,) = problems_of(fleet(most + 1))
+    assert "instance_type must match" in problem
+    assert version in problem
+
+
+def test_parameters_that_are_no_mapping_are_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", parameters=["a"]))  # type: ignore[arg-type]
+    assert problem == "queue 'q': parameters must be a mapping of names to values, got ['a']"
+
+
+def test_a_type_that_is_too_new_to_be_known_is_fine_with_its_architecture_said() -> None:
+    (problem,) = problems_of(AgentQueue("m99i.4xlarge", name="q"))
+    assert "unknown EC2 instance type" in problem
+    assert problems_of(AgentQueue("m99i.4xlarge", name="q", architecture="amd64")) == []
+    (problem,) = problems_of(AgentQueue("m99i.4xlrge", name="q", architecture="amd64"))
+    assert "unknown EC2 instance type" in problem
