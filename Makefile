@@ -54,6 +54,7 @@ lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shfmt --diff --indent 2 $(SHELL_SCRIPTS)
 	$(VENV)/bin/shellcheck --enable all $(SHELL_SCRIPTS)
+	$(VENV)/bin/codespell .github bootstrap constructs docs examples imports tests tools *.md *.py
 
 SHELL_SCRIPTS := bootstrap/buildkite-bootstrap.sh .ci/run
 

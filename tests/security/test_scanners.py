@@ -108,6 +108,30 @@ def test_bandit_finds_nothing_in_our_python(root: Path) -> None:
     assert report["metrics"]["_totals"]["loc"] > 1500
 
 
+def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [Path(sys.executable).with_name("zizmor"), "--offline", "--no-progress", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_zizmor_finds_nothing_in_the_workflows(root: Path) -> None:
+    audited = zizmor(root / ".github")
+    assert audited.returncode == 0, audited.stdout + audited.stderr
+
+
+def test_zizmor_would_notice_an_injection(tmp_path: Path) -> None:
+    workflow = tmp_path / ".github" / "workflows" / "bad.yml"
+    workflow.parent.mkdir(parents=True)
+    workflow.write_text(
+        "on: issues\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n"
+        "      - run: echo ${{ github.event.issue.title }}\n"
+    )
+    assert "template-injection" in zizmor(tmp_path).stdout
+
+
 def test_bandit_would_notice_a_shell(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import subprocess\nsubprocess.run('ls *', shell=True)\n")
     assert [r["test_id"] for r in bandit(tmp_path)["results"]] == ["B602"]
