@@ -70,7 +70,21 @@ esac""",
 _MINICONDA = """#!/bin/bash
 [[ $1 == -b && $2 == -p ]] || exit 9
 mkdir -p "$3/bin" "$3/etc/profile.d"
-printf '#!/bin/sh\\necho conda 26.7.1\\n' >"$3/bin/conda"
+cat >"$3/bin/conda" <<'CONDA'
+#!/bin/sh
+here=$(dirname "$(dirname "$(readlink -f "$0")")")
+case "$1 $2" in
+'--version ') echo conda 26.7.1 ;;
+'shell.bash hook') echo "conda() { if [ \\"\\$1\\" = activate ]; then \
+PATH=$here/envs/\\$2/bin:\\$PATH; else $here/bin/conda \\"\\$@\\"; fi; }" ;;
+'create '*)
+    for name in "$@"; do [ "$previous" = --name ] && mkdir -p "$here/envs/$name/bin" && break
+        previous=$name; done
+    printf '#!/bin/sh\\necho %s\\n' "$name" >"$here/envs/$name/bin/which-environment"
+    chmod +x "$here/envs/$name/bin/which-environment"
+    cat "$here/.condarc" >"$here/envs/$name/channels" ;;
+esac
+CONDA
 chmod +x "$3/bin/conda"
 touch "$3/etc/profile.d/conda.sh"
 """

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,23 @@ def test_conda_is_where_the_benchmark_jobs_look_for_it(boot: Boot, script: str) 
     done = instance.run(f"{job} '\"$HOME/miniconda3/bin/conda\" --version'")
     assert done.stdout == "conda 26.7.1\n"
     assert instance.run(f"{job} 'touch ~/miniconda3/envs-of-jobs'").returncode == 0
+
+
+def test_a_job_creates_and_activates_an_environment_as_the_benchmarks_do(
+    boot: Boot, script: str
+) -> None:
+    instance = boot()
+    assert instance.boot(script)[0] == 0
+    job = (
+        'eval "$("$HOME/miniconda3/bin/conda" shell.bash hook)"; '
+        "conda create --yes --name arrow python=3.13; conda activate arrow; which-environment; "
+        'cat "$HOME/miniconda3/envs/arrow/channels"'
+    )
+    done = instance.run(
+        f"runuser -u buildkite-agent -- env -i HOME={AGENT_HOME} PATH=/usr/bin:/bin bash -c "
+        f"{shlex.quote(job)}"
+    )
+    assert done.stdout.splitlines()[:3] == ["arrow", "channels:", "  - conda-forge"], done
 
 
 def test_a_conda_of_the_agents_own_is_kept(boot: Boot, script: str) -> None:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.documents import code_blocks
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN, terraform_in
@@ -126,6 +128,26 @@ def test_a_fleet_is_adopted_without_a_change_and_then_changed_by_one_line(
     plan = adopter.tf.plan()
     assert (plan.created, plan.updated, plan.deleted) == (set(), {f"{STACK}{changed}"}, set())
     assert plan.changed_attributes(f"{STACK}{changed}") - {"outputs", "timeouts"} == {"parameters"}
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_an_adopted_fleet_goes_back_to_its_own_files_without_a_change(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "for-each", aws, aws_provider)
+    adopter.adopt(adopter.show(plan=False))
+    folder = adopter.tf.folder
+    (folder / "stacks.tf").unlink()
+    adopter.synthesize()
+    adopter.tf.apply()
+    (move_back,) = code_blocks("adopting.md", "bash")
+    subprocess.run(["bash", "-c", move_back], cwd=folder, check=True)
+    for name in ("buildkite.tf.json", ".buildkite-agents.sha256"):
+        (folder / name).unlink()
+    shutil.copy(FLEETS / "for-each" / "stacks.tf", folder)
+    plan = adopter.tf.plan()
+    assert f'{STACK}bk_queue["gpu-1-queue"]' in plan.moved.values()
+    assert plan.is_empty
 
 
 @pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
