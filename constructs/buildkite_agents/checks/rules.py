@@ -4,7 +4,6 @@ A value that breaks one of these rules passes CloudFormation's checks, and then 
 behind it, or runs as something else. The rules are data: docs/configuration.md lists them.
 """
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -38,8 +37,8 @@ class Rule:
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern, re.ASCII)
-    return lambda text: compiled.fullmatch(text) is not None
+    # Compiled when it is first used, as most parameters are not.
+    return lambda text: re.fullmatch(pattern, text, re.ASCII) is not None
 
 
 def _list_of(pattern: str) -> Callable[[str], bool]:
@@ -57,6 +56,8 @@ def _whole_from(least: int) -> Callable[[str], bool]:
 
 def _network_larger_than(piece: int) -> Callable[[str], bool]:
     def holds(text: str) -> bool:
+        import ipaddress
+
         try:
             return ipaddress.ip_network(text, strict=False).prefixlen < piece
         except ValueError:
@@ -76,7 +77,7 @@ def _iso_duration_of_at_most_12_hours(text: str) -> bool:
 def _cron(text: str) -> bool:
     fields = text.split(" ")
     return len(fields) == len(_CRON) and all(
-        pattern.fullmatch(field.upper()) and _ranges_ascend(field)
+        re.fullmatch(pattern, field.upper()) and _ranges_ascend(field)
         for pattern, field in zip(_CRON, fields, strict=True)
     )
 
@@ -86,9 +87,9 @@ def _ranges_ascend(field: str) -> bool:
     return all(int(first) <= int(last) for first, last in ranges)
 
 
-def _cron_field(value: str) -> re.Pattern[str]:
+def _cron_field(value: str) -> str:
     item = rf"(\*|({value})(-({value}))?)(/[1-9][0-9]?)?"
-    return re.compile(rf"{item}(,{item})*")
+    return rf"{item}(,{item})*"
 
 
 _CRON = (

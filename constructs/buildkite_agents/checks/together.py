@@ -4,7 +4,6 @@ Each rule is about what the template does not declare: EC2 refuses the combinati
 ignores one of the values, or the instances never become agents.
 """
 
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -218,6 +217,8 @@ def _docker(values: Values) -> Iterator[str]:
     pool, bridge = values.text("DockerIPv4AddressPool1"), values.text("DockerFixedCidrV4")
     if not pool or not bridge:
         return
+    import ipaddress
+
     outer = ipaddress.IPv4Network(pool, strict=False)
     if not ipaddress.IPv4Network(bridge, strict=False).subnet_of(outer):
         yield (
