@@ -144,13 +144,19 @@ class _Draft:
             **_types_of(stack),
             "name": stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
             "stack_version": stack.version,
+            "allow_unchecked_version": elastic_ci_stack.is_newer(stack.version),
             **_numbers_of(stack),
             "stack_name": stack.name,
-            **_place_of(stack),
+            **_place_of(stack, is_only=self._is_only(stack)),
             "tags": dict(stack.tags),
             "ignore_changes": list(stack.ignore_changes) or (),
         }
         return self._without_defaults(given)
+
+    def _is_only(self, stack: FoundStack) -> bool:
+        """Whether no other stack serves the same queue."""
+        queue = stack.parameters.get("BuildkiteQueue")
+        return sum(each.parameters.get("BuildkiteQueue") == queue for each in self._stacks) == 1
 
     def _without_defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
         defaults = {f.name: f.default for f in fields(AgentQueue) if f.init}
@@ -300,7 +306,7 @@ def _import(imported: Sequence[str]) -> str:
 
 def _known_version(version: str) -> str:
     known = elastic_ci_stack.known_versions()
-    return version if version in known else known[-1]
+    return version if version in known or elastic_ci_stack.is_newer(version) else known[-1]
 
 
 def _types_of(stack: FoundStack) -> dict[str, Any]:
@@ -330,13 +336,17 @@ def _numbers_of(stack: FoundStack) -> dict[str, int | None]:
     return given
 
 
-def _place_of(stack: FoundStack) -> dict[str, Any]:
-    """Where a stack is in Terraform: an address that has a key or a module is left."""
+def _place_of(stack: FoundStack, *, is_only: bool) -> dict[str, Any]:
+    """Where a stack is in Terraform: an address that has a key or a module is left.
+
+    The new address follows from the queue, unless that has several stacks.
+    """
+    own = {} if is_only else {"address": re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name)}
     if stack.address is None:
-        return {}
+        return own
     place: dict[str, Any] = {"provider": stack.provider}
     if "[" in stack.address or stack.address.startswith("module."):
-        return {**place, "moved_from": stack.address}
+        return {**place, **own, "moved_from": stack.address}
     return {**place, "moved_from": "", "address": stack.address.rpartition(".")[2]}
 
 

@@ -73,7 +73,11 @@ def test_an_indexed_address_and_one_in_a_module_are_moved() -> None:
     text = written(
         state(
             stack('aws_cloudformation_stack.ci["a"]', name="one"),
-            stack("module.x.aws_cloudformation_stack.ci", name="two"),
+            stack(
+                "module.x.aws_cloudformation_stack.ci",
+                name="two",
+                parameters={"BuildkiteQueue": "other"},
+            ),
         )
     ).text
     assert "moved_from='aws_cloudformation_stack.ci[\"a\"]'" in text
@@ -297,3 +301,31 @@ def test_without_an_output_the_program_is_printed(
     printed = capsys.readouterr()
     assert 'project="acme"' in printed.out
     assert printed.err.startswith("note: ")
+
+
+def test_several_stacks_of_one_queue_get_addresses_of_their_own() -> None:
+    program = written(
+        state(
+            stack('aws_cloudformation_stack.ci["spot"]', name="ci-spot"),
+            stack('aws_cloudformation_stack.ci["reserved"]', name="ci-reserved"),
+        )
+    )
+    assert 'address="ci-spot"' in program.text
+    assert 'address="ci-reserved"' in program.text
+    assert not any("refuses" in note for note in program.notes)
+
+
+def test_a_version_that_is_newer_than_the_history_is_allowed() -> None:
+    url = "https://s3.amazonaws.com/buildkite-aws-stack/v6.99.0/aws-stack.yml"
+    program = written(state(stack(template_url=url, parameters={"GitMirrorSeedBucket": "seeds"})))
+    assert "allow_unchecked_version=True" in program.text
+    assert not any("refuses" in note for note in program.notes)
+
+
+def test_a_stack_without_a_queue_is_of_the_templates_default_queue() -> None:
+    one = stack()
+    del one["values"]["parameters"]["BuildkiteQueue"]
+    program = written(state(one))
+    assert 'name="default"' in program.text
+    assert '"BuildkiteQueue": None' in program.text
+    assert not any("refuses" in note for note in program.notes)
