@@ -20,6 +20,7 @@ from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_SCRIPT
 from buildkite_agents.stack import AgentStack
 
 # What Node.js says of a file, such as "EACCES: permission denied, open '/x'".
+_NO_TERRAFORM = "Could not determine version of terraform"
 _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
 
 
@@ -29,6 +30,11 @@ def _file_errors_plain(folder: Path | str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
+        if _NO_TERRAFORM in str(error):
+            raise ConfigError(
+                "a cloud backend needs `terraform` on PATH when it is synthesized: CDKTF asks it "
+                "for its version"
+            ) from None
         failed = _FILE_ERROR.search(str(error))
         if failed is None:
             raise

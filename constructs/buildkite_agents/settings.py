@@ -119,7 +119,8 @@ class Deployment:
 
     backend: S3Backend | None = None
     """Where Terraform keeps its state. By default ``terraform.tfstate`` beside the configuration.
-    Any other backend of CDKTF's is created on the stack: ``cdktf.CloudBackend(stack, ...)``."""
+    Any other backend of CDKTF's is created on the stack: ``cdktf.CloudBackend(stack, ...)``, which
+    needs ``terraform`` on PATH."""
 
     inside_root_module: bool = False
     """Whether the folder is an existing root module, which has a provider, variables, and outputs
