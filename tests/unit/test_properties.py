@@ -91,7 +91,7 @@ def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
     values = {name: draw(st.none() | valid_value(name, specs[name])) for name in names}
     # An empty value cannot take the place of the template's own.
     return {
-        name: None if value == "" and specs[name].get("Default") else value
+        name: None if value == "" and str(specs[name].get("Default", "")) else value
         for name, value in values.items()
     }
 
