@@ -32,6 +32,7 @@ OUTPUT ?= adopted.py
 
 .PHONY: adopt
 adopt: setup ## Write the program of stacks that exist: FROM=plan.json [FOLDER=...] [OUTPUT=adopted.py].
+	@test -n "$(FROM)" || { echo "error: FROM is required, such as: make adopt FROM=plan.json" >&2; exit 1; }
 	@$(VENV)/bin/python -m buildkite_agents.adopt --folder "$(FOLDER)" --output "$(OUTPUT)" "$(FROM)"
 
 .PHONY: demo
