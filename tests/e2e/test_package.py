@@ -66,13 +66,17 @@ def site_packages(python: Path) -> Path:
     return found
 
 
-def test_the_wheel_has_one_name_and_no_bindings(wheel: Path) -> None:
+def test_the_wheel_has_one_name_and_all_data_and_no_bindings(wheel: Path, root: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"buildkite_agents"}
     assert "buildkite_agents/py.typed" in names
     assert "buildkite_agents/imports/carver.py" in names
+    package = root / "constructs" / "buildkite_agents"
+    data = {f"buildkite_agents/{path.relative_to(package)}" for path in package.glob("*/*.json")}
+    assert len(data) == 3
+    assert data <= set(names)
     assert not [name for name in names if name.startswith("buildkite_agents/imports/aws/")]
 
 
