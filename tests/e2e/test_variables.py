@@ -119,6 +119,36 @@ def test_an_ami_for_an_architecture_that_no_queue_has_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        (
+            {"SecurityGroupIds": "sg-12345678"},
+            "SecurityGroupIds must be of the VPC that is given, and none is",
+        ),
+        (
+            {"AssociatePublicIpAddress": False},
+            "AssociatePublicIpAddress must be true where the stack makes its own VPC",
+        ),
+    ],
+)
+def test_what_needs_a_vpc_is_refused_by_plan_without_one(
+    terraform: Callable[[Path], Terraform],
+    tmp_path: Path,
+    parameters: dict[str, Any],
+    message: str,
+) -> None:
+    synthesize(tmp_path / "vpc", queues=[AgentQueue("m5.4xlarge", parameters=parameters)])
+    tf = terraform(tmp_path / "vpc")
+    plan = tf.run("plan", "-no-color", check=False)
+    assert plan.returncode == 1
+    assert message in messages(plan.stderr)
+    (tf.folder / "terraform.tfvars.json").write_text(
+        json.dumps({"vpc_id": "vpc-12345678", "subnet_ids": SUBNETS})
+    )
+    assert tf.run("plan").returncode == 0
+
+
+@pytest.mark.parametrize(
     ("parameters", "variables", "message"),
     [
         (

@@ -1,7 +1,7 @@
 """The CloudFormation stack of a queue."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from cdktf import (
     ITerraformDependable,
@@ -130,8 +130,8 @@ def _has_succeeded(queue: str, stack: str) -> Postcondition:
 
 
 def _preconditions(queue: AgentQueue, parameters: Mapping[str, str]) -> list[Precondition] | None:
-    """What the template would silently ignore beside values that only Terraform knows."""
-    preconditions = []
+    """What cannot work beside values that only Terraform knows, or would be ignored there."""
+    preconditions = [*_needs_of_a_vpc(queue, parameters)]
     if parameters.get("EnableVpcEndpoints") == "true" and "VpcId" in parameters:
         preconditions.append(
             _beside_nothing(
@@ -150,6 +150,25 @@ def _preconditions(queue: AgentQueue, parameters: Mapping[str, str]) -> list[Pre
             )
         )
     return preconditions or None
+
+
+def _needs_of_a_vpc(queue: AgentQueue, parameters: Mapping[str, str]) -> Iterator[Precondition]:
+    if not may_be_null(parameters.get("VpcId")):
+        return
+    expression = parameters["VpcId"].removeprefix("${").removesuffix("}")
+    condition = f"${{{expression} != null}}"
+    if "SecurityGroupIds" in parameters:
+        yield Precondition(
+            condition=condition,
+            error_message=f"queue {queue.name}: SecurityGroupIds must be of the VPC that is given, "
+            "and none is: set vpc_id and subnet_ids.",
+        )
+    if parameters.get("AssociatePublicIpAddress") == "false":
+        yield Precondition(
+            condition=condition,
+            error_message=f"queue {queue.name}: AssociatePublicIpAddress must be true where the "
+            "stack makes its own VPC, which has no NAT: set vpc_id and subnet_ids.",
+        )
 
 
 def _beside_nothing(reference: str, message: str) -> Precondition:
