@@ -142,7 +142,9 @@ class AgentApp(cdktf.App):
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         self._find_states(configuration, stack)
         only_resources = stack.deployment.inside_root_module
-        files = terraform_folder(configuration, only_resources=only_resources)
+        files = terraform_folder(
+            configuration, only_resources=only_resources, own_names=stack.own_names
+        )
         script = stack.bootstrap_script
         if script is None:
             return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]

@@ -145,7 +145,7 @@ class AgentStack(cdktf.TerraformStack):
         }
         """What is legal and may not be meant, a line each, by queue."""
         self._keep_documented_layout = keep_documented_layout
-        self._parameters = parameters
+        self._settings = settings
         own_tags = {"Project": project, "Environment": environment}
         self._tags = tags if tags is not None else own_tags
         self._default_tags = tags if tags is not None else {**own_tags, "ManagedBy": "terraform"}
@@ -204,6 +204,11 @@ class AgentStack(cdktf.TerraformStack):
         """
         return _made("access", self._policy)
 
+    @property
+    def own_names(self) -> Mapping[str, set[str]]:
+        """The names of the variables and outputs that this program itself makes, by their kind."""
+        return _own_names(self._settings)
+
     def prepare_stack(self) -> None:
         """Keep the state beside the configuration, unless another backend was created."""
         self.ensure_backend()
@@ -257,7 +262,9 @@ class AgentStack(cdktf.TerraformStack):
             queue
             for queue in self.queues
             if queue.provider is None
-            and not any({**self._parameters, **queue.parameters}.get(name) for name in images)
+            and not any(
+                {**self._settings["parameters"], **queue.parameters}.get(name) for name in images
+            )
         ]
 
     def _make_bucket(self, settings: SecretsBucket | Existing | None) -> Bucket | None:
@@ -439,6 +446,19 @@ class AgentStack(cdktf.TerraformStack):
             description="The CloudFormation stack of each queue",
             value={queue: stack.name for queue, stack in self.queue_stacks.items()},
         )
+
+
+def _own_names(settings: Mapping[str, Any]) -> Mapping[str, set[str]]:
+    variables_ = {"aws_profile", "aws_region", "buildkite_agent_amis", "environment"}
+    outputs = {"buildkite_agent_queues", "buildkite_stack_names"}
+    token = settings["token"]
+    if isinstance(token, AgentToken) and token.value is None:
+        variables_.add("buildkite_agent_token")
+    if settings["network"] is None:
+        variables_ |= {"vpc_id", "subnet_ids"}
+    if isinstance(settings["secrets_bucket"], SecretsBucket):
+        outputs.add("buildkite_secrets_bucket")
+    return {"variable": variables_, "output": outputs}
 
 
 def _foreseen(settings: Mapping[str, Any], queues: Any) -> Wiring:

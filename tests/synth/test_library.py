@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cdktf
 import jsii
@@ -16,13 +17,15 @@ from buildkite_agents import (
     AgentApp,
     AgentQueue,
     AgentStack,
+    AgentToken,
     ConfigError,
     Deployment,
+    Existing,
+    Network,
     S3Backend,
 )
 from buildkite_agents.imports.aws.provider import AwsProvider
 from buildkite_agents.imports.aws.s3_bucket import S3Bucket
-from buildkite_agents.output.terraform_folder import OWN_NAMES
 
 QUEUES = [AgentQueue("m5.4xlarge", name="q")]
 CLI = Path(__file__).parents[1] / "support" / "terraform_cli.py"
@@ -108,14 +111,42 @@ def test_what_a_user_adds_is_written_inside_a_root_module_too(
     assert "more" in written["resource"]["aws_s3_bucket"]
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"token": Existing("/token"), "secrets_bucket": None, "bootstrap_script": None},
+        {"token": AgentToken(value="${var.theirs}")},
+        {"network": Network("vpc-12345678", ["subnet-12345678"])},
+    ],
+    ids=["defaults", "existing", "token of theirs", "network"],
+)
 def test_the_names_that_are_known_as_this_programs_are_all_that_it_makes(
-    bootstrap_script: Path, tmp_path: Path
+    settings: dict[str, Any], bootstrap_script: Path, tmp_path: Path
 ) -> None:
     app = AgentApp(outdir=tmp_path / "cdktf.out")
-    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
+    given = {"bootstrap_script": bootstrap_script, **settings}
+    stack = AgentStack(app, project="conbench", queues=QUEUES, **given)
     configuration = json.loads(cdktf.Testing.synth(stack))
-    for block, names in OWN_NAMES.items():
+    for block, names in stack.own_names.items():
         assert configuration[block].keys() == names
+
+
+def test_a_variable_of_a_users_that_this_program_does_not_make_is_written(
+    tmp_path: Path,
+) -> None:
+    app = AgentApp(outdir=tmp_path / "cdktf.out")
+    stack = AgentStack(
+        app,
+        project="acme",
+        queues=QUEUES,
+        token=Existing("/token"),
+        deployment=Deployment(folder=tmp_path / "infra", inside_root_module=True),
+    )
+    cdktf.TerraformVariable(stack, "buildkite_agent_token", type="string")
+    app.synth()
+    written = json.loads((tmp_path / "infra" / "buildkite.tf.json").read_text())
+    assert written["variable"] == {"buildkite_agent_token": {"type": "string"}}
 
 
 def test_an_app_takes_context(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A synthesized configuration as the files of a Terraform root module, split by concern."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 STATE = "terraform.tfstate"
@@ -14,20 +14,6 @@ _FILES = {
     "output": "outputs.tf.json",
 }
 _RESOURCES = "buildkite.tf.json"
-
-OWN_NAMES = {
-    "output": {"buildkite_agent_queues", "buildkite_secrets_bucket", "buildkite_stack_names"},
-    "variable": {
-        "aws_profile",
-        "aws_region",
-        "buildkite_agent_amis",
-        "buildkite_agent_token",
-        "environment",
-        "subnet_ids",
-        "vpc_id",
-    },
-}
-"""The outputs and variables that this program makes."""
 
 _TFVARS_EXAMPLE = """\
 # Copy to terraform.tfvars, which is yours: it is never written to and not for git.
@@ -55,7 +41,10 @@ _TFVARS_NETWORK_EXAMPLE = """
 
 
 def terraform_folder(
-    configuration: Mapping[str, Any], *, only_resources: bool = False
+    configuration: Mapping[str, Any],
+    *,
+    only_resources: bool = False,
+    own_names: Mapping[str, Collection[str]] = {"output": (), "variable": ()},
 ) -> dict[str, bytes]:
     """The files' contents, by name, for what CDKTF synthesized.
 
@@ -63,12 +52,13 @@ def terraform_folder(
         configuration: The content of CDKTF's ``cdk.tf.json``.
         only_resources: Leave out what a root module has of its own: this program's terraform block,
             provider, variables and outputs. Others, which a user has added to the stack, stay.
+        own_names: The names of the outputs and variables that are this program's.
     """
     split: dict[str, dict[str, Any]] = {}
     for block, content in _without_metadata(configuration).items():
         split.setdefault(_FILES.get(block, _RESOURCES), {})[block] = content
     if only_resources:
-        added = _added_by_the_user(_without_metadata(configuration))
+        added = _added_by_the_user(_without_metadata(configuration), own_names)
         return {_RESOURCES: _json({**split[_RESOURCES], **added})}
     example = _TFVARS_EXAMPLE
     if "vpc_id" in configuration["variable"]:
@@ -79,15 +69,17 @@ def terraform_folder(
     }
 
 
-def _added_by_the_user(configuration: Mapping[str, Any]) -> dict[str, Any]:
+def _added_by_the_user(
+    configuration: Mapping[str, Any], own_names: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
     """The blocks for the root module itself that are not this program's."""
     added = {
         block: {
             name: content
             for name, content in configuration.get(block, {}).items()
-            if name not in OWN_NAMES[block]
+            if name not in own_names[block]
         }
-        for block in OWN_NAMES
+        for block in own_names
     }
     providers = configuration.get("provider", {})
     aliases = [provider for provider in providers.get("aws", []) if "alias" in provider]
