@@ -99,7 +99,7 @@ class AgentStack(cdktf.TerraformStack):
                 :class:`~buildkite_agents.AgentApp` it is its ``synth`` that raises it, for all
                 stacks together.
         """
-        settings = {
+        settings: dict[str, Any] = {
             "project": project,
             "environment": environment,
             "bootstrap_script": bootstrap_script,
