@@ -20,8 +20,9 @@ help: ## Show this help.
 synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
 	@$(VENV)/bin/python main.py
 
-# More than cores: the end-to-end tests mostly wait, for an AWS provider that polls slowly.
-TEST_PROCESSES ?= 8
+# By default as many as there is memory for, up to 12: the AWS provider polls slowly, so that the
+# end-to-end tests mostly wait.
+TEST_PROCESSES ?= auto
 
 .PHONY: test
 test: setup-dev lint ## Check and test everything.

@@ -38,9 +38,13 @@ def bootstrap_script() -> Path:
     return ROOT / "bootstrap" / "buildkite-bootstrap.sh"
 
 
+# The AWS provider polls slowly. The longest first.
 _MOSTLY_WAITING = tuple(
     f"tests/e2e/test_{name}.py"
-    for name in ("changes", "failed_updates", "drift", "faults", "examples", "runbook")
+    for name in (
+        *("failed_updates", "changes", "drift", "runbook", "adoption"),
+        *("faults", "examples", "deployment", "token", "demo"),
+    )
 )
 _LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
 
@@ -55,21 +59,27 @@ _SHARED = {
 """The files whose tests share something, and what: those of one run in one process, in order."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run more tests at a time than there are cores, as far as there is memory for providers."""
+    gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    return max(2, min(12, int(gibibytes / 1.5)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long, and mix what waits for AWS with what needs a processor."""
-    waiting = _scopes(item for item in items if item.nodeid.startswith(_MOSTLY_WAITING))
+    """Start the long tests first, alternating those that wait for AWS and those that compute."""
+    waiting = [item for file in _MOSTLY_WAITING for item in items if item.nodeid.startswith(file)]
     others = [item for item in items if not item.nodeid.startswith(_MOSTLY_WAITING)]
-    long = _scopes(item for item in others if item.nodeid.startswith(_LONG))
+    long = [item for item in others if item.nodeid.startswith(_LONG)]
     short = [item for item in others if not item.nodeid.startswith(_LONG)]
     nothing: list[pytest.Item] = []
-    mixed = zip_longest(waiting, long, fillvalue=nothing)
+    computing = sorted(_scopes(long), key=len, reverse=True)
+    mixed = zip_longest(_scopes(waiting), computing, fillvalue=nothing)
     items[:] = [item for pair in mixed for scope in pair for item in scope] + short
 
 
 def _scopes(items: Iterable[pytest.Item]) -> list[list[pytest.Item]]:
-    """The tests that one process runs in order, the largest number of them first."""
-    scopes = [list(group) for _, group in groupby(items, lambda item: _scope(item.nodeid))]
-    return sorted(scopes, key=len, reverse=True)
+    """The tests that one process runs in order."""
+    return [list(group) for _, group in groupby(items, lambda item: _scope(item.nodeid))]
 
 
 def _scope(nodeid: str) -> str:

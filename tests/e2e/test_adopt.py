@@ -25,12 +25,10 @@ class Adopter:
     """Somebody who has a root module, and adopts what it deployed."""
 
     def __init__(self, folder: Path, source: Path, aws: LoopbackAws, provider: Provider) -> None:
-        # A kept provider has one configuration, and so one region.
-        kept = "alias" not in "".join(path.read_text() for path in source.glob("*.tf"))
         self.main = folder / "main.py"
         self._aws = aws
         self._provider = provider
-        self.tf = terraform_in(folder / "terraform", source, aws, provider, kept_provider=kept)
+        self.tf = terraform_in(folder / "terraform", source, aws, provider)
         self.tf.apply()
 
     def show(self, *, plan: bool) -> Path:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from support.deployment import BUCKET, SCRIPT_KEY
 from support.loopback_aws import LoopbackAws
+from support.provider import Provider
 from support.terraform import TOKEN, Terraform
 
 POLICY_ARN = "arn:aws:iam::123456789012:policy/conbench-prod-buildkite-agent-policy"
@@ -46,12 +47,15 @@ def test_the_documented_queues_from_init_to_destroy(
     synthesized: Path,
     bootstrap_script: Path,
     aws: LoopbackAws,
+    aws_provider: Provider,
 ) -> None:
     tf = terraform(synthesized)
     tf.run("validate")
     tf.apply()
 
-    plan = tf.run("plan", "-no-color", "-detailed-exitcode", check=False)
+    # By a provider that Terraform starts itself, as it does for everybody.
+    of_everybody = Terraform(tf.folder, aws_provider, kept_provider=False)
+    plan = of_everybody.run("plan", "-no-color", "-detailed-exitcode", check=False)
     assert plan.returncode == 0, plan.stdout
     assert tf.outputs() == {
         "buildkite_secrets_bucket": BUCKET,

@@ -33,19 +33,12 @@ def synthesize(folder: Path, **props: Any) -> None:
 class LiveDeployment:
     """One stack, its folder, and Terraform in a copy of it that has the state."""
 
-    def __init__(
-        self,
-        folder: Path,
-        aws: LoopbackAws,
-        aws_provider: Provider,
-        *,
-        kept_provider: bool = True,
-    ) -> None:
+    def __init__(self, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> None:
         """Keep everything in *folder*."""
         self._synthesized = folder / "synthesized"
         self._aws = aws
         self._provider = aws_provider
-        self.terraform = Terraform(folder / "terraform", aws_provider, kept_provider=kept_provider)
+        self.terraform = Terraform(folder / "terraform", aws_provider)
 
     def synthesize(self, **props: Any) -> Terraform:
         """Synthesize, and return Terraform ready for it."""

@@ -2,7 +2,8 @@
 
 A start of the provider takes three seconds of a processor, and so does each run's first question,
 for the schemas of 1,500 resource types. So one provider is kept running for many runs of Terraform,
-by Terraform's own means for debugging one (``TF_REATTACH_PROVIDERS``), behind a proxy that passes
+by Terraform's own means for debugging one (``TF_REATTACH_PROVIDERS``), behind a proxy. A process of
+the provider has one configuration, so each configuration of a run has a process. The proxy passes
 every call on as it is, but for two:
 
 * ``GetSchema`` is answered from memory, with the types that the tests have resources of;
@@ -16,6 +17,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +31,7 @@ _TYPES = re.compile(
 )
 _GET_SCHEMA = "/tfplugin5.Provider/GetSchema"
 _PREPARE = "/tfplugin5.Provider/PrepareProviderConfig"
+_CONFIGURE = "/tfplugin5.Provider/Configure"
 # The fields of GetProviderSchema's response that map the names of types to their schemas.
 _SCHEMAS_BY_NAME = {2, 3}
 # Those for functions and ephemeral resources, and what else newer protocols add: of none here.
@@ -37,33 +40,24 @@ _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_l
 _REATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
 
 
-class KeptProvider:
-    """A running provider, for one Terraform at a time."""
+class _Process:
+    """A process of the provider, in a folder."""
 
-    def __init__(self, program: Path) -> None:
-        """Start *program*, the provider's executable file, and the proxy before it."""
-        # The provider opens files by paths relative to the root module, where Terraform starts it.
-        self._folder = Path(tempfile.mkdtemp(prefix="kept-provider-"))
+    def __init__(self, program: Path, folder: Path) -> None:
         self._process = subprocess.Popen(
             [program, "-debug"],
-            cwd=self._folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(self._folder), "GOGC": "400"},
+            cwd=folder,
+            env={"PATH": os.environ["PATH"], "HOME": str(folder), "GOGC": "400"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
         )
-        reattach = self._read_reattach()
-        (provider,) = reattach.values()
+        self.reattach = self._read_reattach()
+        (provider,) = self.reattach.values()
         address = provider["Addr"]
         target = f"unix:{address['String']}" if address["Network"] == "unix" else address["String"]
-        self._channel = grpc.insecure_channel(target, options=_UNLIMITED)
-        self._server = grpc.server(ThreadPoolExecutor(max_workers=32), options=_UNLIMITED)
-        self._server.add_generic_rpc_handlers([_Proxy(self._channel)])
-        port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
-        provider["Addr"] = {"Network": "tcp", "String": f"127.0.0.1:{port}"}
-        self._environment = {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
+        self.channel = grpc.insecure_channel(target, options=_UNLIMITED)
 
     def _read_reattach(self) -> dict[str, Any]:
         assert self._process.stdout is not None
@@ -74,8 +68,32 @@ class KeptProvider:
                 return answer
         raise RuntimeError(f"the provider ended with status {self._process.wait()}")
 
+    def stop(self) -> None:
+        self.channel.close()
+        self._process.kill()
+        self._process.communicate()
+
+
+class KeptProvider:
+    """A provider that keeps running, for one Terraform at a time."""
+
+    def __init__(self, program: Path) -> None:
+        """Start *program*, the provider's executable file, and the proxy before it."""
+        # The provider opens files by paths relative to the root module, where Terraform starts it.
+        self._folder = Path(tempfile.mkdtemp(prefix="kept-provider-"))
+        self._proxy = _Proxy(lambda: _Process(program, self._folder))
+        self._server = grpc.server(ThreadPoolExecutor(max_workers=32), options=_UNLIMITED)
+        self._server.add_generic_rpc_handlers([self._proxy])
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+        reattach = self._proxy.processes[0].reattach
+        (provider,) = reattach.values()
+        provider["Addr"] = {"Network": "tcp", "String": f"127.0.0.1:{port}"}
+        self._environment = {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
+
     def attach(self, root_module: Path) -> Mapping[str, str]:
         """What Terraform's environment needs to use this provider in *root_module*."""
+        self._proxy.begin_run()
         for file in self._folder.iterdir():
             file.unlink()
         for script in root_module.glob("*.sh"):
@@ -83,11 +101,10 @@ class KeptProvider:
         return self._environment
 
     def stop(self) -> None:
-        """End the process."""
+        """End its processes."""
         self._server.stop(None)
-        self._channel.close()
-        self._process.kill()
-        self._process.communicate()
+        for process in self._proxy.processes:
+            process.stop()
         shutil.rmtree(self._folder)
 
 
@@ -96,9 +113,19 @@ def _as_it_is(message: bytes) -> bytes:
 
 
 class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
-    def __init__(self, channel: grpc.Channel) -> None:
-        self._channel = channel
+    def __init__(self, start: Callable[[], _Process]) -> None:
+        self._start = start
+        self.processes = [start()]
         self._schema: bytes | None = None
+        self._configurations: list[bytes] = []
+        self._process_of: dict[str, _Process] = {}
+        self._lock = threading.Lock()
+
+    def begin_run(self) -> None:
+        """Forget the configurations of the run before, and who had which."""
+        with self._lock:
+            self._configurations.clear()
+            self._process_of.clear()
 
     def service(self, handler_call_details: Any) -> Any:
         """Handle one call; what is neither the provider's nor a question for its health, is not."""
@@ -106,6 +133,7 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
         handlers: dict[str, Callable[[bytes, Any], bytes]] = {
             _GET_SCHEMA: self._get_schema,
             _PREPARE: _prepare,
+            _CONFIGURE: self._configure,
         }
         if not method.startswith("/tfplugin5.Provider/") or method.endswith("/Stop"):
             # Terraform does without the others, and a kept provider is not to be stopped.
@@ -117,11 +145,12 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
         )
 
     def _pass_on(self, method: str) -> Callable[[bytes, Any], bytes]:
-        call = self._channel.unary_unary(
-            method, request_serializer=_as_it_is, response_deserializer=_as_it_is
-        )
-
         def handle(request: bytes, context: Any) -> bytes:
+            # Terraform has a connection for each configuration of a provider.
+            process = self._process_of.get(context.peer(), self.processes[0])
+            call = process.channel.unary_unary(
+                method, request_serializer=_as_it_is, response_deserializer=_as_it_is
+            )
             try:
                 answer: bytes = call(request)
             except grpc.RpcError as error:
@@ -129,6 +158,16 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
             return answer
 
         return handle
+
+    def _configure(self, request: bytes, context: Any) -> bytes:
+        with self._lock:
+            if request not in self._configurations:
+                self._configurations.append(request)
+            index = self._configurations.index(request)
+            if index == len(self.processes):
+                self.processes.append(self._start())
+            self._process_of[context.peer()] = self.processes[index]
+        return self._pass_on(_CONFIGURE)(request, context)
 
     def _get_schema(self, request: bytes, context: Any) -> bytes:
         if self._schema is None:

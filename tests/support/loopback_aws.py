@@ -7,48 +7,12 @@ import threading
 import urllib.request
 from typing import Any
 
-import boto3
-from moto.cloudformation.models import cloudformation_backends
-from moto.iam.access_control import PermissionResult
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.s3.models import FakeBucket, FakeKey
-from werkzeug.serving import WSGIRequestHandler, make_server
-
 from buildkite_agents import elastic_ci_stack
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"
 TEMPLATES_BUCKET = "buildkite-aws-stack"
 _TEMPLATE_URL = re.compile(rb"buildkite-aws-stack%2F(v[0-9.]+)%2Faws-stack\.yml")
-
-
-def _ignore_bucket_policies(_bucket: FakeBucket, _action: str, _resource: str) -> PermissionResult:
-    """Whether a bucket's policy permits a call: it says nothing of it.
-
-    moto does not read a policy's conditions, so that it takes a refusal of plain HTTP for one of
-    everything. What our bucket's policy refuses is tested against an evaluator that reads them.
-    """
-    return PermissionResult.NEUTRAL
-
-
-FakeBucket.get_permission = _ignore_bucket_policies  # type: ignore[method-assign,assignment]
-
-
-_md5_etag = FakeKey.etag
-
-
-def _etag(key: FakeKey) -> str:
-    """An object's ETag, which is no MD5 of what a KMS key encrypts; moto says it always is."""
-    etag = str(_md5_etag.fget(key))  # type: ignore[attr-defined]
-    return f'"{etag[::-1][1:-1]}"' if key.encryption == "aws:kms" else etag
-
-
-FakeKey.etag = property(_etag)  # type: ignore[assignment,method-assign]
-
-
-class _SilentHandler(WSGIRequestHandler):
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing."""
 
 
 class Fault:
@@ -129,12 +93,13 @@ class LoopbackAws:
 
     def __init__(self) -> None:
         """Start it, on a free port."""
+        # It takes two seconds to load, and not every process that has tests needs it.
+        from support import moto_server
+
         self.faults: list[Fault] = []
         self._stuck_rollbacks = _StuckRollbacks(self)
-        self._moto = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server(
-            "127.0.0.1", 0, self._respond, threaded=True, request_handler=_SilentHandler
-        )
+        self._moto = moto_server.application()
+        self._server = moto_server.serve(self._respond)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -183,6 +148,8 @@ class LoopbackAws:
 
     def stacks(self) -> list[Any]:
         """The server's own records of all CloudFormation stacks that are not deleted."""
+        from moto.cloudformation.models import cloudformation_backends
+
         return list(cloudformation_backends[ACCOUNT][REGION].stacks.values())
 
     def fail_creation(self, name: str) -> None:
@@ -193,6 +160,8 @@ class LoopbackAws:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this AWS."""
+        import boto3
+
         return boto3.client(
             service,
             endpoint_url=self.endpoint,

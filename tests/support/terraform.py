@@ -172,11 +172,10 @@ def terraform_in(
     aws: LoopbackAws,
     aws_provider: Provider,
     *init: str,
-    kept_provider: bool = True,
 ) -> Terraform:
     """Terraform, ready in *folder* with what is in *source*; *init* are arguments to that."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     aws_provider.prepare(folder, aws.endpoint)
-    terraform = Terraform(folder, aws_provider, kept_provider=kept_provider)
+    terraform = Terraform(folder, aws_provider)
     terraform.init(*init)
     return terraform
