@@ -38,7 +38,7 @@ __all__ = [
     "SecretsBucket",
 ]
 
-# Loaded on first use: they need jsii, whose Node.js process takes half a second to start.
+# Loaded on first use: they start jsii's Node.js process, which takes half a second.
 _CONSTRUCTS = {"AgentApp": "app", "AgentStack": "stack"}
 
 
@@ -48,7 +48,7 @@ def __getattr__(name: str) -> Any:
     from buildkite_agents.node import node_environment
 
     try:
-        # jsii starts Node.js as it is loaded, and takes its settings from the environment then.
+        # jsii starts Node.js when it is imported, and reads its settings from the environment.
         with _environment(node_environment()), _garbage_uncollected():
             module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
     except ModuleNotFoundError as error:
@@ -62,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 @contextlib.contextmanager
 def _garbage_uncollected() -> Iterator[None]:
-    """Look for no garbage: loading CDKTF makes none, of so many objects that looking costs time."""
+    """Disable garbage collection: importing CDKTF creates many objects and no garbage."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -74,7 +74,7 @@ def _garbage_uncollected() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Have *settings* in the environment for a while, and then what was there before."""
+    """Set environment variables, and restore the previous ones afterwards."""
     before = {name: os.environ.get(name) for name in settings}
     os.environ.update(settings)
     try:

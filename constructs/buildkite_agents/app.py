@@ -1,4 +1,4 @@
-"""The CDKTF app that writes its stacks in two forms."""
+"""The CDKTF app, which writes its stacks for the cdktf CLI and for Terraform alone."""
 
 import contextlib
 import json
@@ -19,21 +19,21 @@ from buildkite_agents.output.terraform_folder import STATE, terraform_folder
 from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_SCRIPT
 from buildkite_agents.stack import AgentStack
 
-# What Node.js says of a file, such as "EACCES: permission denied, open '/x'".
 _NO_TERRAFORM = "Could not determine version of terraform"
+# An error of Node.js, such as "EACCES: permission denied, open '/x'".
 _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
 
 
 @contextlib.contextmanager
 def _file_errors_plain(folder: Path | str) -> Iterator[None]:
-    """Tell what CDKTF, in Node.js, could not write to *folder*."""
+    """Convert the errors of Node.js while CDKTF writes to *folder* into a ConfigError."""
     try:
         yield
     except RuntimeError as error:
         if _NO_TERRAFORM in str(error):
             raise ConfigError(
-                "a cloud backend needs `terraform` on PATH when it is synthesized: CDKTF asks it "
-                "for its version"
+                "a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads "
+                "its version"
             ) from None
         failed = _FILE_ERROR.search(str(error))
         if failed is None:
@@ -45,18 +45,18 @@ def _check_arguments(outdir: Any, context: Any) -> Iterator[str]:
     if outdir is not None and (not isinstance(outdir, str | Path) or "\0" in str(outdir)):
         yield f"outdir must be the path of a folder, or None, got {outdir!r}"
     if context is not None and not (isinstance(context, Mapping) and is_json(context)):
-        yield f"context must be a mapping of names to JSON's values, or None, got {context!r}"
+        yield f"context must be a mapping of names to JSON values, or None, got {context!r}"
 
 
 class AgentApp(cdktf.App):
     """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
 
-    :meth:`synth` writes each one to ``cdktf.out/stacks/NAME`` for the cdktf CLI, and to the stack's
-    own folder for Terraform alone.
+    :meth:`synth` writes each stack to ``cdktf.out/stacks/NAME`` for the cdktf CLI, and to the
+    stack's own folder for Terraform alone.
     """
 
     writes_bootstrap_script = True
-    """Its stacks find their bootstrap script beside their configuration."""
+    """Whether this app writes the bootstrap script beside the configuration."""
 
     def __init__(
         self, *, outdir: Path | str | None = None, context: Mapping[str, Any] | None = None
@@ -64,44 +64,42 @@ class AgentApp(cdktf.App):
         """Create the app.
 
         Args:
-            outdir: Where to write for the cdktf CLI: by default where that CLI says, otherwise
-                ``cdktf.out``.
-            context: Context values, beside those of ``cdktf.json``.
+            outdir: The output folder for the cdktf CLI: by default the one that the CLI sets in
+                ``CDKTF_OUTDIR``, otherwise ``cdktf.out``.
+            context: Context values in addition to those of ``cdktf.json``.
 
         Raises:
-            ConfigError: the folder cannot be written to, or an argument is of another type.
+            ConfigError: the folder is not writable, or an argument has an invalid type.
         """
         problems = [*_check_arguments(outdir, context)]
         if problems:
             raise ConfigError(*problems)
-        # Absolute, as the Node.js process under CDKTF keeps the folder that it was started in.
+        # Absolute, because CDKTF's Node.js process keeps the working directory that it started in.
         folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
         with _file_errors_plain(folder):
             super().__init__(outdir=str(folder.absolute()), context=context)
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
-        """Note the problems of a stack that was refused, for :meth:`synth` to raise."""
+        """Record the problems of a refused stack, which :meth:`synth` raises."""
         self._problems.append((stack, problems))
 
     def synth(self) -> None:
-        """Write all stacks, each form whole or not at all.
+        """Write all stacks. Each folder is written completely or not at all.
 
         Raises:
-            ConfigError: a stack was refused, with every problem of all stacks; or a file
-                that would be written over is not this program's, or was edited since. No stack's
-                folder has been written to then.
+            ConfigError: a stack was refused (the error lists the problems of all stacks), or a
+                file to be overwritten was not written by this program or was edited since. In both
+                cases no stack's folder has been changed.
         """
         if self._problems:
             raise ConfigError(*self._all_problems())
         if self.hcl_output:
-            raise ConfigError(
-                "cdktf's --hcl leaves out the moves of existing stacks: synthesize without it"
-            )
+            raise ConfigError("the cdktf CLI's --hcl omits `moved` blocks: synthesize without it")
         stacks = [stack for stack in self.node.children if isinstance(stack, AgentStack)]
         _check_folders(stacks)
         for stack in stacks:
-            # Before CDKTF looks for one, which it does for a stack that another refers to.
+            # Before CDKTF creates one itself, as it does for a stack that another refers to.
             stack.ensure_backend()
         try:
             self._synth_whole(stacks)
@@ -150,14 +148,14 @@ class AgentApp(cdktf.App):
             return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]
         content = {BOOTSTRAP_SCRIPT: script.read_bytes()}
         if _real(script) == _real(stack.folder / BOOTSTRAP_SCRIPT):
-            # The folder's own script is the source, and stays its owner's.
+            # The source is the folder's own script, which belongs to the user.
             own = OwnedFiles(stack.folder, files, given_away=[BOOTSTRAP_SCRIPT])
         else:
             own = OwnedFiles(stack.folder, {**files, **content})
         return [OwnedFiles(cdktf_folder, content), own]
 
     def _find_states(self, configuration: Mapping[str, Any], stack: AgentStack) -> None:
-        """Have *configuration* read other stacks' states where they are from the stack's folder."""
+        """Correct the paths of other stacks' local states, relative to the stack's folder."""
         folders = {s.name: s.folder for s in self.node.children if isinstance(s, AgentStack)}
         states = {
             f"../{name}/{STATE}": Path(os.path.relpath(folder, stack.folder), STATE).as_posix()
@@ -170,7 +168,7 @@ class AgentApp(cdktf.App):
 
 
 def _real(path: Path) -> str:
-    # Path.resolve() raises for a loop of links, which is reported when it is written to.
+    # Unlike Path.resolve(), it does not raise for a loop of links, which writing reports.
     return os.path.realpath(path)
 
 
@@ -181,5 +179,5 @@ def _check_folders(stacks: Sequence[AgentStack]) -> None:
         other = writers.setdefault(_real(stack.folder), name)
         if other != name:
             raise ConfigError(
-                f"{other} and {name} both write to {stack.folder}: set folder, another for each"
+                f"{other} and {name} both write to {stack.folder}: set a different folder for each"
             )

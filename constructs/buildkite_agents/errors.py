@@ -8,18 +8,18 @@ if TYPE_CHECKING:
 
 
 class Problem(str):
-    """One thing that is wrong: as text it is a line of both, where and what."""
+    """A problem in the configuration; as a string, one line with its location and description."""
 
     __slots__ = ("what", "where")
 
     where: str
-    """Where it is, such as ``queue 'nightly'``; empty where *what* names it."""
+    """The location, such as ``queue 'nightly'``; empty where *what* includes it."""
 
     what: str
-    """What was expected, what was given, and what to do."""
+    """The description: what was expected, what was given, and what to do."""
 
     def __new__(cls, what: str, *, where: str = "") -> "Self":
-        """Say *what* is wrong, and *where*; a further *where* comes before that of a problem."""
+        """Describe a problem; for an existing one, prepend *where* to its location."""
         if isinstance(what, Problem):
             where = ": ".join(filter(None, (where, what.where)))
             what = what.what
@@ -29,16 +29,16 @@ class Problem(str):
 
 
 class ConfigError(Exception, SystemExit):
-    """An error of the user's configuration or installation, and what to do about it.
+    """An error in the user's configuration or installation.
 
-    It can be caught like any other exception. Uncaught, it ends the program with status 1 and its
-    message alone on standard error, as each :class:`SystemExit` does.
+    It can be caught like any other exception. Uncaught, it ends the program with status 1 and only
+    its message on standard error, as :class:`SystemExit` does.
     """
 
     def __init__(self, *problems: str) -> None:
         super().__init__(*problems)
         self.problems: Sequence[Problem] = tuple(map(Problem, problems))
-        """Each thing that is wrong, with where and what as attributes; as text, one line."""
+        """Each problem, with ``where`` and ``what`` as attributes."""
         self.code = str(self)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The names of everything that is made, all from the project and the environment."""
+"""The names of all resources, derived from the project and the environment."""
 
 import re
 from collections import Counter
@@ -10,19 +10,19 @@ from buildkite_agents.queue import AgentQueue
 
 @dataclass(frozen=True)
 class Names:
-    """Names that existing deployments have. A changed name replaces what bears it."""
+    """The names that existing deployments have. A changed name replaces the resource."""
 
     project: str
     environment: str
 
     @property
     def prefix(self) -> str:
-        """What every name starts with; also the CDKTF stack's name."""
+        """The prefix of every name, and the CDKTF stack's name."""
         return f"{self.project}-{self.environment}"
 
     @property
     def secrets_bucket(self) -> str:
-        """The S3 bucket of secrets and the bootstrap script."""
+        """The S3 bucket for secrets and the bootstrap script."""
         return f"{self.prefix}-buildkite-secrets"
 
     @property
@@ -34,7 +34,8 @@ class Names:
     def token_parameter(self) -> str:
         """The SSM parameter of the agent token: ``/buildkite/agent-token`` for ``prod``.
 
-        A parameter's name is unique in an account and region, so other environments add theirs.
+        Parameter names are unique within an account and region, so the names for other
+        environments contain the environment.
         """
         if self.environment == "prod":
             return "/buildkite/agent-token"
@@ -57,7 +58,7 @@ class Names:
 
 
 def address(queue: AgentQueue) -> str:
-    """What the stack of a queue is called in Terraform: an identifier, with no digit first."""
+    """The Terraform resource name of a queue's stack: an identifier that starts with no digit."""
     if queue.address is not None:
         return queue.address
     identifier = re.sub(r"[^A-Za-z0-9_-]", "-", str(queue.name))
@@ -65,16 +66,16 @@ def address(queue: AgentQueue) -> str:
 
 
 def keys(queues: Sequence[AgentQueue]) -> list[str]:
-    """What the stack of each queue is found by: its queue's name.
+    """The key of each queue's stack: the queue's name.
 
-    Where several stacks serve one queue it is their addresses.
+    Where several stacks serve one queue, each has its address as its key.
     """
     counts = Counter(queue.name for queue in queues)
     return [queue.name if counts[queue.name] == 1 else address(queue) for queue in queues]
 
 
 def moved_from(queue: AgentQueue) -> str:
-    """The address that the stack of a queue has in an existing state; perhaps the one it gets."""
+    """The address of a queue's stack in an existing state, which can equal its new address."""
     if queue.moved_from is not None:
         return queue.moved_from or f"aws_cloudformation_stack.{address(queue)}"
     return f'aws_cloudformation_stack.buildkite_agents["{queue.name}"]'

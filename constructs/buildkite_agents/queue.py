@@ -1,4 +1,4 @@
-"""A Buildkite queue and the machines that serve it."""
+"""A Buildkite queue and the EC2 instances that serve it."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
@@ -7,114 +7,118 @@ from typing import Any
 from buildkite_agents.elastic_ci_stack import instance_types
 
 DEFAULT_STACK_VERSION = "v6.71.1"
-"""The Elastic CI Stack's version, where a queue names none: the newest that was checked."""
+"""The default version of the Elastic CI Stack: the newest that this program was tested with."""
 
 TEMPLATE_INSTANCE_TYPE = "t3.large"
-"""What every version of the template starts where it is given no instance type."""
+"""The template's default instance type, in every version."""
 
 ParameterValue = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class AgentQueue:
-    """A queue, and the Elastic CI Stack of EC2 instances whose agents take its jobs.
+    """A queue, and the Elastic CI Stack whose agents run its jobs.
 
-    One line is a whole queue: ``AgentQueue("t4g.2xlarge")`` is ``arm64-t4g-2xlarge-linux``.
-    Nothing is checked until the queue is given to an :class:`~buildkite_agents.AgentStack`, which
-    reports every problem of all its queues together.
+    One line defines a whole queue: ``AgentQueue("t4g.2xlarge")`` is ``arm64-t4g-2xlarge-linux``.
+    Values are checked when the queue is passed to an :class:`~buildkite_agents.AgentStack`, which
+    reports the problems of all its queues together.
     """
 
     instance_type: str | None = None
-    """The instance type, such as ``t4g.2xlarge``. None leaves it to the template: ``t3.large``."""
+    """The instance type, such as ``t4g.2xlarge``. With None, the template's default applies:
+    ``t3.large``."""
 
     _: KW_ONLY
 
     name: str = ""
     """The queue's name: by default ``ARCHITECTURE-INSTANCE-linux``, from the instance type.
 
-    The address and the name of the queue's stack follow from it: another name is another stack.
+    The address and the name of the queue's stack derive from it: renaming a queue replaces its
+    stack.
     """
 
     architecture: str = ""
     """``amd64`` or ``arm64``: by default that of the instance type.
 
-    It is needed for an instance type that is too new to be known here.
+    Required for instance types that are newer than this program's list.
     """
 
     more_instance_types: Sequence[str] = ()
-    """Further instance types, of the same architecture, that EC2 may choose instead: by default
+    """Further instance types, of the same architecture, that EC2 can use instead: by default
     none."""
 
     min_size: int | None = 0
-    """Instances that run even when there are no jobs: by default, and in the template, none."""
+    """The minimum number of instances, which run even without jobs: by default, and in the
+    template, none."""
 
     max_size: int | None = 4
-    """The most instances at a time, by default four; 0 pauses the queue. None leaves it to the
-    template: ten."""
+    """The maximum number of instances, by default four; 0 pauses the queue. With None, the
+    template's default applies: ten."""
 
     on_demand_percentage: int | None = 100
-    """The percentage of the instances that are on demand, by default all of them; the others are
-    spot. None leaves it to the template: all of them."""
+    """The percentage of On-Demand Instances, by default 100; the others are Spot Instances. With
+    None, the template's default applies: 100."""
 
     idle_minutes: int | None = 15
-    """Minutes without a job after which an instance terminates, by default 15. None leaves it to
-    the template: ten."""
+    """The minutes without a job after which an instance terminates, by default 15. With None, the
+    template's default applies: ten."""
 
     agents_per_instance: int | None = 1
-    """Agents on each instance, and so jobs that share a machine: by default, and in the template,
-    one."""
+    """The number of agents on each instance, and so of jobs that share an instance: by default, and
+    in the template, one."""
 
     stack_version: str = DEFAULT_STACK_VERSION
-    """The version of the Elastic CI Stack for AWS: by default the newest that was checked,
-    ``v6.71.1``."""
+    """The version of the Elastic CI Stack for AWS: by default the newest that this program was
+    tested with, ``v6.71.1``."""
 
     allow_unchecked_version: bool = False
-    """Whether ``stack_version`` may be newer than the versions that are known here. Its parameters
-    are then not checked."""
+    """Whether ``stack_version`` can be newer than the versions that this program knows. Parameters
+    of such a version are not checked. By default an unknown version is an error."""
 
     stack_name: str | None = None
     """The name of the queue's CloudFormation stack: by default
-    ``PROJECT-ENVIRONMENT-buildkite-QUEUE``, with a hyphen for each character that CloudFormation
-    does not accept."""
+    ``PROJECT-ENVIRONMENT-buildkite-QUEUE``, with a hyphen in place of each character that
+    CloudFormation does not accept."""
 
     address: str | None = None
-    """What the stack is called in Terraform, ``aws_cloudformation_stack.ADDRESS``: by default the
-    queue's name, with a hyphen for each character that Terraform does not accept."""
+    """The stack's resource name in Terraform, ``aws_cloudformation_stack.ADDRESS``: by default the
+    queue's name, with a hyphen in place of each character that Terraform does not accept."""
 
     moved_from: str | None = None
-    """The address that the stack has in an existing state, such as
+    """The stack's address in an existing state, such as
     ``aws_cloudformation_stack.bk_queue["gpu-1"]``: by default that of the documented layout,
-    ``aws_cloudformation_stack.buildkite_agents["QUEUE"]``. Empty: no other."""
+    ``aws_cloudformation_stack.buildkite_agents["QUEUE"]``. An empty string means that the stack
+    does not move."""
 
     provider: str | None = None
     """The provider configuration, such as ``aws.us_east_1``: by default ``aws``."""
 
     tags: Mapping[str, str] | str | None = None
-    """All tags of the stack, or a Terraform reference to them. By default those of the AgentStack,
-    with Name, Queue and ElasticCIStack."""
+    """All tags of the stack, or a Terraform reference to them. By default the tags of the
+    AgentStack, and Name, Queue and ElasticCIStack."""
 
     ignore_changes: Sequence[str] = ()
-    """Arguments of the stack whose changes Terraform ignores, such as ``tags["owner"]``: by default
-    none."""
+    """Arguments of the stack for Terraform's ``ignore_changes``, such as ``tags["owner"]``: by
+    default none."""
 
     timeout_minutes: int = 90
-    """Minutes after which Terraform gives up waiting for CloudFormation to create, update or delete
-    the stack, by default 90. An update that replaces instances waits for the new ones, by default
-    fifteen minutes at most (``InstanceCreationTimeout``), and for jobs on the old ones, an hour at
-    most."""
+    """The minutes that Terraform waits for CloudFormation to create, update or delete the stack, by
+    default 90. An update that replaces instances waits for the new instances, by default for at
+    most 15 minutes (``InstanceCreationTimeout``), and for jobs on the old ones, for at most an
+    hour."""
 
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    """Any parameters of the stack's template, by their names there, in the place of what this
-    program would give them. None stands for the template's own default."""
+    """Any template parameters, by name. They override this program's defaults. With None, the
+    template's own default applies."""
 
     accepted_risks: Collection[str] = ()
-    """The names of the warnings that are accepted: by default none."""
+    """The names of accepted warnings, which are then not printed: by default none."""
 
     architecture_is_given: bool = field(init=False, repr=False)
-    """Whether the architecture was given, and not derived."""
+    """Whether the architecture was set explicitly."""
 
     def __post_init__(self) -> None:
-        # By object.__setattr__, the documented way to derive a frozen dataclass's field.
+        # object.__setattr__ is the documented way to set a field of a frozen dataclass.
         object.__setattr__(self, "architecture_is_given", bool(self.architecture))
         if not self.architecture:
             derived = instance_types.architecture(str(self.all_instance_types[0]))
@@ -124,10 +128,10 @@ class AgentQueue:
 
     @property
     def all_instance_types(self) -> tuple[str, ...]:
-        """The instance types in the order of preference."""
+        """The instance types in order of preference."""
         if self.instance_type is not None:
             more = self.more_instance_types
-            # Whatever else is given for them is refused by the checks, which come later.
+            # The checks, which run later, refuse values of other types.
             return (self.instance_type, *(more if isinstance(more, list | tuple) else ()))
         if isinstance(self.parameters, Mapping):
             given = self.parameters.get("InstanceTypes")
@@ -137,7 +141,7 @@ class AgentQueue:
 
     @property
     def agent_tags(self) -> str:
-        """The tags that jobs can select this queue's agents by, as Buildkite writes them."""
+        """The tags by which jobs can select this queue's agents, in Buildkite's notation."""
         instance = f",instance={self._instance}" if self.instance_type is not None else ""
         return f"arch={self.architecture},os=linux{instance}"
 
@@ -147,5 +151,5 @@ class AgentQueue:
 
 
 def default_of(field_name: str) -> Any:
-    """What a field of a queue is where it is not given."""
+    """The default value of a queue's field."""
     return next(f.default for f in fields(AgentQueue) if f.name == field_name)

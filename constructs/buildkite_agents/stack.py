@@ -1,4 +1,4 @@
-"""Queues of one environment, and all that they need, as a Terraform root module."""
+"""The Terraform stack of one environment: its queues and the resources that they share."""
 
 import json
 import re
@@ -42,8 +42,8 @@ _SESSION_MANAGER_POLICY = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 class AgentStack(cdktf.TerraformStack):
     """An environment: its queues' stacks, the secrets bucket, the token and the policy.
 
-    Everything is at the addresses and under the names of the hand-written root module that this
-    program takes the place of, so that its state is carried on. The CDKTF stack is called
+    Resources keep the addresses and names of the hand-written root module that this program
+    replaces, so that existing state remains valid. The CDKTF stack is named
     ``PROJECT-ENVIRONMENT``.
     """
 
@@ -64,39 +64,40 @@ class AgentStack(cdktf.TerraformStack):
         deployment: Deployment = Deployment(),  # noqa: B008
         keep_documented_layout: bool = False,
     ) -> None:
-        """Check everything, then define it.
+        """Check the arguments, then define the resources.
 
         Args:
             scope: The :class:`~buildkite_agents.AgentApp`, or another CDKTF app.
-            project: The start of every name. Bucket names are unique among all of AWS, and so a
-                project's name should be its own.
+            project: The prefix of every name. Bucket names are unique across all of AWS, so
+                choose a project name that nobody else uses.
             queues: The queues.
             environment: Part of every name. An AWS account can have several environments.
             bootstrap_script: The script that each new instance runs as root: a file, which is
                 uploaded to the secrets bucket, or the URL of one. By default none.
             token: The agent token: by default an SSM parameter with the value of Terraform's
-                variable ``buildkite_agent_token``. Existing names a parameter that exists, in SSM
-                or, by ``/aws/reference/secretsmanager/...``, in Secrets Manager. With None each
-                queue has its own, among its parameters.
-            secrets_bucket: The bucket of the jobs' secrets. With None there is none of this
-                program's: the template then makes one for each queue, unless
+                variable ``buildkite_agent_token``. ``Existing`` refers to an existing parameter, in
+                SSM or, with ``/aws/reference/secretsmanager/...``, in Secrets Manager. With None,
+                each queue sets its own among its parameters.
+            secrets_bucket: The bucket for the jobs' secrets. ``Existing`` refers to an existing
+                bucket. With None, the template creates a bucket for each queue, unless
                 ``EnableSecretsPlugin`` is false.
-            access: What the agents may do, as an IAM policy. Existing names a policy that exists.
-                With None there is none besides those of the template.
+            access: The agents' permissions, as an IAM policy. ``Existing`` refers to an existing
+                policy. With None, the agents have only the permissions that the template grants.
             network: The VPC of the instances. By default Terraform's variables ``vpc_id`` and
-                ``subnet_ids`` decide.
-            parameters: Parameters of the template for all queues, which those of a queue replace.
-                None is a parameter that the stacks are not given.
-            tags: Tags of everything that is made. By default Project and Environment, and
-                ManagedBy as a default tag of the provider; none of these where tags are given.
-            deployment: The Terraform root module: its folder, its state, and what is written of it.
+                ``subnet_ids`` select it.
+            parameters: Template parameters for all queues; a queue's own parameters override them.
+                None omits a parameter.
+            tags: Tags of all resources. By default Project and Environment, and ManagedBy as a
+                default tag of the provider; setting tags replaces all of these.
+            deployment: The Terraform root module: its folder, its state, and which files are
+                written.
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
-                the documented ``terraform/`` layout has them: without hardening, and wide. For
-                adopting that layout without a change.
+                in the documented ``terraform/`` layout: without hardening and with broad
+                permissions. For adopting that layout without a change.
 
         Raises:
-            ConfigError: something given cannot work; every problem of this stack is in it. In an
-                :class:`~buildkite_agents.AgentApp` it is its ``synth`` that raises it, for all
+            ConfigError: the configuration is invalid; the error lists every problem of this stack.
+                In an :class:`~buildkite_agents.AgentApp`, ``synth`` raises it instead, for all
                 stacks together.
         """
         settings: dict[str, Any] = {
@@ -127,13 +128,13 @@ class AgentStack(cdktf.TerraformStack):
 
         super().__init__(scope, self._names.prefix)
         self.name = self._names.prefix
-        """The stack's name, for the cdktf CLI and in the names of all that it makes."""
+        """The stack's name: the prefix of all resource names, and the cdktf CLI's name for it."""
         self.deployment = deployment
-        """The root module that is written."""
+        """The Terraform root module."""
         self.folder = Path(deployment.folder or self._names.default_folder)
-        """Where the configuration is written for use without the cdktf CLI."""
+        """The folder of the configuration for use without the cdktf CLI."""
         self.bootstrap_script: Path | None = None
-        """The file that each new instance runs, where it is one."""
+        """The local bootstrap script, or None where the script is a URL or there is none."""
         if bootstrap_script is not None and not script_is_elsewhere(bootstrap_script):
             self.bootstrap_script = Path(bootstrap_script)
         self.queues = tuple(queues)
@@ -143,7 +144,7 @@ class AgentStack(cdktf.TerraformStack):
             key: risks.warnings(queue, values_of(queue, self._names, foreseen))
             for key, queue in zip(self._keys, queues, strict=True)
         }
-        """What is legal and may not be meant, a line each, by queue."""
+        """Warnings for valid but risky configuration, one line each, by queue."""
         self._keep_documented_layout = keep_documented_layout
         self._settings = settings
         own_tags = {"Project": project, "Environment": environment}
@@ -168,7 +169,7 @@ class AgentStack(cdktf.TerraformStack):
         self.queue_stacks: Mapping[str, QueueStack] = self._make_queue_stacks(
             wiring, depends_on=[one for one in made if one is not None]
         )
-        """The CloudFormation stack of each queue, by the queue's name; by their addresses where
+        """The CloudFormation stack of each queue, keyed by the queue's name, or by address where
         several stacks serve one queue."""
         self._move_from_existing_addresses()
         self._output()
@@ -182,7 +183,7 @@ class AgentStack(cdktf.TerraformStack):
         """The secrets bucket: its name, ARN and bootstrap script.
 
         Raises:
-            ConfigError: this stack does not make one.
+            ConfigError: this stack does not create one.
         """
         return _made("secrets_bucket", self._bucket)
 
@@ -191,7 +192,7 @@ class AgentStack(cdktf.TerraformStack):
         """The SSM parameter with the agent token.
 
         Raises:
-            ConfigError: this stack does not make one.
+            ConfigError: this stack does not create one.
         """
         return _made("token", self._token)
 
@@ -200,22 +201,22 @@ class AgentStack(cdktf.TerraformStack):
         """The IAM policy of the agents.
 
         Raises:
-            ConfigError: this stack does not make one.
+            ConfigError: this stack does not create one.
         """
         return _made("access", self._policy)
 
     @property
     def own_names(self) -> Mapping[str, set[str]]:
-        """The names of the variables and outputs that this program itself makes, by their kind."""
+        """The names of the variables and outputs that this stack itself defines, by kind."""
         return _own_names(self._settings)
 
     def prepare_stack(self) -> None:
-        """Keep the state beside the configuration, unless another backend was created."""
+        """Store the state beside the configuration, unless another backend was created."""
         self.ensure_backend()
         super().prepare_stack()
 
     def ensure_backend(self) -> None:
-        """Create a local backend, unless there is a backend."""
+        """Create a local backend, unless the stack has a backend."""
         if self.node.try_find_child("backend") is None:
             create_backend(self, None, self._names)
 
@@ -223,7 +224,7 @@ class AgentStack(cdktf.TerraformStack):
         collect = getattr(scope, "collect_problems", None)
         if collect is None:
             raise ConfigError(*problems)
-        # Not even a construct: whatever is asked of this stack is answered with its problems.
+        # Not even a construct: each use of a refused stack raises its problems.
         self._problems = problems
         self.__jsii_ref__ = _Refused(problems)
         collect(self._names.prefix, problems)
@@ -256,7 +257,7 @@ class AgentStack(cdktf.TerraformStack):
         return region
 
     def _queues_with_the_stacks_image(self) -> list[AgentQueue]:
-        """The queues in the region of the stack that name no image themselves."""
+        """The queues in the stack's own region that do not set an image."""
         images = ("ImageId", "ImageIdParameter")
         return [
             queue
@@ -312,7 +313,7 @@ class AgentStack(cdktf.TerraformStack):
         )
 
     def _wire(self, settings: Mapping[str, Any]) -> Wiring:
-        """What the stacks have in common, with references to what was made."""
+        """The values that the queues' stacks share, with references to the created resources."""
         access: AgentAccess | Existing | None = settings["access"]
         policies = [self._policy.arn] if self._policy is not None else []
         boundary = None
@@ -367,7 +368,7 @@ class AgentStack(cdktf.TerraformStack):
             address = names.address(queue)
             stacks[key] = QueueStack(
                 self,
-                # The address itself, without a further call of CDKTF, unless something else has it.
+                # The address itself, without a call to CDKTF, unless another construct has that id.
                 address if address not in taken else f"queue {address}",
                 queue=queue,
                 names=self._names,
@@ -379,8 +380,8 @@ class AgentStack(cdktf.TerraformStack):
         return stacks
 
     def _move_from_existing_addresses(self) -> None:
-        # Not by the resource's move_from_id(): with it, CDKTF asks a `terraform` on the machine for
-        # its version, and refuses to synthesize where there is none.
+        # Not with the resource's move_from_id(): CDKTF then runs `terraform version`, and fails
+        # where Terraform is not installed.
         moves = {
             names.moved_from(queue): f"aws_cloudformation_stack.{names.address(queue)}"
             for queue in sorted(self.queues, key=names.address)
@@ -390,10 +391,10 @@ class AgentStack(cdktf.TerraformStack):
             self.add_override("moved", blocks)
 
     def _stand_in_for_existing_addresses(self) -> None:
-        """Define a local for each resource with ``for_each`` that the stacks moved from.
+        """Define a local for each ``for_each`` resource that stacks moved from.
 
-        What else in that root module names ``aws_cloudformation_stack.NAME`` has only to name
-        ``local.NAME``; and ``local.buildkite_stacks``, which the documented layout defines, stays.
+        References elsewhere in the root module change from ``aws_cloudformation_stack.NAME`` to
+        ``local.NAME``. ``local.buildkite_stacks``, which the documented layout defines, is kept.
         """
         locals_: dict[str, dict[str, str]] = defaultdict(dict)
         documented = {}
@@ -418,7 +419,7 @@ class AgentStack(cdktf.TerraformStack):
             partition = partition_of(self._region)
             blocks.append(self._policy.import_block(account=account, partition=partition))
         blocks += [self.queue_stacks[name].import_block() for name in sorted(self.queue_stacks)]
-        # Not by the resource's import_from(), for the same reason as with the moves.
+        # Not with the resource's import_from(), for the same reason as for moves.
         self.add_override("import", [{"to": block.to, "id": block.id} for block in blocks])
         for block in blocks:
             if block.unreadable:
@@ -462,7 +463,7 @@ def _own_names(settings: Mapping[str, Any]) -> Mapping[str, set[str]]:
 
 
 def _foreseen(settings: Mapping[str, Any], queues: Any) -> Wiring:
-    """What the stacks will have in common, before anything is made, as far as it can be checked."""
+    """The values that the stacks will share, as far as they can be checked beforehand."""
     later = "${later}"
     maybe = null_if_empty("later")
     network = settings["network"]
@@ -502,9 +503,10 @@ def _versions_of_image(parameters: Any, queues: Any) -> Mapping[str, set[str]]:
 
 
 def _ecr_access(settings: Mapping[str, Any]) -> str | None:
-    """The template's policy for ECR: it logs in, and the agents' policy says what may be pushed.
+    """The template's ECR policy: it permits logging in; the agents' policy permits pushing.
 
-    Its policies are AWS's, for all repositories: the full one permits to delete them.
+    The template attaches AWS managed policies, which apply to all repositories: the one for full
+    access permits deleting them.
     """
     if settings["keep_documented_layout"]:
         return "full"
@@ -515,7 +517,7 @@ def _ecr_access(settings: Mapping[str, Any]) -> str | None:
 
 
 def _permitted(access: Any) -> list[str] | None:
-    """The actions that the policy of this program permits; None where there are others too."""
+    """The actions that this program's policy permits; None where other policies apply too."""
     if not isinstance(access, AgentAccess) or access.managed_policies:
         return None
     actions: list[str] = []
@@ -528,7 +530,7 @@ def _permitted(access: Any) -> list[str] | None:
 
 
 def _needs_dnf(script: Any) -> bool:
-    """Whether a bootstrap script is a file that runs the package manager of Amazon Linux."""
+    """Whether a bootstrap script is a local file that runs dnf, Amazon Linux's package manager."""
     if script is None or script_is_elsewhere(script):
         return False
     try:
@@ -556,9 +558,9 @@ def _joined(subnet_ids: Sequence[str] | str) -> str:
 
 
 class _Refused:
-    """In the place of a reference to a construct in Node.js, where there is none.
+    """A stand-in for the reference to a construct in Node.js, where no construct exists.
 
-    jsii asks for it once, as it notes the new object. Whatever asks again would use the construct.
+    jsii reads it once, when it registers the new object. A further read is a use of the construct.
     """
 
     def __init__(self, problems: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The parameters that a queue's CloudFormation stack is given."""
+"""The parameters of a queue's CloudFormation stack."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ FIELDS = {
     "OnDemandPercentage": "on_demand_percentage",
     "ScaleInIdlePeriod": "idle_minutes",
 }
-"""The parameters that have a field of their own. A queue sets one or the other."""
+"""The parameters with a field of AgentQueue. A queue sets the field or the parameter."""
 
 OF_THE_TEMPLATES_ROLE = (
     "ECRAccessPolicy",
@@ -22,7 +22,7 @@ OF_THE_TEMPLATES_ROLE = (
     "InstanceRolePermissionsBoundaryARN",
     "ManagedPolicyARNs",
 )
-"""What the template ignores where it is given a role (``InstanceRoleARN``) and makes none."""
+"""The parameters that the template ignores with an existing role (``InstanceRoleARN``)."""
 
 _BEYOND_THE_LAYOUT = (
     "IMDSv2Tokens",
@@ -36,9 +36,9 @@ _NAMES_BEFORE_V6 = {"InstanceTypes": "InstanceType", "ManagedPolicyARNs": "Manag
 
 @dataclass(frozen=True)
 class Wiring:
-    """What the stacks of a deployment have in common: values, and references to what is made.
+    """The values that the stacks of a deployment share, and references to created resources.
 
-    None is what a stack is not given.
+    A value of None is omitted from the parameters.
     """
 
     vpc_id: str | None = None
@@ -52,27 +52,27 @@ class Wiring:
     secrets_bucket_region: str | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     keep_documented_layout: bool = False
-    """Whether the stacks are given only what the documented layout gives them."""
+    """Whether the stacks have only the parameters of the documented layout."""
     ecr_access: str | None = None
-    """How much of ECR the template's own policy permits; it logs in to ECR unless that is none."""
+    """The template's ECRAccessPolicy. Unless it is none, the stack logs in to ECR."""
     permitted: Collection[str] | None = None
-    """The actions that the agents' policy permits, or None where that is not known."""
+    """The actions that the agents' policy permits, or None if unknown."""
     script_needs_dnf: bool = False
     versions_of_image: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """The versions of the stacks that each image is named for."""
+    """The stack versions that use each image."""
 
     def image_id(self, architecture: str) -> str | None:
-        """The machine image for an architecture; null for the stack's own."""
+        """The image for an architecture; null for the stack's own image."""
         if self.amis is None:
             return None
         return null_if_empty(f'{self.amis}["{architecture}-linux"]')
 
 
 def null_if_empty(expression: str) -> str:
-    """A reference to the value of a Terraform *expression*, or to null where that has none.
+    """A Terraform reference that is null where *expression* is null or empty.
 
-    A parameter that is null is not given. Given as ``""`` it would stay what it was, as the AWS
-    provider ignores an empty value over an old one.
+    A null parameter is omitted. An empty one would keep its previous value, because the AWS
+    provider ignores a change to an empty value.
     """
     return f"${{try(coalesce({expression}), null)}}"
 
@@ -80,7 +80,7 @@ def null_if_empty(expression: str) -> str:
 def stack_parameters(
     queue: AgentQueue, version: StackVersion, *, instance_role: str, wiring: Wiring
 ) -> dict[str, str]:
-    """All parameters of a queue's stack, by the template's names, as CloudFormation takes them."""
+    """All parameters of a queue's stack, as strings in CloudFormation's form."""
     parameters = all_parameters(queue, version, instance_role=instance_role, wiring=wiring)
     return {name: _text(value) for name, value in parameters.items() if value not in {None, ""}}
 
@@ -88,10 +88,9 @@ def stack_parameters(
 def all_parameters(
     queue: AgentQueue, version: StackVersion, *, instance_role: str, wiring: Wiring
 ) -> dict[str, ParameterValue]:
-    """The parameters as they were given, None and empty ones included.
+    """The merged parameters, None and empty values included.
 
-    What the program sets by itself is a default, which the parameters of the deployment replace,
-    and these those of the queue.
+    The deployment's parameters override this program's defaults, and the queue's override both.
     """
     own = default_parameters(queue, instance_role=instance_role, wiring=wiring)
     if wiring.keep_documented_layout:
@@ -110,7 +109,7 @@ def all_parameters(
 
 
 def sets_field(queue: AgentQueue, parameter: str) -> bool:
-    """Whether a queue has another value than the default in the field of a *parameter*."""
+    """Whether a queue sets the field of a *parameter* to a value other than the default."""
     if parameter == "InstanceTypes":
         return queue.instance_type is not None
     name = FIELDS[parameter]
@@ -120,7 +119,7 @@ def sets_field(queue: AgentQueue, parameter: str) -> bool:
 def _as_named_by(
     version: StackVersion, parameters: Mapping[str, ParameterValue]
 ) -> dict[str, ParameterValue]:
-    """The parameters that a version has, by the names that it has for them."""
+    """The parameters that exist in a version, under their names in that version."""
     named = {
         name if name in version.parameters else _NAMES_BEFORE_V6.get(name, name): value
         for name, value in parameters.items()
@@ -131,19 +130,19 @@ def _as_named_by(
 def default_parameters(
     queue: AgentQueue, *, instance_role: str, wiring: Wiring
 ) -> Mapping[str, ParameterValue]:
-    """The parameters that the program sets by itself."""
+    """The parameters that this program sets by default."""
     instance_types = queue.all_instance_types if queue.instance_type is not None else ()
     return {
         "ECRAccessPolicy": wiring.ecr_access,
-        # The bootstrap script may take ten minutes, and the template's own limit is five.
+        # The bootstrap script can take ten minutes; the template's default limit is five.
         "InstanceCreationTimeout": "PT15M",
         "InstanceRolePermissionsBoundaryARN": wiring.permissions_boundary,
-        # Without a session token, whatever a job runs can read the role's credentials.
+        # Without a session token, a request forged by a job's program reads the role's credentials.
         "IMDSv2Tokens": "required",
-        # Jobs' secrets are on the volume while they run. EBS encrypts without a cost in time or
-        # money, by the account's own key.
+        # Jobs' secrets are on the volume while they run. EBS encryption with the account's default
+        # key has no cost and no measurable effect on performance.
         "RootVolumeEncrypted": True,
-        # The template finds it out by itself, which fails now and then.
+        # Otherwise the template looks the region up, which fails occasionally.
         "SecretsBucketRegion": wiring.secrets_bucket_region,
         "AgentsPerInstance": queue.agents_per_instance,
         "BootstrapScriptUrl": wiring.bootstrap_script_url,

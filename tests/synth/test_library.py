@@ -344,8 +344,8 @@ def test_without_a_terraform_a_cloud_block_is_refused_in_a_line(
     done = synthesize_for_the_cloud(tmp_path, bootstrap_script, tmp_path)
     assert done.returncode == 1
     assert done.stderr == (
-        "error: a cloud backend needs `terraform` on PATH when it is synthesized: CDKTF asks it "
-        "for its version\n"
+        "error: a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads its "
+        "version\n"
     )
 
 

@@ -133,10 +133,10 @@ def test_a_missing_bootstrap_script_is_one_line(checkout: Path) -> None:
     )
 
 
-def test_hcl_is_refused_as_it_would_lose_the_moves(tmp_path: Path) -> None:
+def test_hcl_is_refused_because_it_would_lose_the_moves(tmp_path: Path) -> None:
     done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, SYNTH_HCL_OUTPUT="true")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: cdktf's --hcl leaves out the moves")
+    assert done.stderr.startswith("error: the cdktf CLI's --hcl omits `moved` blocks")
     assert not (tmp_path / "terraform").exists()
 
 
