@@ -1,12 +1,11 @@
-"""AWS bindings for the resource types that this program makes, and for no others.
+"""AWS bindings for the resource types that this program uses.
 
-In the repository this is the folder ``imports/`` at its top; as a package it is
+In the repository this is the top-level folder ``imports/``; as a package it is
 ``buildkite_agents.imports``.
 
-``import cdktf_cdktf_provider_aws`` loads some 1,500 modules and 224 MB of JavaScript to make a
-handful of resources (hashicorp/terraform-cdk issue 3753). So ``aws`` here is carved out of that
-installed package: on first use, and again whenever what it is made from changes. Its names are the
-ones ``cdktf get`` gives::
+``import cdktf_cdktf_provider_aws`` loads some 1,500 modules and 224 MB of JavaScript for a handful
+of resource types (hashicorp/terraform-cdk issue 3753). So ``aws`` is carved out of that installed
+package on first use, and again when its inputs change. Names are those of ``cdktf get``::
 
     from buildkite_agents.imports.aws.s3_bucket import S3Bucket
 """
@@ -31,7 +30,7 @@ AWS_SUBMODULES = (
 )
 """The provider's Python submodules that :mod:`buildkite_agents` imports."""
 
-# A folder of the user's where this one cannot be written to: another user has installed it.
+# A folder of the user where this one is read-only, because another user installed the package.
 _folder = writable_folder(Path(__file__).parent)
 if _folder != Path(__file__).parent:
     __path__.append(str(_folder))

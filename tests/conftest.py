@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Iterable
-from itertools import groupby, zip_longest
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -49,14 +50,11 @@ _MOSTLY_WAITING = tuple(
 _LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
 
 _SHARED = {
-    **{
-        f"tests/e2e/test_{name}.py": name
-        for name in ("adoption", "changes", "failed_updates", "package", "runbook", "variables")
-    },
-    "tests/e2e/test_set_up.py": "checkout",
-    "tests/e2e/test_ways_to_run.py": "checkout",
+    "changes": 3,
+    "failed_updates": 3,
+    **dict.fromkeys(("adoption", "package", "runbook", "set_up", "variables", "ways_to_run"), 1),
 }
-"""The files whose tests share something, and what: those of one run in one process, in order."""
+"""The files of end-to-end tests that share something, and the processes to divide each among."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -79,11 +77,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _scopes(items: Iterable[pytest.Item]) -> list[list[pytest.Item]]:
     """The tests that one process runs in order."""
-    return [list(group) for _, group in groupby(items, lambda item: _scope(item.nodeid))]
+    scopes: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        scopes.setdefault(_scope(item.nodeid), []).append(item)
+    return list(scopes.values())
 
 
 def _scope(nodeid: str) -> str:
-    return _SHARED.get(nodeid.partition("::")[0], nodeid)
+    name = nodeid.partition("::")[0].removeprefix("tests/e2e/test_").removesuffix(".py")
+    if name not in _SHARED:
+        return nodeid
+    # These share a checkout of the project.
+    group = "checkout" if name in {"set_up", "ways_to_run"} else name
+    return f"{group} {crc32(nodeid.encode()) % _SHARED[name]}"
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types

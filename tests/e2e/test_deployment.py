@@ -53,9 +53,10 @@ def test_the_documented_queues_from_init_to_destroy(
     tf.run("validate")
     tf.apply()
 
-    # By a provider that Terraform starts itself, as it does for everybody.
-    of_everybody = Terraform(tf.folder, aws_provider, kept_provider=False)
-    plan = of_everybody.run("plan", "-no-color", "-detailed-exitcode", check=False)
+    # With a provider that Terraform installs and starts itself, as it does for users.
+    usual = Terraform(tf.folder, aws_provider, kept_provider=False)
+    usual.init()
+    plan = usual.run("plan", "-no-color", "-detailed-exitcode", check=False)
     assert plan.returncode == 0, plan.stdout
     assert tf.outputs() == {
         "buildkite_secrets_bucket": BUCKET,

@@ -132,9 +132,9 @@ def test_it_is_carved_anew_when_the_list_changes_and_only_then(
 ) -> None:
     shutil.copytree(carved, tmp_path / "aws")
     carve_into(tmp_path / "aws", "s3_object")
-    assert capsys.readouterr().err.count("Making ") == 0
+    assert capsys.readouterr().err.count("Creating ") == 0
     carve_into(tmp_path / "aws", "s3_object", "iam_policy")
-    assert capsys.readouterr().err.count("Making ") == 1
+    assert capsys.readouterr().err.count("Creating ") == 1
     assert (tmp_path / "aws" / "iam_policy").is_dir()
 
 
@@ -155,7 +155,7 @@ def test_processes_beside_each_other_carve_once(tmp_path: Path) -> None:
     ]
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0] * 4
-    assert "".join(errors).count("Making ") == 1
+    assert "".join(errors).count("Creating ") == 1
 
 
 def test_the_same_bytes_each_time(carved: Path, tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_submodule_that_the_provider_has_not_is_told(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot make"):
+    with pytest.raises(ConfigError, match="cannot create"):
         carve_into(tmp_path / "no" / "folder" / "aws", "s3_object")
 
 

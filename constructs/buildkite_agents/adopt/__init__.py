@@ -1,1 +1,1 @@
-"""Write the ``main.py`` of Elastic CI Stacks that exist already."""
+"""Generate the program for existing Elastic CI Stacks."""

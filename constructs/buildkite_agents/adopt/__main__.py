@@ -1,4 +1,4 @@
-"""Write the ``main.py`` of the Elastic CI Stacks that exist already.
+"""Generate the ``main.py`` for existing Elastic CI Stacks.
 
 terraform plan -out=tfplan
 terraform show -json tfplan > plan.json
@@ -22,10 +22,10 @@ from buildkite_agents.errors import ConfigError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read what exists, and write the program.
+    """Read the existing stacks and write the program.
 
     Raises:
-        ConfigError: it cannot be read, has no Elastic CI Stack, or the output exists.
+        ConfigError: the input is not readable or has no Elastic CI Stack, or the output exists.
     """
     parser = argparse.ArgumentParser(
         prog="python -m buildkite_agents.adopt",
@@ -38,13 +38,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "describe-stacks`; - is standard input",
     )
     parser.add_argument(
-        "--output", type=Path, help="the program to write; by default it is printed"
+        "--output", type=Path, help="the program to write (default: standard output)"
     )
     parser.add_argument(
         "--folder", default="terraform", help="the root module (default: terraform)"
     )
-    parser.add_argument("--project", help="the project; by default as the stacks' names show")
-    parser.add_argument("--environment", help="the environment; by default as the names show")
+    parser.add_argument("--project", help="the project (default: derived from the stacks' names)")
+    parser.add_argument(
+        "--environment", help="the environment (default: derived from the stacks' names)"
+    )
     given = parser.parse_args(arguments)
     program = program_of(
         _fleet(given.shown),

@@ -1,6 +1,6 @@
-"""Stacks as ``aws cloudformation describe-stacks`` prints them.
+"""Reads stacks from the output of ``aws cloudformation describe-stacks``.
 
-Its format: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
+Format: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _HIDDEN = "****"
 
 
 def fleet_of(content: Mapping[str, Any]) -> Fleet:
-    """Find the Elastic CI Stacks among the described ones.
+    """Return the Elastic CI Stacks among the described stacks.
 
     Raises:
         ConfigError: there are none, or they are in several accounts or regions.
@@ -24,7 +24,7 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
         stack
         for stack in content["Stacks"]
         if any(p["ParameterKey"] == "BuildkiteQueue" for p in stack.get("Parameters", ()))
-        # A stack of another stack's is made with it.
+        # A nested stack belongs to its parent.
         and not stack.get("ParentId")
     ]
     if not described:
@@ -34,7 +34,7 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
     places = {tuple(stack["StackId"].split(":")[3:5]) for stack in described}
     if len(places) > 1:
         raise ConfigError(
-            "the stacks must be of one account and region, got "
+            "the stacks must be in one account and region, got "
             + ", ".join(sorted(f"{region} of {account}" for region, account in places))
         )
     ((region, account),) = places
@@ -61,7 +61,7 @@ def _found(stack: Mapping[str, Any]) -> tuple[FoundStack, list[str]]:
     given = {
         parameter: value
         for parameter, value in values.items()
-        # CloudFormation lists those that were not given too, with their defaults.
+        # CloudFormation also lists parameters that were not set, with their defaults.
         if parameter in FIELDS or value != str(specs.get(parameter, {}).get("Default", ""))
     }
     if given.get("BuildkiteAgentToken") == _HIDDEN:

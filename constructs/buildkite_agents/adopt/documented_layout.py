@@ -1,7 +1,7 @@
-"""The documented ``terraform/`` layout, recognized in what a root module has.
+"""Recognizes the documented ``terraform/`` layout in a root module.
 
-What is around its stacks, the secrets bucket, the bootstrap script, the token and the policy, is
-taken over with them where all of it is as an AgentStack makes it with ``keep_documented_layout``.
+Its secrets bucket, bootstrap script, token and policy are adopted with the stacks if all of them
+are as an AgentStack defines them with ``keep_documented_layout``.
 """
 
 import json
@@ -25,22 +25,22 @@ _ADDRESSES = {
 
 @dataclass(frozen=True)
 class DocumentedLayout:
-    """What is around the stacks of the documented layout."""
+    """The resources of the documented layout other than its stacks."""
 
     project: str
     environment: str
     organization: str | None
-    """The Buildkite organization of the token's description."""
+    """The Buildkite organization in the token's description."""
 
     token_parameter: str
     """The name of the SSM parameter with the token."""
 
     script: str
-    """The bootstrap script's file, in the root module."""
+    """The file name of the bootstrap script in the root module."""
 
 
 def documented_layout(resources: Mapping[str, Mapping[str, Any]]) -> DocumentedLayout | None:
-    """Recognize the layout among the values of all *resources*, by their addresses."""
+    """Return the layout, if *resources* (values by address) contain it."""
     found = {part: resources.get(address) for part, address in _ADDRESSES.items()}
     if any(values is None for values in found.values()):
         return None

@@ -1,4 +1,4 @@
-"""What was found of the stacks that exist, whichever way they were made."""
+"""The existing stacks, independent of where they were read from."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ _FORMER_NAMES = {"InstanceType": "InstanceTypes", "ManagedPolicyARN": "ManagedPo
 
 @dataclass(frozen=True)
 class FoundStack:
-    """An Elastic CI Stack that exists."""
+    """An existing Elastic CI Stack."""
 
     name: str
     """The CloudFormation stack's name."""
@@ -22,19 +22,19 @@ class FoundStack:
     """The template's version."""
 
     parameters: Mapping[str, str]
-    """The parameters that it is given: values, or Terraform references to them."""
+    """The stack's parameters: values, or Terraform references."""
 
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Its tags."""
+    """The stack's tags."""
 
     address: str | None = None
-    """Its address in a Terraform state, or None where it has none."""
+    """The stack's address in a Terraform state, if it is in one."""
 
     provider: str | None = None
-    """Its provider configuration, where that is not the default one."""
+    """The stack's provider configuration, if it is not the default one."""
 
     ignore_changes: Sequence[str] = ()
-    """The arguments that this program would set otherwise, or not at all."""
+    """The arguments to ignore because a queue has no field for them."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +45,23 @@ class Fleet:
     """The stacks."""
 
     layout: DocumentedLayout | None = None
-    """What is around the stacks, where that is the documented layout."""
+    """The other resources of the documented layout, if it was recognized."""
 
     account: str | None = None
-    """The account to import them from, where there is no state."""
+    """The account from which to import the stacks, if there is no state."""
 
     notes: Sequence[str] = ()
-    """What a reader of the program must know: what was not taken over, and what was assumed."""
+    """Notes for the user: what was not adopted, and what was assumed."""
 
 
 def version_in(text: str) -> str | None:
-    """The first version in a text, such as a template's address or description."""
+    """The first version in a string, such as a template's URL or description."""
     found = _VERSION.search(text)
     return found[0] if found else None
 
 
 def newest_version_with(parameters: Mapping[str, str]) -> str:
-    """The newest version that has all of these parameters, or the newest of all."""
+    """The newest version that has all of these parameters, or else the newest version."""
     known = elastic_ci_stack.known_versions()
     for version in reversed(known):
         if parameters.keys() <= elastic_ci_stack.load(version).parameters.keys():
@@ -70,7 +70,7 @@ def newest_version_with(parameters: Mapping[str, str]) -> str:
 
 
 def parameter(stack: FoundStack, name: str) -> str | None:
-    """A parameter of a stack by its newest name."""
+    """A parameter of a stack, by its name in the newest version."""
     for former, newest in _FORMER_NAMES.items():
         if name == newest and name not in stack.parameters:
             return stack.parameters.get(former)

@@ -1,4 +1,4 @@
-"""The program that defines a fleet as it is."""
+"""Generates the program that defines an existing fleet."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from buildkite_agents.stack_parameters import FIELDS, Wiring, all_parameters, nu
 
 _WIDTH = 88
 _TEMPLATE_QUEUE = "default"
-# Of one value for all stacks or of none: an argument of the AgentStack.
+# Parameters that become arguments of the AgentStack if all stacks have the same value.
 _SHARED = {
     "bootstrap_script": "BootstrapScriptUrl",
     "token": "BuildkiteAgentTokenParameterStorePath",  # nosec B105
@@ -32,25 +32,24 @@ _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 
 @dataclass(frozen=True)
 class Program:
-    """A program, and what its reader must know."""
+    """A program, and notes for the user."""
 
     text: str
     """The Python source."""
 
     notes: Sequence[str]
-    """What was not taken over or was assumed, and what a synthesis will refuse, a line each."""
+    """What was not adopted or was assumed, and what a synthesis will refuse, one line each."""
 
 
 def program_of(
     fleet: Fleet, *, project: str | None, environment: str | None, folder: str
 ) -> Program:
-    """Write the program of a fleet.
+    """Generate the program of a fleet.
 
     Args:
-        fleet: What exists.
-        project: The start of every default name; by default what the stacks' names show, or
-            ``buildkite``.
-        environment: The environment; by default what the stacks' names show, or ``prod``.
+        fleet: The existing stacks.
+        project: The project; by default derived from the stacks' names, or ``buildkite``.
+        environment: The environment; by default derived from the stacks' names, or ``prod``.
         folder: The folder of the Terraform root module.
     """
     guessed = fleet.layout or _names_of(fleet.stacks)
@@ -62,7 +61,7 @@ def program_of(
 
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:
-    """The project and environment that all the stacks' names show, as this program makes them."""
+    """Derive the project and environment from the stacks' names, if all of them agree."""
     shown = set()
     for stack in stacks:
         queue = re.sub(r"[^A-Za-z0-9-]", "-", stack.parameters.get("BuildkiteQueue", ""))
@@ -102,7 +101,7 @@ class _Draft:
         self._common_fields = _in_all(self._fields)
 
     def _shared_settings(self) -> dict[str, str]:
-        """The arguments of the AgentStack that name what exists, by its reference or name."""
+        """The arguments of the AgentStack that refer to existing resources."""
         shared = {}
         for argument, name in _SHARED.items():
             values = {parameter(stack, name) for stack in self._stacks}
@@ -111,7 +110,7 @@ class _Draft:
         return shared
 
     def _shared_network(self) -> tuple[str, str] | None:
-        """The VPC and subnets of all stacks, where they are the same."""
+        """The VPC and subnets, if all stacks have the same ones."""
         networks = {(s.parameters.get("VpcId"), s.parameters.get("Subnets")) for s in self._stacks}
         (vpc_id, subnets) = networks.pop()
         return (vpc_id, subnets) if vpc_id and subnets and not networks else None
@@ -134,12 +133,12 @@ class _Draft:
         )
 
     def _everywhere_known(self) -> set[str]:
-        """The parameters that the versions of all stacks have."""
+        """The parameters that exist in the versions of all stacks."""
         versions = {_known_version(stack.version) for stack in self._stacks}
         return set.intersection(*(set(elastic_ci_stack.load(v).parameters) for v in versions))
 
     def _fields_of(self, stack: FoundStack) -> dict[str, Any]:
-        """The fields of a stack's queue but for its parameters, the defaults left out."""
+        """The fields of a stack's queue other than parameters, without defaults."""
         given: dict[str, Any] = {
             **_types_of(stack),
             "name": stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
@@ -173,7 +172,7 @@ class _Draft:
         return {name: value for name, value in given.items() if value != defaults.get(name)}
 
     def _parameters_of(self, stack: FoundStack, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters that a queue of the *given* fields would not be given as they are."""
+        """The parameters that differ from those that a queue with the *given* fields would have."""
         queue = AgentQueue(**given)
         if not queue.name:
             queue = AgentQueue(**given, name=_TEMPLATE_QUEUE)
@@ -186,7 +185,7 @@ class _Draft:
             if _text(made.get(name)) != value
         }
         if self._fleet.layout is not None:
-            # The layout has it from the variable, as the program does.
+            # The layout sets it from the variable, as this program does.
             wanted.pop("ImageId", None)
         left_out = made.keys() - stack.parameters.keys()
         wanted.update({name: None for name in sorted(left_out) if made[name] not in {None, ""}})
@@ -228,7 +227,7 @@ class _Draft:
         return "\n".join(lines) + "\n"
 
     def _variables(self) -> list[str]:
-        """The variables that the program itself declares: in a root module they are there."""
+        """The variables that the program declares; an existing root module has them already."""
         if self._fleet.account is None:
             return []
         text = json.dumps([dict(stack.parameters) for stack in self._stacks])
@@ -250,7 +249,7 @@ class _Draft:
             arguments.append(f"network={_call('Network', network, 4)}")
         arguments += self._what_is_around(folder)
         if self._fleet.account is not None:
-            # Default tags would be a change of each stack.
+            # Default tags would change each stack.
             arguments.append("tags={}")
         deployment = [f"folder={_value(folder, 8)}"]
         if self._fleet.account is None:
@@ -329,7 +328,7 @@ def _numbers_of(stack: FoundStack) -> dict[str, int | None]:
         if value is None:
             given[field] = None
         elif re.fullmatch(r"0|[1-9][0-9]*", value):
-            # Minutes, of the template's seconds, where they are whole ones.
+            # The template's seconds as minutes, if they are whole minutes.
             number, rest = divmod(int(value), 60 if field == "idle_minutes" else 1)
             if not rest and (number or field != "idle_minutes"):
                 given[field] = number
@@ -337,9 +336,9 @@ def _numbers_of(stack: FoundStack) -> dict[str, int | None]:
 
 
 def _place_of(stack: FoundStack, *, is_only: bool) -> dict[str, Any]:
-    """Where a stack is in Terraform: an address that has a key or a module is left.
+    """The address fields of a stack; one with a key or a module moves.
 
-    The new address follows from the queue, unless that has several stacks.
+    The new address derives from the queue, unless several stacks serve it.
     """
     own = {} if is_only else {"address": re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name)}
     if stack.address is None:
@@ -357,7 +356,7 @@ def _text(value: Any) -> str | None:
 
 
 def _python(value: str) -> Any:
-    """A parameter's value as one writes it in Python, where that is the same text to the stack."""
+    """A parameter's value as a Python literal, if it results in the same string."""
     if value in {"true", "false"}:
         return value == "true"
     if re.fullmatch(r"0|[1-9][0-9]{0,8}", value):
@@ -366,7 +365,7 @@ def _python(value: str) -> Any:
 
 
 def _in_most(all_given: Sequence[Mapping[str, Any]], allowed: set[str]) -> dict[str, Any]:
-    """What more than half of the queues have for a parameter."""
+    """The value that more than half of the queues have for a parameter."""
     common = {}
     named = {name for given in all_given for name in given} & (allowed - FIELDS.keys())
     for name in sorted(named - {"BuildkiteQueue"}):
@@ -378,7 +377,7 @@ def _in_most(all_given: Sequence[Mapping[str, Any]], allowed: set[str]) -> dict[
 
 
 def _in_all(all_given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The fields that all queues have with one value."""
+    """The fields that have the same value in all queues."""
     if len(all_given) < 2:
         return {}
     first, *others = all_given

@@ -1,6 +1,6 @@
-"""Stacks in a Terraform state or plan, as ``terraform show -json`` prints them.
+"""Reads stacks from the output of ``terraform show -json``.
 
-Its format: https://developer.hashicorp.com/terraform/internals/json-format
+Format: https://developer.hashicorp.com/terraform/internals/json-format
 """
 
 import re
@@ -15,7 +15,7 @@ from buildkite_agents.errors import ConfigError
 
 _TYPE = "aws_cloudformation_stack"
 _CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}
-# What a stack can have and a queue has no field for. The provider computes the empty ones.
+# Arguments of a stack that a queue has no field for. Empty ones are computed by the provider.
 _OTHER_ARGUMENTS = (
     "disable_rollback",
     "iam_role_arn",
@@ -25,16 +25,16 @@ _OTHER_ARGUMENTS = (
     "policy_url",
     "timeout_in_minutes",
 )
-# By which of its attributes a resource is usually referred to, the best first.
+# The attributes by which resources are referred to, in order of preference.
 _IDENTITIES = ("arn", "name", "bucket", "id")
 _NEVER_REFERENCES = {"BuildkiteQueue", "InstanceTypes", "InstanceType"}
 
 
 def fleet_of(content: Mapping[str, Any]) -> Fleet:
-    """Find the Elastic CI Stacks in a state or a plan.
+    """Return the Elastic CI Stacks in a state or a plan.
 
     Raises:
-        ConfigError: there are none in it.
+        ConfigError: there are none.
     """
     values = content.get("values") or content.get("prior_state", {}).get("values") or {}
     resources = [*_resources(values.get("root_module", {}))]
@@ -52,13 +52,13 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
         found.append(one)
         notes += about
     notes += [
-        f"{stack['address']} is no Elastic CI Stack, and stays as it is"
+        f"{stack['address']} is not an Elastic CI Stack; it is left unchanged"
         for stack in stacks
         if stack not in ours
     ]
     notes.append(
-        "the lifecycle blocks of the stacks are in no JSON of Terraform's: set ignore_changes "
-        "where they have it"
+        "the JSON does not contain lifecycle blocks: if a stack has one, set ignore_changes of its "
+        "queue"
     )
     layout = documented_layout({r["address"]: r["values"] for r in resources})
     return Fleet(found, layout=layout, notes=list(dict.fromkeys(notes)))
@@ -80,15 +80,15 @@ def _notes_on_changes(content: Mapping[str, Any]) -> Iterator[str]:
     for change in content.get("resource_changes", ()):
         if change["type"] == _TYPE and change["change"]["actions"] not in (["no-op"], ["read"]):
             yield (
-                f"{change['address']} would be changed by the plan itself: this is what it is now. "
-                "Apply, and adopt after that"
+                f"{change['address']} has planned changes, which the program does not contain. "
+                "Apply them, then adopt"
             )
 
 
 def _found(stack: Mapping[str, Any], root: "_Root") -> tuple[FoundStack, list[str]]:
     values = stack["values"]
     address = stack["address"]
-    # The instances of a resource have one configuration.
+    # All instances of a resource share its configuration.
     resource = re.sub(r"\[[^\]]*\]$", "", address)
     given = {str(name): str(value) for name, value in (values.get("parameters") or {}).items()}
     url = str(values.get("template_url") or "")
@@ -107,7 +107,7 @@ def _found(stack: Mapping[str, Any], root: "_Root") -> tuple[FoundStack, list[st
         ignored.append("template_url")
     if ignored:
         notes.append(
-            f"{resource}: {', '.join(sorted(ignored))} stay as they are, by ignore_changes, as a "
+            f"{resource}: {', '.join(sorted(ignored))} are kept by ignore_changes, because a "
             "queue has no field for them"
         )
     config = root.configuration_of(stack)
@@ -155,19 +155,19 @@ def _variable(parameter: str) -> str:
 
 @dataclass(frozen=True)
 class _Root:
-    """A root module: what a value in it can refer to."""
+    """A root module, and the references that a value can be replaced with."""
 
     content: Mapping[str, Any]
     resources: Sequence[Mapping[str, Any]]
 
     @property
     def known(self) -> Mapping[str, Any]:
-        """The variables, by their names, with their values."""
+        """The values of the variables, by name."""
         variables: Mapping[str, Any] = self.content.get("variables", {})
         return variables
 
     def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a plan has of a resource's configuration; nothing where there is only a state."""
+        """A resource's configuration in a plan; empty for a state."""
         module = self.content.get("configuration", {}).get("root_module", {})
         path = re.sub(r"\[[^\]]*\]", "", resource["address"]).split(".")
         while path[0] == "module":
@@ -182,9 +182,9 @@ class _Root:
     def reference_to(
         self, value: str, name: str, config: Mapping[str, Any], *, secret: bool
     ) -> str:
-        """A reference for a parameter's value, or the value itself where there is none."""
+        """A reference for a parameter's value, or the value itself if there is none."""
         if value == "":
-            # Given, and empty: not the same as not given, to the provider.
+            # To the provider, an empty value differs from an omitted one.
             return '${""}'
         if name in _NEVER_REFERENCES:
             return value
@@ -196,7 +196,7 @@ class _Root:
     def lost_references(
         self, address: str, config: Mapping[str, Any], parameters: Mapping[str, str]
     ) -> list[str]:
-        """What the parameters referred to, and do not any more."""
+        """A note on the references of parameters that were replaced by values."""
         used = " ".join(parameters.values())
         lost = [
             reference
@@ -204,7 +204,7 @@ class _Root:
             if reference.count(".") <= 1 or reference.startswith(("module.", "data."))
             if reference.split("[")[0] not in used and not reference.startswith("each.")
         ]
-        # The shorter forms of a reference that is used follow it in the list.
+        # The list also contains the shorter forms of each reference.
         lost = [name for name in lost if not any(r.startswith(f"{name}.") for r in lost)]
         return [f"{address}: values of {', '.join(lost)} are written out"] if lost else []
 

@@ -1,1 +1,1 @@
-"""What is refused and what is warned of, before anything is synthesized. Without CDKTF."""
+"""The checks that run before synthesis, in plain Python: errors and warnings."""

@@ -1,7 +1,7 @@
-"""Whether a stack's parameters are what its version of the template takes.
+"""Checks of a stack's parameters against its version of the template.
 
-The rules are those of the Elastic CI Stack's templates, and EC2's own.
-Values that hold a Terraform reference are resolved later, and never looked at here.
+The rules are those of the Elastic CI Stack's templates and of EC2. Values that contain a Terraform
+reference are known only to Terraform, and are not checked.
 """
 
 import difflib
@@ -15,12 +15,12 @@ from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.queue import ParameterValue
 from buildkite_agents.stack_parameters import FIELDS
 
-# The values land in double quotes in a shell script, which each instance runs at its start.
+# The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
 
 
 def check_own(parameters: Mapping[str, Any], version: StackVersion) -> list[str]:
-    """Whether a mapping of the user's has only parameters that a version of the template has."""
+    """Check that a user's mapping names only parameters that exist in a version of the template."""
     problems = []
     for name, value in parameters.items():
         where = f"parameters[{name!r}]"
@@ -35,10 +35,10 @@ def check_own(parameters: Mapping[str, Any], version: StackVersion) -> list[str]
         elif name == "BuildkiteQueue" and value is not None:
             problems.append(f"{where} is set already, by name")
         elif name == "BuildkiteAgentToken" and value is not None and not is_reference(value):
-            # Not even its value in the message.
+            # The message does not contain the value.
             problems.append(
-                f"{where} must not be a token, which must be in no program: set token of the "
-                "AgentStack, or give a Terraform reference"
+                f"{where} must not be an agent token, which does not belong in a program: set "
+                "token of the AgentStack, or a Terraform reference"
             )
         elif value is not None:
             problems += _check_value(where, name, value, version)
@@ -46,7 +46,7 @@ def check_own(parameters: Mapping[str, Any], version: StackVersion) -> list[str]
 
 
 def check_derived(parameters: Mapping[str, ParameterValue], version: StackVersion) -> list[str]:
-    """Whether the values that the program sets by itself are what the template takes."""
+    """Check the values that this program derives from the queue's fields."""
     return [
         problem
         for name, value in parameters.items()
@@ -56,7 +56,7 @@ def check_derived(parameters: Mapping[str, ParameterValue], version: StackVersio
 
 
 def _check_value(where: str, name: str, value: Any, version: StackVersion) -> list[str]:
-    """What is wrong with a value: first for the template, and then for what is behind it."""
+    """Check a value against the template, and then against the rules of the services behind it."""
     problems = [*_check_declaration(where, value, version.parameters[name], version)]
     text = _text(value)
     if problems or not text or is_reference(value):
@@ -78,12 +78,12 @@ def _check_declaration(
     if is_reference(value):
         return
     if not isinstance(value, str | int | float):
-        yield f"{where} must be text, a number, or True or False, got {value!r}"
+        yield f"{where} must be a string, a number, or True or False, got {value!r}"
         return
     text = _text(value)
     template = f"in Elastic CI Stack {version.version}"
     if not text and str(spec.get("Default", "")):
-        # The AWS provider ignores an empty value over an old one.
+        # The AWS provider ignores a change to an empty value.
         yield f"{where} must not be empty: leave it out, or give None, for {spec['Default']!r}"
         return
     if _UNSAFE.search(text):
@@ -116,5 +116,5 @@ def _check_number(where: str, value: Any, spec: Mapping[str, Any], template: str
 
 
 def _fullmatch(pattern: str, text: str) -> bool:
-    # Java's expressions, which CloudFormation's are, take a hyphen after a class for itself.
+    # In Java's regular expressions, which CloudFormation uses, such a hyphen is a literal one.
     return re.fullmatch(pattern.replace(r"\w-", r"\w\-"), text, re.ASCII) is not None

@@ -1,4 +1,4 @@
-"""Whether the queues of a deployment can be made, each and beside each other."""
+"""Checks of the queues of a deployment, individually and together."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ from buildkite_agents.names import Names, address, moved_from
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.stack_parameters import FIELDS, Wiring, all_parameters, sets_field
 
-# What Buildkite accepts as a queue's key.
+# Buildkite's pattern for a queue's key.
 # https://buildkite.com/docs/agent/queues
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,254}")
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
@@ -31,12 +31,12 @@ _NOWHERE = ("moved_from", "")
 _ARGUMENT = re.compile(r'[a-z_]+(\["[^"]+"\]|\.[\w-]+)?')
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 _LONGEST_ROLE_NAME = 64
-# What EC2's instance types look like, but for Macs.
+# The pattern of EC2 instance types other than Macs.
 _NEW_TYPE = re.compile(
     r"(?!mac)[a-z]{1,5}[0-9]+[a-z0-9-]*\.([0-9]*(nano|micro|small|medium|x?large)|metal[a-z0-9-]*)"
 )
 
-# Each whole-number field: its least and its greatest value.
+# The minimum and maximum of each integer field.
 _NUMBERS: dict[str, tuple[int, int | None]] = {
     "min_size": (0, None),
     "max_size": (0, None),
@@ -48,14 +48,14 @@ _NUMBERS: dict[str, tuple[int, int | None]] = {
 
 
 def check_queues(queues: Any, names: Names, wiring: Wiring) -> list[str]:
-    """What is wrong with the queues of a deployment.
+    """Return the problems of a deployment's queues.
 
-    *wiring* is what their stacks will have in common, with references in the place of what is made.
+    *wiring* holds the values that their stacks share, with references to resources to be created.
     """
     if isinstance(queues, AgentQueue | str | Mapping) or not isinstance(queues, Sequence):
         return [f"queues must be a list of AgentQueue values, got {queues!r}"]
     if not queues:
-        return ["queues must be one or more, got none"]
+        return ["queues must not be empty"]
     strangers = [queue for queue in queues if not isinstance(queue, AgentQueue)]
     if strangers:
         return [f"queues must be AgentQueue values, got {stranger!r}" for stranger in strangers]
@@ -78,7 +78,7 @@ def _check_common(common: Mapping[str, Any], queues: Sequence[AgentQueue]) -> li
 
 
 def _check_duplicates(queues: Sequence[AgentQueue], names: Names) -> Iterator[str]:
-    # Stacks' names are unique without regard to case, as those of the roles that are made of them.
+    # Stack names are compared case-insensitively, like the names of the roles derived from them.
     kinds: tuple[tuple[str, Callable[[AgentQueue], str], str], ...] = (
         ("name", lambda queue: queue.name.lower(), "name"),
         ("stack name", lambda queue: names.stack(queue).lower(), "stack_name"),
@@ -87,10 +87,10 @@ def _check_duplicates(queues: Sequence[AgentQueue], names: Names) -> Iterator[st
     )
     for what, of, field in kinds:
         counts = Counter(
-            # The same name in two regions is two stacks.
+            # Stacks in different regions can have the same name.
             (of(queue), queue.provider if field == "stack_name" else None)
             for queue in queues
-            # Several stacks can serve one queue, under addresses of their own.
+            # Several stacks can serve one queue, each with its own address.
             if field != "name" or queue.address is None
         )
         twice = [value for (value, _), count in counts.items() if count > 1]
@@ -102,7 +102,7 @@ def _check_duplicates(queues: Sequence[AgentQueue], names: Names) -> Iterator[st
 
 
 def check_queue(queue: AgentQueue, names: Names, wiring: Wiring) -> list[str]:
-    """What is wrong with one queue."""
+    """Return the problems of one queue."""
     problems = [*_check_types(queue)]
     if not problems:
         problems = [
@@ -166,7 +166,7 @@ def _check_types(queue: AgentQueue) -> Iterator[str]:
 
 def _check_names(queue: AgentQueue, names: Names) -> Iterator[str]:
     if not queue.name:
-        yield "name is required where there is no instance_type"
+        yield "name is required without an instance_type"
         return
     if not _QUEUE_NAME.fullmatch(queue.name):
         yield (
@@ -202,7 +202,7 @@ def _check_names(queue: AgentQueue, names: Names) -> Iterator[str]:
 
 def _check_role_name(queue: AgentQueue, names: Names) -> Iterator[str]:
     given = "InstanceRoleName" in queue.parameters
-    # Where the template is not given one, it is its own: STACK-Role.
+    # The template's default name is STACK-Role.
     role = queue.parameters.get("InstanceRoleName") if given else names.instance_role(queue)
     role = role or f"{names.stack(queue)}-Role"
     if not is_reference(role) and len(str(role)) > _LONGEST_ROLE_NAME:
@@ -250,10 +250,10 @@ def _merged(
 
 
 def values_of(queue: AgentQueue, names: Names, wiring: Wiring) -> Values:
-    """The values of the parameters of a queue's stack, as far as they are known."""
+    """The parameter values of a queue's stack, as far as they are known."""
     version = elastic_ci_stack.load(queue.stack_version)
     given = {**wiring.parameters, **queue.parameters}
-    # Policies of others may permit more.
+    # Other policies can permit more.
     is_known = not given.keys() & {"ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN"}
     return Values(
         _merged(queue, version, names, wiring),
@@ -296,7 +296,7 @@ def _check_instance_types(queue: AgentQueue) -> list[str]:
         ]
     if queue.instance_type is None:
         if queue.more_instance_types:
-            return ["more_instance_types need an instance_type before them"]
+            return ["more_instance_types requires instance_type"]
         field = "parameters['InstanceTypes']"
     else:
         field = "instance_type"
@@ -323,12 +323,12 @@ def _check_instance_type(instance_type: Any, queue: AgentQueue, *, is_first: boo
         )
     own_image = any(queue.parameters.get(name) for name in ("ImageId", "ImageIdParameter"))
     if is_first and not own_image and architecture == instance_types.ARM64 and _is_usable(queue):
-        # The template looks at the family of the first only.
+        # The template derives the architecture from the first instance type only.
         version = elastic_ci_stack.load(queue.stack_version)
         if instance_types.family(instance_type) not in version.arm64_instance_families:
             return (
-                f"Elastic CI Stack {version.version} does not know that "
-                f"{instance_types.family(instance_type)!r} is arm64 and would boot an amd64 image "
+                f"Elastic CI Stack {version.version} does not recognize "
+                f"{instance_types.family(instance_type)!r} as arm64 and would boot an amd64 image "
                 "on it: choose another instance type or stack version, or set ImageId"
             )
     return None

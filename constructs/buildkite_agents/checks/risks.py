@@ -1,4 +1,4 @@
-"""Settings that work, and that the people who run benchmarks should mean."""
+"""Warnings: valid settings that are often a mistake."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from buildkite_agents.elastic_ci_stack import instance_types
 from buildkite_agents.queue import AgentQueue
 
 GUIDE = "docs/configuration.md"
-"""Where each warning is explained, under its name."""
+"""The document that explains each warning, under its name."""
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances.html
 _STANDARD_BY_DEFAULT = {"t2"}
@@ -41,36 +41,36 @@ _SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
     ("BuildkiteAgentEnableGitMirrors", "true"): ("GitMirrorSeedBucket",),
     ("RootVolumeType", "gp3"): ("RootVolumeThroughput",),
 }
-"""The parameters that have no effect unless another one has a value."""
+"""The parameters that have no effect unless another parameter has a certain value."""
 
 _NEEDS = {"ArtifactsBucketRegion": "ArtifactsBucket", "ArtifactsS3ACL": "ArtifactsBucket"}
-"""The parameters that have no effect without another one."""
+"""The parameters that have no effect without another parameter."""
 
 
 @dataclass(frozen=True)
 class Risk:
-    """A legal setting that is often a mistake."""
+    """A valid setting that is often a mistake."""
 
     name: str
-    """What a queue's ``accepted_risks`` calls it."""
+    """The name, for a queue's ``accepted_risks``."""
 
     found: Callable[[AgentQueue, Values], str | None]
-    """What of a queue has it, and what comes of that; None where nothing has."""
+    """Return the warning for a queue, or None where the risk does not apply."""
 
     explanation: str
-    """What comes of it, and what to do."""
+    """The consequences, and what to do."""
 
 
 def _always_on(queue: AgentQueue, values: Values) -> str | None:
     if (queue.min_size or 0) > 0:
-        return "min_size above 0 keeps instances running, and costing, day and night"
+        return "min_size above 0 keeps instances running at all times, at their full cost"
     if (values.number("InstanceBuffer") or 0) > 0:
         return "InstanceBuffer above 0 keeps instances running beside those with jobs"
     scheduled = values.text("EnableScheduledScaling") == "true"
     if scheduled and any(
         (values.number(name) or 0) > 0 for name in ("ScaleUpMinSize", "ScaleDownMinSize")
     ):
-        return "EnableScheduledScaling keeps instances running, and costing, without jobs"
+        return "EnableScheduledScaling keeps instances running without jobs, at their full cost"
     return None
 
 
@@ -114,7 +114,7 @@ def _burstable(queue: AgentQueue, values: Values) -> str | None:
     families = {instance_types.family(one) for one in given.split(",")}
     mode = values.text("CpuCredits")
     if mode is None and not values.is_given("CpuCredits"):
-        # The template sets none, and so EC2's default is what counts.
+        # The template sets no credit specification, so EC2's default applies.
         limited = families & _STANDARD_BY_DEFAULT
         advice = f"choose another instance type than {queue.instance_type}"
     else:
@@ -122,7 +122,7 @@ def _burstable(queue: AgentQueue, values: Values) -> str | None:
         advice = "set parameters={'CpuCredits': 'unlimited'}"
     if not limited:
         return None
-    return f"a burstable instance type is slowed down once its CPU credits are used up: {advice}"
+    return f"a burstable instance type is throttled once its CPU credits are used up: {advice}"
 
 
 def _gp3_iops(_queue: AgentQueue, values: Values) -> str | None:
@@ -131,7 +131,7 @@ def _gp3_iops(_queue: AgentQueue, values: Values) -> str | None:
     if given or iops is None or iops >= _GP3_LEAST_IOPS:
         return None
     return (
-        f"RootVolumeIops of {values.version} is {iops:g} by default, less than EC2's minimum of "
+        f"RootVolumeIops defaults to {iops:g} in {values.version}, below EC2's minimum of "
         f"{_GP3_LEAST_IOPS} for a gp3 volume: set parameters={{'RootVolumeIops': 3000}}"
     )
 
@@ -148,9 +148,9 @@ def _no_effect(_queue: AgentQueue, values: Values) -> str | None:
         if values.is_own(name) and not values.is_given(needed)
     ]
     if values.text("SecretsBucketEncryption") == "true" and values.is_given("SecretsBucket"):
-        idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not make")
+        idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not create")
     if values.is_own("InstanceName"):
-        idle.append("InstanceName under the stack's own tag Name, which its instances get")
+        idle.append("InstanceName, which the stack's own tag Name overrides")
     if values.is_own("AvailabilityZones") and values.is_certain("VpcId"):
         idle.append("AvailabilityZones in an existing VPC")
     return f"no effect: {', '.join(idle)}" if idle else None
@@ -162,8 +162,8 @@ def _cpu_quota(_queue: AgentQueue, values: Values) -> str | None:
     if not limited or not quota.isdigit() or int(quota) >= 100:
         return None
     return (
-        f"ResourceLimitsCPUQuota {quota}% is less than one CPU, of however many the instance has: "
-        "systemd counts 100% for each"
+        f"ResourceLimitsCPUQuota {quota}% is less than one CPU: systemd counts 100% for each CPU "
+        "of the instance"
     )
 
 
@@ -172,7 +172,7 @@ def _open_ssh(_queue: AgentQueue, values: Values) -> str | None:
     if not opened or values.is_given("SecurityGroupIds") or values.is_given("SecurityGroupId"):
         return None
     return (
-        f"{' and '.join(opened)} has the stack open port 22 to the whole internet: set "
+        f"{' and '.join(opened)} opens port 22 to the internet: set "
         "SecurityGroupIds, or use Session Manager"
     )
 
@@ -187,7 +187,9 @@ def _one_subnet(_queue: AgentQueue, values: Values) -> str | None:
 def _policy_quota(_queue: AgentQueue, values: Values) -> str | None:
     if policies(values) <= POLICIES_BY_DEFAULT:
         return None
-    return f"more than {POLICIES_BY_DEFAULT} managed policies need a higher quota of the account"
+    return (
+        f"more than {POLICIES_BY_DEFAULT} managed policies require a higher quota for the account"
+    )
 
 
 def _retired_runtimes(_queue: AgentQueue, values: Values) -> str | None:
@@ -205,22 +207,25 @@ def _image_versions(_queue: AgentQueue, values: Values) -> str | None:
     if len(versions) < 2:
         return None
     return (
-        f"ImageId is one image for the versions {', '.join(sorted(versions))}, and is built from "
-        "the image of one of them: build one for each version"
+        f"the same ImageId is used with {', '.join(sorted(versions))}, but an image is built from "
+        "the image of one version: build one for each version"
     )
 
 
 def _unchecked_version(queue: AgentQueue, _values: Values) -> str | None:
     if queue.stack_version in elastic_ci_stack.known_versions():
         return None
-    return f"{queue.stack_version} is newer than the checks know: its parameters are not checked"
+    return (
+        f"{queue.stack_version} is newer than this program's checks: its parameters are not checked"
+    )
 
 
 RISKS = (
     Risk(
         "always-on",
         _always_on,
-        "Instances run, and cost, without jobs: by `min_size`, `InstanceBuffer` or a schedule.",
+        "Instances run and incur costs without jobs, because of `min_size`, `InstanceBuffer` or a "
+        "schedule.",
     ),
     Risk(
         "fixed-size",

@@ -1,7 +1,7 @@
-"""What a parameter's value must be, beyond what the template declares.
+"""Rules for the value of a parameter, beyond those that the template declares.
 
-A value that breaks one of these rules passes CloudFormation's checks, and then fails in a service
-behind it, or runs as something else. The rules are data: docs/configuration.md lists them.
+CloudFormation accepts a value that breaks one of these rules, and a service behind it then fails
+or interprets it differently. docs/configuration.md lists the rules.
 """
 
 import json
@@ -21,23 +21,23 @@ _AUTO_SCALING = "https://docs.aws.amazon.com/autoscaling/ec2/userguide"
 
 @dataclass(frozen=True)
 class Rule:
-    """What the value of each of some parameters must be."""
+    """A rule for the value of one or more parameters."""
 
     parameters: Sequence[str]
     """The parameters."""
 
     must: str
-    """What a value must be, in words that follow "must"."""
+    """The requirement, in words that follow "must"."""
 
     holds: Callable[[str], bool]
-    """Whether a value is that."""
+    """Whether a value meets the requirement."""
 
     source: str
-    """Where that comes from."""
+    """The source of the rule."""
 
 
 def _matches(pattern: str) -> Callable[[str], bool]:
-    # Compiled when it is first used, as most parameters are not.
+    # Compiled on first use, because most parameters are not set.
     return lambda text: re.fullmatch(pattern, text, re.ASCII) is not None
 
 
@@ -115,7 +115,7 @@ def _has_unique_tags(text: str) -> bool:
 _ARN = r"arn:aws[a-z-]*:{}:[^\s,\"]+"
 _URL_CHARACTERS = r"[A-Za-z0-9._~:/?#@!%+=\[\]-]"
 _GO_DURATION = r"(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+)"
-# What the template itself tags instances, volumes and roles with.
+# The tags that the template itself sets on instances, volumes and roles.
 _TEMPLATES_TAGS = ("Name", "Role", "BuildkiteAgentRelease", "BuildkiteQueue")
 
 RULES: Sequence[Rule] = (
@@ -211,16 +211,16 @@ RULES: Sequence[Rule] = (
         _matches(r"1 (minute|hour|day)|([2-9]|[1-9][0-9]+) (minutes|hours|days)"),
         "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html",
     ),
-    Rule(("InstanceBuffer",), "be a whole number from 0", _whole_from(0), _SCALER),
+    Rule(("InstanceBuffer",), "be a whole number, 0 or greater", _whole_from(0), _SCALER),
     Rule(
         ("ScaleInIdlePeriod", "ScaleInCooldownPeriod", "ScaleOutCooldownPeriod"),
-        "be a whole number of seconds from 0",
+        "be a whole number of seconds, 0 or greater",
         _whole_from(0),
         _SCALER,
     ),
     Rule(
         ("ScaleOutFactor",),
-        "be more than 0",
+        "be greater than 0",
         lambda text: (number(text) or 0) > 0,
         _SCALER,
     ),
@@ -276,13 +276,13 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         ("BuildkiteAgentTokenParameterStoreKMSKey",),
-        "be the bare id of a KMS key, and no ARN or alias",
+        "be the id of a KMS key, not its ARN or an alias",
         _matches(r"(mrk-)?[0-9a-f-]{32,36}"),
         f"{_TEMPLATES}/aws-stack.yml",
     ),
     Rule(
         ("PipelineSigningKMSKeyId",),
-        "be the id or the ARN of a KMS key, and no alias",
+        "be the id or the ARN of a KMS key, not an alias",
         _matches(r"(mrk-)?[0-9a-f-]{32,36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+"),
         f"{_TEMPLATES}/aws-stack.yml",
     ),

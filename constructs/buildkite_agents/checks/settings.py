@@ -1,7 +1,7 @@
-"""Whether the settings of an AgentStack can work, each checked for its type first.
+"""Checks of an AgentStack's settings; types are checked first.
 
-Each function returns what is wrong, a line each: where, what was expected, what was given and what
-to do.
+Each function returns a line for each problem: where it is, what was expected, what was given and
+what to do.
 """
 
 import os
@@ -23,7 +23,7 @@ from buildkite_agents.settings import (
     SecretsBucket,
 )
 
-# S3's rule for a bucket's name, of which these are the start.
+# S3's rules for bucket names apply to the project and environment, which begin the name.
 _PREFIX_PART = re.compile(r"[a-z][a-z0-9-]*")
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET_NAME = re.compile(
@@ -32,7 +32,7 @@ _BUCKET_NAME = re.compile(
 _RESERVED_BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 _LONGEST_BUCKET_NAME = 63
-# What all templates accept as the token's path, but for an ARN: this program makes the parameter.
+# The pattern that all templates have for the token's path, without ARNs.
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 _TOKEN_PARAMETER = re.compile(r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]")
 _LONGEST_PARAMETER_NAME = 1011
@@ -42,7 +42,7 @@ _SCRIPT_URL = re.compile(r"(s3|https|file)://[^\s'\"`$\\;&|<>()]+")
 
 
 def check_settings(settings: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the arguments of an AgentStack, by their names; its queues are apart."""
+    """Return the problems of an AgentStack's arguments, other than its queues."""
     problems = [*_check_types(settings)]
     if problems:
         return problems
@@ -59,10 +59,10 @@ def check_settings(settings: Mapping[str, Any]) -> list[str]:
     ]
 
 
-# What each argument may be: in words, and in Python.
+# The type of each argument, in words and in Python.
 _TYPES: dict[str, tuple[str, tuple[type, ...]]] = {
-    "project": ("text, such as 'conbench'", (str,)),
-    "environment": ("text, such as 'prod'", (str,)),
+    "project": ("a string, such as 'conbench'", (str,)),
+    "environment": ("a string, such as 'prod'", (str,)),
     "bootstrap_script": (
         "the path of a file, a URL, or None",
         (str, os.PathLike, type(None)),
@@ -88,7 +88,10 @@ _FIELD_TYPES: dict[tuple[type, str], tuple[str, tuple[type, ...]]] = {
     (AgentToken, "parameter"): _TEXT_OR_NONE,
     (AgentToken, "organization"): _TEXT_OR_NONE,
     (AgentToken, "value"): _TEXT_OR_NONE,
-    (AgentToken, "write_only_version"): ("a whole number from 1, or None", (int, type(None))),
+    (AgentToken, "write_only_version"): (
+        "a whole number, 1 or greater, or None",
+        (int, type(None)),
+    ),
     (SecretsBucket, "name"): _TEXT_OR_NONE,
     (SecretsBucket, "kms_key_arn"): _TEXT_OR_NONE,
     (SecretsBucket, "deletion_protection"): _TRUE_OR_FALSE,
@@ -99,14 +102,17 @@ _FIELD_TYPES: dict[tuple[type, str], tuple[str, tuple[type, ...]]] = {
     (AgentAccess, "managed_policies"): _LIST,
     (AgentAccess, "permissions_boundary"): _TEXT_OR_NONE,
     (Network, "vpc_id"): _TEXT,
-    (Network, "subnet_ids"): ("a list, or one reference", (list, tuple, str)),
+    (Network, "subnet_ids"): ("a list, or a reference", (list, tuple, str)),
     (Deployment, "folder"): ("a path, or None", (str, os.PathLike, type(None))),
     (Deployment, "backend"): (
-        "an S3Backend, or None; another backend is created on the stack",
+        "an S3Backend, or None; create any other backend on the stack",
         (S3Backend, type(None)),
     ),
     (Deployment, "inside_root_module"): _TRUE_OR_FALSE,
-    (Deployment, "import_account"): ("the 12 digits of an AWS account, as text", (str, type(None))),
+    (Deployment, "import_account"): (
+        "the 12 digits of an AWS account, as a string",
+        (str, type(None)),
+    ),
     (S3Backend, "bucket"): _TEXT,
     (S3Backend, "region"): _TEXT,
     (S3Backend, "key"): _TEXT,
@@ -123,7 +129,7 @@ def _check_types(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shown(argument: str, value: Any) -> str:
-    # What is given as a token may be one.
+    # The value can be an agent token.
     return f"a value of type {type(value).__name__}" if argument == "token" else repr(value)
 
 
@@ -158,7 +164,7 @@ def _check_names(names: Names, bucket: Any) -> Iterator[str]:
 
 
 def script_is_elsewhere(script: Any) -> bool:
-    """Whether a bootstrap script is at a URL, or named by a reference, and not a file."""
+    """Whether a bootstrap script is a URL or a reference rather than a local file."""
     return isinstance(script, str) and ("://" in script or is_reference(script))
 
 
@@ -185,7 +191,7 @@ def _check_script(script: Any, bucket: Any) -> Iterator[str]:
 def _is_file(path: Any) -> bool:
     try:
         return Path(path).is_file()
-    except ValueError:  # a null character in it
+    except ValueError:  # the path contains a null character
         return False
 
 
@@ -227,21 +233,18 @@ def _check_token(token: Any) -> Iterator[str]:
             )
         if token.value is not None and not is_reference(token.value):
             yield (
-                "token.value must be a Terraform reference, such as "
-                "${buildkite_agent_token.ours.token}: a token must be in no program"
+                "token.value must be a Terraform reference such as "
+                "${buildkite_agent_token.ours.token}: an agent token does not belong in a program"
             )
         if version is not None and version < 1:
-            yield f"token.write_only_version must be a whole number from 1, got {version!r}"
+            yield f"token.write_only_version must be a whole number, 1 or greater, got {version!r}"
     if name is None or is_reference(name):
         return
     is_arn = isinstance(token, Existing) and re.fullmatch(
         r"arn:aws[a-z-]*:ssm:[a-z0-9-]+:[0-9]{12}:parameter/[\w./-]+", name, re.ASCII
     )
     if not is_arn and (not _TOKEN_PARAMETER.fullmatch(name) or len(name) > _LONGEST_PARAMETER_NAME):
-        yield (
-            f"{field} must start with a slash and be letters, digits, and _ . - / after it, "
-            f"got {name!r}"
-        )
+        yield (f"{field} must be a slash followed by letters, digits and _ . - /, got {name!r}")
     elif isinstance(token, AgentToken) and re.match(r"/(aws|ssm)", name, re.IGNORECASE):
         yield f"{field} must not start with /aws or /ssm, which are reserved by AWS, got {name!r}"
 
@@ -264,8 +267,8 @@ def _check_access(access: Any) -> Iterator[str]:
     for repository in access.ecr_repositories:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", str(repository)):
             yield (
-                "access.ecr_repositories must be names of repositories, with * and ? at most, "
-                f"got {repository!r}"
+                "access.ecr_repositories must be names of repositories, optionally with * and "
+                f"?, got {repository!r}"
             )
     for statement in access.statements:
         yield from _check_statement(statement)
@@ -279,11 +282,11 @@ def _check_statement(statement: Any) -> Iterator[str]:
         or not {"Resource", "NotResource"} & statement.keys()
     ):
         yield (
-            "access.statements must be mappings with Effect, and Action and Resource or their "
-            f"opposites, got {statement!r}"
+            "access.statements must be mappings with Effect, Action or NotAction, and Resource "
+            f"or NotResource, got {statement!r}"
         )
     elif not is_json(statement):
-        yield f"access.statements must be of text, lists and mappings, got {statement!r}"
+        yield f"access.statements must consist of strings, lists and mappings, got {statement!r}"
 
 
 def _check_network(network: Any) -> Iterator[str]:
@@ -292,10 +295,10 @@ def _check_network(network: Any) -> Iterator[str]:
     subnets = network.subnet_ids
     if isinstance(subnets, str):
         if not is_reference(subnets):
-            yield f"network.subnet_ids must be a list of ids, or one reference, got {subnets!r}"
+            yield f"network.subnet_ids must be a list of ids, or a reference, got {subnets!r}"
         subnets = ()
     elif not subnets:
-        yield "network.subnet_ids must be one or more, got none"
+        yield "network.subnet_ids must not be empty"
     for field, kind, value in (
         ("vpc_id", "vpc", network.vpc_id),
         *(("subnet_ids", "subnet", subnet) for subnet in subnets),
@@ -312,7 +315,7 @@ def _check_deployment(deployment: Deployment) -> Iterator[str]:
     account = deployment.import_account
     if account is not None and not re.fullmatch(r"[0-9]{12}", account):
         yield (
-            "deployment.import_account must be the 12 digits of an AWS account, as text, "
+            "deployment.import_account must be the 12 digits of an AWS account, as a string, "
             f"got {account!r}"
         )
     folder = deployment.folder

@@ -1,7 +1,7 @@
-"""What the values of several parameters must be together.
+"""Rules for combinations of parameters, beyond those that the template declares.
 
-Each rule is about what the template does not declare: EC2 refuses the combination, the template
-ignores one of the values, or the instances never become agents.
+Where one of these rules is broken, EC2 refuses the combination, the template ignores one of the
+values, or the instances never become agents.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +15,18 @@ _TEMPLATE = (
     "https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates/aws-stack.yml"
 )
 _EBS = "https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html"
-# By the volume's type: IOPS at least and at most, and at most for each GiB.
+# For each volume type: the minimum and maximum IOPS, and the maximum for each GiB.
 _IOPS = {"gp3": (3000, 80000, 500), "io1": (100, 64000, 50), "io2": (100, 256000, 1000)}
 _THROUGHPUT = (125, 2000)
 _THROUGHPUT_OF_IOPS = 0.25
 _NESTED_VIRTUALIZATION = ("c8i", "c8i-flex", "m8i", "m8i-flex", "r8i", "r8i-flex")
 POLICIES_BY_DEFAULT, POLICIES_AT_MOST = 10, 25
-"""How many managed policies a role can have: by IAM's default quota, and by its highest."""
+"""The number of managed policies that a role can have: IAM's default quota, and its maximum."""
 
 
 @dataclass(frozen=True)
 class CombinedRule:
-    """What several values must be together."""
+    """A rule for the values of several parameters."""
 
     parameters: Sequence[str]
     """The parameters."""
@@ -35,14 +35,14 @@ class CombinedRule:
     """The rule, as a sentence."""
 
     problems: Callable[[Values], Iterator[str]]
-    """What breaks it, a line each."""
+    """Return a line for each problem."""
 
     source: str
-    """Where that comes from."""
+    """The source of the rule."""
 
 
 def named(parameter: str) -> str:
-    """How a problem names a parameter: by its field, where it has one."""
+    """The name of a parameter in a problem: its field, if it has one."""
     return FIELDS.get(parameter, f"parameters[{parameter!r}]")
 
 
@@ -77,13 +77,15 @@ def _sizes(values: Values) -> Iterator[str]:
 
 
 def _grace_periods(values: Values) -> Iterator[str]:
-    # The defaults of some versions are equal.
+    # In some versions the defaults are equal.
     periods = ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod")
     if not any(map(values.is_given, periods)):
         return
     cancel, signal = map(values.number, periods)
     if cancel is not None and signal not in {-1, None} and cancel <= signal:
-        yield (f"{named(periods[0])} must be more than {periods[1]}, got {cancel:g} and {signal:g}")
+        yield (
+            f"{named(periods[0])} must be greater than {periods[1]}, got {cancel:g} and {signal:g}"
+        )
 
 
 def _iops(values: Values) -> Iterator[str]:
@@ -127,14 +129,14 @@ def _device(values: Values) -> Iterator[str]:
     if name != "/dev/xvda":
         yield (
             f"{named('RootVolumeName')} must be '/dev/xvda', the root device of the stack's own "
-            f"image: another name is a second disk, got {name!r}"
+            f"image: another name adds a second disk, got {name!r}"
         )
 
 
 def _role(values: Values) -> Iterator[str]:
     for name in OF_THE_TEMPLATES_ROLE if values.is_given("InstanceRoleARN") else ():
         if values.is_given(name):
-            yield f"{named(name)} has no effect beside InstanceRoleARN: set one of them"
+            yield f"{named(name)} has no effect with InstanceRoleARN: set one of them"
 
 
 def _policies(values: Values) -> Iterator[str]:
@@ -153,7 +155,7 @@ def _policies(values: Values) -> Iterator[str]:
 
 
 def policies(values: Values) -> int:
-    """How many managed policies the instances' role gets, the template's own included."""
+    """The number of managed policies of the instances' role, the template's own included."""
     given = values.raw("ManagedPolicyARNs") or values.raw("ManagedPolicyARN") or ""
     own = 0 if values.text("ECRAccessPolicy") in {"none", None} else 1
     return own + sum(1 for arn in str(given).split(",") if arn)
@@ -188,13 +190,13 @@ def _network(values: Values) -> Iterator[str]:
     if values.text("AssociatePublicIpAddress") == "false":
         yield (
             f"{named('AssociatePublicIpAddress')} must be true where the stack makes its own VPC, "
-            "which has no NAT: without a public address instances reach nothing"
+            "which has no NAT: without public addresses, instances cannot reach the internet"
         )
 
 
 def _images(values: Values) -> Iterator[str]:
     if values.is_certain("ImageId") and values.is_given("ImageIdParameter"):
-        yield f"{named('ImageIdParameter')} has no effect beside ImageId: set one of them"
+        yield f"{named('ImageIdParameter')} has no effect with ImageId: set one of them"
 
 
 def _families(values: Values) -> Iterator[str]:
@@ -222,7 +224,7 @@ def _docker(values: Values) -> Iterator[str]:
     outer = ipaddress.IPv4Network(pool, strict=False)
     if not ipaddress.IPv4Network(bridge, strict=False).subnet_of(outer):
         yield (
-            f"{named('DockerFixedCidrV4')} must lie in DockerIPv4AddressPool1, {pool}, "
+            f"{named('DockerFixedCidrV4')} must be within DockerIPv4AddressPool1, {pool}, "
             f"got {bridge!r}"
         )
 
@@ -263,7 +265,7 @@ COMBINED_RULES: Sequence[CombinedRule] = (
     ),
     CombinedRule(
         ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod"),
-        "The first is more than the second, unless that is -1.",
+        "The first is greater than the second, unless that is -1.",
         _grace_periods,
         "https://buildkite.com/docs/agent/v3/configuration#signal-grace-period-seconds",
     ),
@@ -288,7 +290,7 @@ COMBINED_RULES: Sequence[CombinedRule] = (
     ),
     CombinedRule(
         ("InstanceRoleARN", *OF_THE_TEMPLATES_ROLE),
-        "The others have no effect beside the first.",
+        "The others have no effect with the first.",
         _role,
         _TEMPLATE,
     ),
@@ -328,22 +330,22 @@ COMBINED_RULES: Sequence[CombinedRule] = (
     ),
     CombinedRule(
         ("DockerFixedCidrV4", "DockerIPv4AddressPool1"),
-        "The first lies in the second.",
+        "The first is within the second.",
         _docker,
         "https://docs.docker.com/engine/network/drivers/bridge/",
     ),
     CombinedRule(
         ("AgentEnvFileUrl",),
-        "`ssm:` needs a role that may read parameters by their path.",
+        "`ssm:` requires a role that can read parameters by path.",
         _env_file,
         "https://docs.aws.amazon.com/systems-manager/latest/APIReference/"
         "API_GetParametersByPath.html",
     ),
     CombinedRule(
         ("LinuxDistribution",),
-        "`ubuntu2404` needs a bootstrap script without dnf.",
+        "`ubuntu2404` requires a bootstrap script without dnf.",
         _distribution,
         _TEMPLATE,
     ),
 )
-"""All rules for values together."""
+"""All rules for combinations of parameters."""

@@ -1,4 +1,4 @@
-"""What each published version of the Elastic CI Stack's template accepts."""
+"""The parameters of each published version of the Elastic CI Stack's template."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 HISTORY = Path(__file__).with_name("history.json")
-"""For each parameter, and for the lists of families and regions, the declarations since a version,
-in the order of the versions: ``[[version, declaration], ...]``. None is where it was removed."""
+"""For each parameter, and for the lists of families and regions, its declarations and the versions
+that introduced them: ``[[version, declaration], ...]``. None marks its removal."""
 
 
 @dataclass(frozen=True)
@@ -21,46 +21,46 @@ class StackVersion:
     """The version, such as ``v6.71.1``."""
 
     arm64_instance_families: frozenset[str]
-    """The families that the template gives its arm64 image; all others get the amd64 one."""
+    """The instance families with the template's arm64 image; all others have the amd64 one."""
 
     burstable_instance_families: frozenset[str]
-    """The families that the template sets CPU credits for."""
+    """The instance families for which the template sets CPU credits."""
 
     regions: frozenset[str]
     """The regions that the stack's own images are copied to."""
 
     parameters: Mapping[str, Mapping[str, Any]]
-    """The template's parameters, each as CloudFormation declares it."""
+    """The template's parameters and their declarations."""
 
     is_known: bool = True
-    """Whether the version is in the history; if not, the rest is that of the newest one that is."""
+    """Whether the version is in the history; if not, the values are those of the newest one."""
 
     @property
     def template_url(self) -> str:
-        """Where Buildkite publishes the template."""
+        """The URL of the template, as published by Buildkite."""
         return template_url(self.version)
 
 
 def template_url(version: str) -> str:
-    """Where Buildkite publishes the template of a version."""
+    """The URL of a version's template, as published by Buildkite."""
     return f"https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 
 
 @cache
 def history() -> Mapping[str, Any]:
-    """All versions, as one history of what changed."""
+    """The history of all versions."""
     content: dict[str, Any] = json.loads(HISTORY.read_text())
     return content
 
 
 def known_versions() -> Sequence[str]:
-    """The published versions that are known here, oldest first."""
+    """The versions in the history, oldest first."""
     versions: list[str] = history()["versions"]
     return versions
 
 
 def is_newer(version: str) -> bool:
-    """Whether a version is newer than all that are known here."""
+    """Whether a version is newer than all versions in the history."""
     return _numbers(version) > _numbers(known_versions()[-1])
 
 
@@ -71,10 +71,10 @@ def _numbers(version: str) -> list[int]:
 
 @cache
 def load(version: str) -> StackVersion:
-    """Find out what a version accepts; a newer one than all known ones is taken for the newest.
+    """Load a version. For one that is newer than the history, load the newest.
 
     Raises:
-        KeyError: it is none of these; :func:`known_versions` lists what is known.
+        KeyError: the version does not exist; see :func:`known_versions`.
     """
     positions = {known: position for position, known in enumerate(known_versions())}
     if version not in positions:

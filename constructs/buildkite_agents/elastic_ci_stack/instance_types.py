@@ -1,4 +1,4 @@
-"""What EC2's instance types are called, and which architecture each has."""
+"""The names and architectures of EC2 instance types."""
 
 import difflib
 import json
@@ -11,27 +11,27 @@ ARM64 = "arm64"
 
 _DATA = Path(__file__).with_name("instance_types.json")
 
-# A family's letters after its generation say what it has: g is a Graviton processor (t4g, c7gn,
-# im4gn). The first Graviton family, and NVIDIA's Grace, are named otherwise.
+# A letter g after the generation means a Graviton processor (t4g, c7gn, im4gn). The first Graviton
+# family and NVIDIA Grace have other names.
 _GRAVITON = re.compile(r"[a-z]+[0-9]+[a-z]*g[a-z]*")
 _OTHER_ARM64 = frozenset({"a1", "p6e-gb200"})
 
 
 def family(instance_type: str) -> str:
-    """The family of an instance type: ``t4g`` of ``t4g.2xlarge``."""
+    """The family of an instance type, such as ``t4g`` for ``t4g.2xlarge``."""
     return instance_type.partition(".")[0]
 
 
 def architecture(instance_type: str) -> str:
-    """The architecture of an instance type, ``arm64`` or ``amd64``, by its family's name."""
+    """The architecture of an instance type, ``arm64`` or ``amd64``, derived from its family."""
     name = family(instance_type)
     return ARM64 if name in _OTHER_ARM64 or _GRAVITON.fullmatch(name) else AMD64
 
 
 def problem(instance_type: str) -> str | None:
-    """What is wrong with an instance type, or None when EC2 has it and Linux runs on it."""
+    """Return the problem of an instance type, or None if EC2 has it and it runs Linux."""
     if family(instance_type).startswith("mac"):
-        return f"{instance_type!r} is a Mac, which the Elastic CI Stack does not run on"
+        return f"{instance_type!r} is a Mac, which the Elastic CI Stack does not support"
     known = _known()
     if instance_type in known:
         return None

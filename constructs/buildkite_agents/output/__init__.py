@@ -1,1 +1,1 @@
-"""The files that are written, and what is printed."""
+"""The output: files and the printed summary."""

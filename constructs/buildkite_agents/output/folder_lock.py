@@ -1,4 +1,4 @@
-"""One process at a time in a folder."""
+"""A lock for a folder, held by one process at a time."""
 
 import fcntl
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Wait for other processes that hold the folder, then hold it; a killed one lets it go."""
+    """Hold the folder's lock, which the system releases if the process is killed."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Files of ours in a folder of the user's, replaced together and never over an edit."""
+"""The files that this program owns in a user's folder. Edited files are never overwritten."""
 
 import hashlib
 import os
@@ -12,10 +12,10 @@ from buildkite_agents.errors import ConfigError
 from buildkite_agents.output.folder_lock import folder_lock
 
 RECORD = ".buildkite-agents.sha256"
-"""What was written last, as ``sha256sum`` writes it. By it an edited file is known from ours."""
+"""The checksums of the files written last, in the format of ``sha256sum``, to detect edits."""
 
 INTERRUPTED = "synth-interrupted.tf"
-"""There only while files are replaced, or where that was cut short: Terraform then refuses."""
+"""Exists while files are replaced, or after an interruption, and makes Terraform fail."""
 
 _INTERRUPTED_TEXT = b"""\
 # Some files here are of the last synthesis and others of the one before.
@@ -27,21 +27,21 @@ _STAGING = ".buildkite-agents-staging-"
 
 
 class OwnedFiles:
-    """The whole set of files that the program has in one folder; others there are not touched."""
+    """All files that the program owns in one folder; other files are never touched."""
 
     def __init__(
         self, folder: Path, files: Mapping[str, bytes], *, given_away: Collection[str] = ()
     ) -> None:
-        """Take *files*, contents by name, for what is to be in *folder*.
+        """Set the contents, by name, of the program's files in *folder*.
 
-        The names *given_away* are the user's, even where the record says that they were ours.
+        The files *given_away* belong to the user, even if the record lists them.
         """
         self._folder = folder
         self._files = files
         self._given_away = given_away
 
     def conflicts(self) -> list[str]:
-        """Each file that is in the way: not of this program, or edited since it was written."""
+        """Return an error for each file that this program did not write, or that was edited."""
         if not os.path.lexists(self._folder):
             return []
         if not self._folder.is_dir():
@@ -57,13 +57,13 @@ class OwnedFiles:
         ]
 
     def write(self) -> None:
-        """Have the folder hold these files and no others of ours: all of them, or none.
+        """Write all files and remove those that are no longer needed, or change nothing.
 
-        Killed half-way, it leaves a file by which Terraform refuses to run, until the next call
-        has finished the work.
+        If the process is killed meanwhile, a marker file makes Terraform fail until the next call
+        has completed the work.
 
         Raises:
-            ConfigError: a file is in the way, or the folder cannot be written to.
+            ConfigError: a file is in conflict, or the folder is not writable.
         """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class OwnedFiles:
                 _write_durably(staging / name, self._files[name])
             for name in self._files:
                 record[name].add(_digest(self._files[name]))
-            # Before any file is replaced, so that after a kill both contents are known as ours.
+            # Written first, so that after an interruption both contents count as the program's.
             self._put(staging, RECORD, _record(record))
             if len(changed) + len(stale) > 1:
                 self._put(staging, INTERRUPTED, _INTERRUPTED_TEXT)
@@ -123,7 +123,7 @@ class OwnedFiles:
         recorded = (_content(self._folder / RECORD) or b"").decode(errors="replace")
         for line in recorded.splitlines():
             digest, _, name = line.partition("  ")
-            # A line that was damaged names nothing here: the files are then not known as ours.
+            # A damaged line matches no file, so that the file counts as the user's.
             if name and Path(name).name == name and name not in self._given_away:
                 record[name].add(digest)
         return record

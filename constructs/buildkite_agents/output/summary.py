@@ -1,4 +1,4 @@
-"""What was synthesized, as a short table for people."""
+"""The summary of a synthesis, as a table."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def summary(
     *,
     terminal: bool,
 ) -> str:
-    """A line for each queue; *warnings* counts them by queue. Bold heads are for a *terminal*."""
+    """Format a line for each queue, with its count of *warnings*; bold headers on a *terminal*."""
     rows = [
         (
             queue.name,

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 STATE = "terraform.tfstate"
-"""The state's file beside the configuration, where there is no other backend."""
+"""The file of the local state, beside the configuration."""
 
 _FILES = {
     "provider": "main.tf.json",
@@ -16,8 +16,8 @@ _FILES = {
 _RESOURCES = "buildkite.tf.json"
 
 _TFVARS_EXAMPLE = """\
-# Copy to terraform.tfvars, which is yours: it is never written to and not for git.
-# The agent token is best kept out of files:
+# Copy this file to terraform.tfvars, which synthesis never changes and git ignores.
+# Keep the agent token out of files:
 #   export TF_VAR_buildkite_agent_token="..."
 
 aws_region = "us-east-1"
@@ -26,7 +26,7 @@ aws_region = "us-east-1"
 aws_profile = ""
 
 # Images of your own, built from the Elastic CI Stack's image for the version in use.
-# Without one, the stack picks its own image. Plain Amazon Linux images have no agent on them.
+# By default the stack uses its own image. Plain Amazon Linux images contain no agent.
 # buildkite_agent_amis = {
 #   "amd64-linux" = "ami-0123456789abcdef0"
 #   "arm64-linux" = "ami-0123456789abcdef1"
@@ -34,7 +34,7 @@ aws_profile = ""
 """
 
 _TFVARS_NETWORK_EXAMPLE = """
-# A VPC and its subnets, best two or more. Without them, each queue's stack makes a VPC of its own.
+# A VPC and at least two subnets. By default each queue's stack creates a VPC.
 # vpc_id     = "vpc-0123456789abcdef0"
 # subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 """
@@ -46,13 +46,13 @@ def terraform_folder(
     only_resources: bool = False,
     own_names: Mapping[str, Collection[str]] = {"output": (), "variable": ()},
 ) -> dict[str, bytes]:
-    """The files' contents, by name, for what CDKTF synthesized.
+    """Split CDKTF's configuration into files: their contents by name.
 
     Args:
         configuration: The content of CDKTF's ``cdk.tf.json``.
-        only_resources: Leave out what a root module has of its own: this program's terraform block,
-            provider, variables and outputs. Others, which a user has added to the stack, stay.
-        own_names: The names of the outputs and variables that are this program's.
+        only_resources: Whether to omit this program's ``terraform`` block, provider, variables and
+            outputs, which an existing root module has. Those that a user has added are kept.
+        own_names: The names of this program's outputs and variables.
     """
     split: dict[str, dict[str, Any]] = {}
     for block, content in _without_metadata(configuration).items():
@@ -72,7 +72,7 @@ def terraform_folder(
 def _added_by_the_user(
     configuration: Mapping[str, Any], own_names: Mapping[str, Collection[str]]
 ) -> dict[str, Any]:
-    """The blocks for the root module itself that are not this program's."""
+    """The user's own ``terraform``, provider, variable and output blocks."""
     added = {
         block: {
             name: content

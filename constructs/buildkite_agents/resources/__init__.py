@@ -1,1 +1,1 @@
-"""What Terraform makes, a file for each thing."""
+"""The constructs of the Terraform resources and blocks."""

@@ -1,4 +1,4 @@
-"""What the agents' instances may do, beyond what the Elastic CI Stack's own role allows."""
+"""The permissions of the agents' instances beyond those of the Elastic CI Stack's own role."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
 
 
 class AgentPolicy(IamPolicy):
-    """The IAM policy that each queue's instance role gets: secrets, images and logs."""
+    """The IAM policy of each queue's instance role: secrets, images and logs."""
 
     def __init__(
         self,
@@ -36,18 +36,18 @@ class AgentPolicy(IamPolicy):
         keep_documented_layout: bool,
         tags: Mapping[str, str],
     ) -> None:
-        """Make the policy *name*.
+        """Define the policy.
 
         Args:
             scope: The stack.
             name: The policy's name.
-            settings: What the jobs may do besides.
-            secrets_bucket: The bucket to read, and never to write: the bootstrap script, which
-                runs as root, is in it. None is a bucket of others, which the template's own role
-                reads.
-            token_arn: The ARN of the parameter of the agent token, which this program makes.
+            settings: The permissions that are configurable.
+            secrets_bucket: The bucket to permit reading, but not writing: it contains the bootstrap
+                script, which runs as root. None for an existing bucket, which the template's own
+                role can read.
+            token_arn: The ARN of the agent token's parameter, if this program creates it.
             region: The agents' region.
-            keep_documented_layout: Whether it is the wide policy of the documented layout.
+            keep_documented_layout: Whether to use the broad policy of the documented layout.
             tags: The policy's tags.
         """
         if keep_documented_layout:
@@ -63,20 +63,20 @@ class AgentPolicy(IamPolicy):
             "buildkite_agent",
             name=name,
             description="IAM policy for Buildkite agents",
-            # In the form of Terraform's jsonencode, which existing states have.
+            # In the format of Terraform's jsonencode, as in existing states.
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
             tags=tags,
         )
         self._policy = name
 
     def import_block(self, *, account: str, partition: str) -> ImportBlock:
-        """How to import the policy, of the AWS account *account*."""
+        """The import block of the policy in the AWS account *account*."""
         arn = f"arn:{partition}:iam::{account}:policy/{self._policy}"
         return ImportBlock("aws_iam_policy.buildkite_agent", arn, ("tags",))
 
 
 def partition_of(region: str) -> str:
-    """A reference to the partition of a *region*, which is a reference itself.
+    """An expression for the partition of a *region*, which is a reference.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
     """
@@ -108,8 +108,8 @@ def _statements(
     if secrets_bucket is not None:
         bucket_arn = secrets_bucket.arn
         statements += [
-            # The bootstrap script fetches the queue's env file, and lists to know whether there is
-            # one.
+            # The bootstrap script fetches the queue's env file, and lists the bucket to find out
+            # whether it exists.
             _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
             _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
         ]
@@ -123,13 +123,13 @@ def _statements(
         prefix = f"arn:{partition}:ecr:{region}:{account}:repository"
         repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
         statements += [
-            # IAM knows no narrower resource for a login.
+            # This action does not support a narrower resource.
             _allow("LogInToEcr", ["ecr:GetAuthorizationToken"], ["*"]),
-            # Benchmarks run in images, and build them.
+            # Jobs run in container images, and build them.
             _allow("UseImages", [*_PULL, *_PUSH], repositories),
         ]
     if secrets_bucket is not None and secrets_bucket.kms_key_arn is not None:
-        # The stack's role can decrypt with the token's key only.
+        # The stack's own role can decrypt with the token's key only.
         statements.append(_allow("DecryptSecrets", ["kms:Decrypt"], [secrets_bucket.kms_key_arn]))
     return statements
 
@@ -137,11 +137,11 @@ def _statements(
 def _partition_and_account(
     scope: TerraformStack, token_arn: str | None, region: str
 ) -> tuple[str, str]:
-    # Locals, as an expression with quotes in it could not stand in the policy's JSON.
+    # Locals, because the policy's JSON cannot contain an expression with quotes.
     if token_arn is None:
-        # A policy names what is in its own account only, whatever it says.
+        # The repositories are limited to those of the agents' own account.
         return _local(scope, "buildkite_partition", partition_of(region)), "*"
-    # From the token's ARN, so that nothing has to be looked up.
+    # From the token's ARN, without a data source.
     partition, account = (
         _local(scope, name, f'${{element(split(":", {token_arn}), {index})}}')
         for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))

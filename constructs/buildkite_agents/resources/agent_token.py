@@ -1,4 +1,4 @@
-"""The Buildkite agent token, where the agents fetch it."""
+"""The SSM parameter from which the agents fetch the agent token."""
 
 from collections.abc import Mapping
 
@@ -12,7 +12,7 @@ _ADDRESS = "buildkite_agent_token"
 
 
 class TokenParameter(SsmParameter):
-    """An encrypted SSM parameter with the token that agents register with."""
+    """An encrypted SSM parameter with the token with which agents register."""
 
     def __init__(
         self,
@@ -23,10 +23,10 @@ class TokenParameter(SsmParameter):
         token: str,
         tags: Mapping[str, str],
     ) -> None:
-        """Make the parameter *name* with the value of the expression *token*.
+        """Define the parameter *name* with the value of the expression *token*.
 
-        With a write-only version, Terraform passes the value on and keeps no copy of it. It then
-        cannot see another value: a change of that version is what makes it write.
+        With a write-only version, Terraform stores no copy of the value, and so cannot detect a
+        change: it writes the value when that version changes.
         """
         version = settings.write_only_version
         in_state = version is None
@@ -47,26 +47,27 @@ class TokenParameter(SsmParameter):
             if in_state
             else None,
         )
-        # Not the id, as the variable has that.
+        # The id is overridden because the variable has the same one.
         self.override_logical_id(_ADDRESS)
         self._parameter = name
 
     def import_block(self) -> ImportBlock:
-        """How to import the parameter."""
+        """The import block of the parameter."""
         return ImportBlock(f"aws_ssm_parameter.{_ADDRESS}", self._parameter, ("tags",))
 
 
 def _is_read(name: str) -> Postcondition:
-    """A token that was write-only before is not written anew by each apply.
+    """A postcondition that the parameter's value was not write-only before.
 
-    AWS provider 5 never forgets that a value was write-only: it does not read it any more, and
-    would so write it for ever. Older versions of it do not know the attribute.
+    AWS provider 5 keeps treating a value as write-only once it was: it no longer reads the value,
+    and would write it at each apply. Older versions do not have the attribute.
     """
     address = f"aws_ssm_parameter.{_ADDRESS}"
     return Postcondition(
         condition='${coalesce(lookup(self, "has_value_wo", false), false) == false}',
         error_message=(
             "The token was write-only before, and the AWS provider would write it at each apply. "
-            f"Have it read again: terraform state rm {address} && terraform import {address} {name}"
+            "To have the provider read it again, run: "
+            f"terraform state rm {address} && terraform import {address} {name}"
         ),
     )

@@ -1,4 +1,4 @@
-"""Where Terraform keeps its state."""
+"""The Terraform backend."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from buildkite_agents.settings import S3Backend
 
 
 def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, names: Names) -> None:
-    """Have *stack* keep its state in S3, or in a file beside the configuration."""
+    """Define the backend of *stack*: S3, or a file beside the configuration."""
     if settings is None:
-        # CDKTF's own default is an absolute path of the machine it runs on.
+        # CDKTF's own default is an absolute path on the machine that synthesizes.
         _StateFile(stack, path=STATE)
         return
     cdktf.S3Backend(
@@ -23,16 +23,16 @@ def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, name
         region=settings.region,
         encrypt=True,
     )
-    # Newer than CDKTF's own S3Backend.
+    # CDKTF's S3Backend does not have this argument.
     stack.add_override("terraform.backend.s3.use_lockfile", True)
 
 
 class _StateFile(cdktf.LocalBackend):
-    """A state beside the configuration, which other stacks find from beside theirs."""
+    """A state file beside the configuration, which other stacks refer to by a relative path."""
 
     def get_remote_state_data_source(
         self, scope: Construct, name: str, from_stack: str
     ) -> cdktf.TerraformRemoteState:
-        """Read the state from another stack; CDKTF would give it the path that this one has."""
+        """Define the remote state in another stack, with the path relative to that stack."""
         config: dict[str, Any] = {"path": f"../{from_stack}/{STATE}"}
         return cdktf.DataTerraformRemoteStateLocal(scope, name, **config)

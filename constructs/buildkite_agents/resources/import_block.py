@@ -8,13 +8,13 @@ class ImportBlock:
     """An existing resource, to be imported into the state."""
 
     to: str
-    """Its address."""
+    """The resource's address."""
 
     id: str
-    """Its id in the provider's form."""
+    """The resource's import id."""
 
     unreadable: tuple[str, ...] = ()
-    """The arguments that an import does not read, and that a plan would so set anew.
+    """The arguments that an import does not read, so that a plan would set them again.
 
-    Of the tags, the provider takes those that are its default tags too for the default ones only.
+    They include tags: after an import, the provider does not list tags that equal default tags.
     """

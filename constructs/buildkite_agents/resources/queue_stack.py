@@ -24,7 +24,7 @@ from buildkite_agents.stack_parameters import Wiring, stack_parameters
 
 
 class QueueStack(CloudformationStack):
-    """A queue's own CloudFormation stack of the official Elastic CI Stack for AWS."""
+    """A queue's CloudFormation stack of the official Elastic CI Stack for AWS."""
 
     def __init__(
         self,
@@ -38,9 +38,9 @@ class QueueStack(CloudformationStack):
         tags: Mapping[str, str],
         depends_on: Sequence[ITerraformDependable],
     ) -> None:
-        """Make the stack of *queue*, after all that its instances need at once.
+        """Define the stack of *queue*, which depends on all that its instances need at boot.
 
-        Its address is ``aws_cloudformation_stack.ADDRESS`` whatever its *id_*.
+        Its address is ``aws_cloudformation_stack.ADDRESS``, independent of *id_*.
         """
         version = elastic_ci_stack.load(queue.stack_version)
         name = names.stack(queue)
@@ -71,19 +71,19 @@ class QueueStack(CloudformationStack):
         )
         if id_ != self._address:
             self.override_logical_id(self._address)
-        # What CDKTF has no form for: a whole mapping, or a provider of the root module's, by
-        # reference.
+        # CDKTF does not support a reference in place of a mapping, or a provider
+        # of the root module.
         if isinstance(queue.tags, str):
             self.add_override("tags", queue.tags)
         if queue.provider is not None:
             self.add_override("provider", queue.provider)
 
     def import_block(self) -> ImportBlock:
-        """How to import the stack."""
+        """The import block of the stack."""
         return ImportBlock(
             f"aws_cloudformation_stack.{self._address}",
             self._stack,
-            # The provider reads only the parameters that its state has, and that has none yet.
+            # The provider reads only the parameters in its state, which has none after an import.
             ("capabilities", "parameters", "tags", "template_url"),
         )
 
@@ -94,11 +94,11 @@ def _timeouts(queue: AgentQueue) -> CloudformationStackTimeouts:
 
 
 def _fingerprint(version: str, parameters: Mapping[str, str]) -> str:
-    """What of a stack Terraform cannot read back, as a tag, which it can.
+    """A tag for the arguments of a stack that the AWS provider does not read.
 
-    After an update that failed, the state has what was asked for. Parameters and tags are read from
-    CloudFormation, and so show in the next plan; the template's URL is not, and neither is
-    a parameter that was left out, which keeps its old value.
+    After a failed update, the state contains the requested values. The provider reads parameters
+    and tags from CloudFormation, so that the next plan shows them. It does not read the template's
+    URL, or a parameter that was removed and so keeps its old value.
     """
     given = {name: value for name, value in parameters.items() if not may_be_null(value)}
     names = ",".join(sorted(given)).encode()
@@ -110,31 +110,31 @@ def _fingerprint(version: str, parameters: Mapping[str, str]) -> str:
 
 
 def _has_succeeded(queue: str, stack: str) -> Postcondition:
-    """A stack that was never created is not taken for one that needs no changes.
+    """A postcondition that the stack's creation did not fail.
 
-    Its parameters and tags are those that were asked for; but it has none of its outputs.
+    A stack whose creation failed has the requested parameters and tags, but no outputs.
     """
     return Postcondition(
-        # By lookup(), as Terraform shows the values that a failed condition names: the template is
-        # 90 KB long.
+        # With lookup(), because Terraform prints the values to which a failed condition refers: the
+        # template is 90 KB long.
         condition=(
             "${length(self.outputs) > 0 || "
             '!strcontains(lookup(self, "template_body", ""), "Outputs")}'
         ),
         error_message=(
             f"queue {queue}: the stack {stack} has none of its template's outputs: its creation "
-            "failed, or has not ended. Find its status with `aws cloudformation describe-stacks "
+            "failed, or is in progress. Find its status with `aws cloudformation describe-stacks "
             f"--stack-name {stack}`, and see docs/operations.md, A stack is stuck."
         ),
     )
 
 
 def _preconditions(queue: AgentQueue, parameters: Mapping[str, str]) -> list[Precondition] | None:
-    """What cannot work beside values that only Terraform knows, or would be ignored there."""
+    """The preconditions on combinations with values that only Terraform knows."""
     preconditions = [*_needs_of_a_vpc(queue, parameters)]
     if parameters.get("EnableVpcEndpoints") == "true" and "VpcId" in parameters:
         preconditions.append(
-            _beside_nothing(
+            _must_be_null(
                 parameters["VpcId"],
                 f"queue {queue.name}: EnableVpcEndpoints has no effect in an existing VPC: "
                 "leave out vpc_id, or EnableVpcEndpoints.",
@@ -142,9 +142,9 @@ def _preconditions(queue: AgentQueue, parameters: Mapping[str, str]) -> list[Pre
         )
     if "ImageIdParameter" in parameters and may_be_null(parameters.get("ImageId")):
         preconditions.append(
-            _beside_nothing(
+            _must_be_null(
                 parameters["ImageId"],
-                f"queue {queue.name}: ImageIdParameter has no effect beside an image in "
+                f"queue {queue.name}: ImageIdParameter has no effect with an image in "
                 f"buildkite_agent_amis: leave out {queue.architecture}-linux there, or "
                 "ImageIdParameter.",
             )
@@ -160,17 +160,17 @@ def _needs_of_a_vpc(queue: AgentQueue, parameters: Mapping[str, str]) -> Iterato
     if "SecurityGroupIds" in parameters:
         yield Precondition(
             condition=condition,
-            error_message=f"queue {queue.name}: SecurityGroupIds must be of the VPC that is given, "
-            "and none is: set vpc_id and subnet_ids.",
+            error_message=f"queue {queue.name}: SecurityGroupIds must belong to the VPC that is "
+            "given, and none is: set vpc_id and subnet_ids.",
         )
     if parameters.get("AssociatePublicIpAddress") == "false":
         yield Precondition(
             condition=condition,
             error_message=f"queue {queue.name}: AssociatePublicIpAddress must be true where the "
-            "stack makes its own VPC, which has no NAT: set vpc_id and subnet_ids.",
+            "stack creates its own VPC, which has no NAT: set vpc_id and subnet_ids.",
         )
 
 
-def _beside_nothing(reference: str, message: str) -> Precondition:
+def _must_be_null(reference: str, message: str) -> Precondition:
     expression = reference.removeprefix("${").removesuffix("}")
     return Precondition(condition=f"${{{expression} == null}}", error_message=message)

@@ -1,4 +1,4 @@
-"""The S3 bucket of the agents' secrets and their bootstrap script."""
+"""The S3 bucket for the jobs' secrets and the bootstrap script."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
 BOOTSTRAP_SCRIPT = "buildkite-bootstrap.sh"
-"""The bootstrap script's file, beside the configuration that uploads it."""
+"""The name of the bootstrap script's file beside the configuration."""
 
 BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
 """The script's key in the bucket."""
@@ -56,20 +56,20 @@ _TAGS_FIT = Postcondition(
     condition="${length(self.tags_all) <= 10}",
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
     error_message=(
-        "S3 accepts ten tags of an object, and the provider's default tags are more: set "
+        "S3 accepts at most ten tags for an object, and the provider has more default tags: set "
         "secrets_bucket=SecretsBucket(default_tags_on_script=False) in main.py."
     ),
 )
-# All parts of the bucket have the name that the documented layout gives its own.
+# The resource name of the bucket and its parts in the documented layout.
 _NAME = "buildkite_secrets"
 _SCRIPT_NAME = "bootstrap_script"
 
 
 class Bucket(Construct):
-    """A private, encrypted bucket, with the bootstrap script in it.
+    """A private, encrypted bucket that contains the bootstrap script.
 
-    The script is read when Terraform runs, so that an edit of the file beside the configuration
-    is applied without a new synthesis.
+    Terraform reads the script at each run, so that an edit of the file beside the configuration
+    takes effect without a new synthesis.
     """
 
     def __init__(
@@ -84,23 +84,23 @@ class Bucket(Construct):
         keep_documented_layout: bool,
         tags: Mapping[str, str],
     ) -> None:
-        """Make the bucket *name*.
+        """Define the bucket *name*.
 
         Args:
             scope: The stack.
             id_: The construct's id.
-            settings: What the user says of it.
+            settings: The user's settings.
             name: The bucket's name.
-            bootstrap_script: The script that each new instance runs, where it is a file.
-            script_is_beside: Whether the app writes the script beside the configuration, where an
-                edit of it is applied. Otherwise CDKTF copies it, as an asset.
-            keep_documented_layout: Whether it has only what the documented layout gives it: no
-                policy, ownership rule, versions, lifecycle or protection.
+            bootstrap_script: The local bootstrap script, if there is one.
+            script_is_beside: Whether the app writes the script beside the configuration. Otherwise
+                CDKTF copies it as an asset.
+            keep_documented_layout: Whether to omit what the documented layout does not have: the
+                policy, ownership controls, versioning, lifecycle and deletion protection.
             tags: The bucket's tags.
         """
         super().__init__(scope, id_)
         self.kms_key_arn = settings.kms_key_arn
-        """The key that the bucket's objects are encrypted with, where it is a customer's."""
+        """The ARN of the customer managed key, if there is one."""
         bucket = S3Bucket(
             self,
             "bucket",
@@ -111,24 +111,24 @@ class Bucket(Construct):
             else None,
         )
         bucket.override_logical_id(_NAME)
-        # References, each asked for once: to ask is a round trip to Node.js.
+        # Each reference is a round trip to Node.js, so each is requested once.
         self._id = bucket.id
         self.name = bucket.bucket
         """The bucket's name."""
         self.arn = bucket.arn
         """The bucket's ARN."""
 
-        # One after the other: S3 answers 409 to changes of one bucket at the same time.
+        # In sequence: S3 answers concurrent changes of a bucket with status 409.
         last: list[ITerraformDependable] = [self._block_public_access()]
         last = [self._encrypt(last)]
         if not keep_documented_layout:
             last = [self._own_objects(last)]
             last = [self._keep_versions(last)]
             last = [self._refuse_insecure_transport(last)]
-            # The last, as it takes a minute: nothing waits for it.
+            # Last, because it takes a minute and nothing depends on it.
             self._expire_versions(last)
         self.bootstrap_script: S3Object | None = None
-        """The script as an object in the bucket, where it is a file."""
+        """The script's object in the bucket, if it is a local file."""
         if bootstrap_script is not None:
             source = _SOURCE if script_is_beside else self._asset(bootstrap_script)
             self.bootstrap_script = self._upload(
@@ -139,13 +139,13 @@ class Bucket(Construct):
 
     @property
     def bootstrap_script_url(self) -> str | None:
-        """Where an instance fetches its bootstrap script."""
+        """The URL from which instances fetch the bootstrap script."""
         if self.bootstrap_script is None:
             return None
         return f"s3://{self.name}/{self.bootstrap_script.key}"
 
     def import_blocks(self) -> list[ImportBlock]:
-        """How to import the bucket, its parts and the script."""
+        """The import blocks of the bucket, its parts and the script."""
         name = self._bucket_name
         parts = ["public_access_block", "server_side_encryption_configuration"]
         if not self._has_documented_parts_only:
@@ -175,8 +175,8 @@ class Bucket(Construct):
             bucket=self._id,
             key=BOOTSTRAP_KEY,
             source=source,
-            # By one of these Terraform sees that the object was overwritten. The ETag of what a KMS
-            # key encrypts is no MD5; but who overwrites an object takes its metadata away.
+            # Either of these shows Terraform that the object was overwritten. With a KMS key the
+            # ETag is not the content's MD5, but overwriting an object removes its metadata.
             etag=f'${{filemd5("{source}")}}' if key is None else None,
             metadata=None if key is None else {"sha256": f'${{filesha256("{source}")}}'},
             server_side_encryption="AES256" if key is None else "aws:kms",
@@ -219,7 +219,7 @@ class Bucket(Construct):
             rule=[
                 S3BucketServerSideEncryptionConfigurationRuleA(
                     apply_server_side_encryption_by_default=algorithm,
-                    # One call of KMS for many objects, which costs less.
+                    # An S3 Bucket Key reduces the number and the cost of KMS requests.
                     bucket_key_enabled=None if self.kms_key_arn is None else True,
                 )
             ],
@@ -229,7 +229,7 @@ class Bucket(Construct):
         return encryption
 
     def _own_objects(self, after: Sequence[ITerraformDependable]) -> S3BucketOwnershipControls:
-        """Have no object belong to another account, and no ACL mean anything."""
+        """Define that the bucket's owner owns all objects, which disables ACLs."""
         controls = S3BucketOwnershipControls(
             self,
             "ownership-controls",
@@ -254,7 +254,7 @@ class Bucket(Construct):
     def _expire_versions(
         self, after: Sequence[ITerraformDependable]
     ) -> S3BucketLifecycleConfiguration:
-        """Let a secret that was replaced be gone after a month."""
+        """Define that replaced versions expire after 30 days."""
         lifecycle = S3BucketLifecycleConfiguration(
             self,
             "lifecycle-configuration",

@@ -1,7 +1,7 @@
-"""The root module's variables: what is decided when Terraform runs, and not before.
+"""The variables of the root module.
 
-Each function makes one, and returns the expression that refers to it. They are made in the stack
-itself, as CDKTF mangles the name of a variable inside a construct.
+Each function defines a variable and returns a reference to it. Their scope is the stack itself,
+because CDKTF changes the name of a variable inside another construct.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from cdktf import TerraformStack, TerraformVariable, TerraformVariableValidationConfig
 
 TOKEN_PLACEHOLDER = "your-buildkite-agent-token-here"  # noqa: S105  # nosec B105
-"""What the documents show in the place of a token."""
+"""The placeholder of a token in the documentation."""
 
 
 def _variable(
@@ -22,7 +22,7 @@ def _variable(
     sensitive: bool | None = None,
     must: Sequence[tuple[str, str]] = (),
 ) -> TerraformVariable:
-    """Make a variable. *must* has conditions, and the message for a value that fails each."""
+    """Define a variable. *must* holds validation conditions and their error messages."""
     return TerraformVariable(
         stack,
         name,
@@ -46,10 +46,10 @@ def _if_any(condition: str, message: str) -> list[tuple[str, str]]:
 def aws_region(
     stack: TerraformStack, *, with_images: Collection[str], architectures: Collection[str]
 ) -> str:
-    """The region that everything is in.
+    """The AWS region.
 
-    The stack's own images are in the regions *with_images*; in others, those that queues of
-    *architectures* need must be given.
+    The stack's own images exist in the regions *with_images*. In other regions, images for all
+    *architectures* of the queues must be set.
     """
     given = " && ".join(
         f'lookup(var.buildkite_agent_amis, "{architecture}-linux", "") != ""'
@@ -79,7 +79,7 @@ def aws_region(
 
 
 def aws_profile(stack: TerraformStack) -> str:
-    """The profile of the credentials."""
+    """The AWS profile."""
     _variable(
         stack,
         "aws_profile",
@@ -91,7 +91,7 @@ def aws_profile(stack: TerraformStack) -> str:
 
 
 def environment(stack: TerraformStack, environment: str) -> str:
-    """The environment, which main.py decides: another one in terraform.tfvars is a mistake."""
+    """The environment, which must be that of main.py."""
     _variable(
         stack,
         "environment",
@@ -110,7 +110,7 @@ def environment(stack: TerraformStack, environment: str) -> str:
 
 
 def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
-    """The token that agents register with; an *ephemeral* one is in no state and no plan."""
+    """The agent token; an *ephemeral* one is in no state and no plan."""
     variable = _variable(
         stack,
         "buildkite_agent_token",
@@ -131,18 +131,18 @@ def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
             (
                 '!can(regex("\\\\s", trimspace(var.buildkite_agent_token))) && '
                 "trimspace(var.buildkite_agent_token) == var.buildkite_agent_token",
-                "buildkite_agent_token must be the token alone, without spaces or line breaks.",
+                "buildkite_agent_token must be only the token, without spaces or line breaks.",
             ),
         ],
     )
     if ephemeral:
-        # Newer than CDKTF's own variables.
+        # CDKTF's TerraformVariable does not have this argument.
         variable.add_override("ephemeral", True)
     return "var.buildkite_agent_token"
 
 
 def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) -> str:
-    """The machine images, by architecture; one that no queue has is a mistake."""
+    """The images by architecture, limited to the architectures of the queues."""
     served = [f'"{architecture}-linux"' for architecture in sorted(architectures)]
     _variable(
         stack,
@@ -175,7 +175,7 @@ def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) 
 
 
 def vpc_id(stack: TerraformStack) -> str:
-    """The VPC that the agents run in."""
+    """The VPC of the instances."""
     _variable(
         stack,
         "vpc_id",
@@ -193,7 +193,7 @@ def vpc_id(stack: TerraformStack) -> str:
 
 
 def subnet_ids(stack: TerraformStack) -> str:
-    """The subnets that the agents run in: with the VPC, or not at all."""
+    """The subnets of the instances, which are set together with the VPC."""
     _variable(
         stack,
         "subnet_ids",

@@ -1,17 +1,17 @@
-"""The versions of Terraform and of the AWS provider that can apply what is synthesized."""
+"""The supported versions of Terraform and of the AWS provider."""
 
 from typing import Any
 
-# 1.9 is the first whose variable validations may refer to other variables.
+# The validation of a variable can refer to other variables since 1.9.
 _TERRAFORM = ">= 1.9"
-# The bindings pin one version exactly. Which one is used is for the users' own lock file to decide.
+# The bindings pin one version exactly; here a range, because the user's lock file pins a version.
 _AWS_PROVIDER = ">= 5.0, < 7.0"
-# The first with write-only arguments, and with that of an SSM parameter.
+# Write-only arguments exist since Terraform 1.11, and value_wo since AWS provider 5.87.
 _TERRAFORM_WRITE_ONLY = ">= 1.11"
 _AWS_PROVIDER_WRITE_ONLY = ">= 5.87, < 7.0"
-# What cannot work: the versions, and why.
+# Versions that cannot work.
 _BAD_AWS_PROVIDER_VERSIONS = (
-    # "Provider produced inconsistent result" for a lifecycle rule for all of a bucket:
+    # "Provider produced inconsistent result" for a lifecycle rule for a whole bucket:
     # https://github.com/hashicorp/terraform-provider-aws/issues/41268
     ("5.86.0",),
     # Withdrawn: https://github.com/hashicorp/terraform-provider-aws/issues/43213
@@ -23,7 +23,7 @@ _BAD_AWS_PROVIDER_VERSIONS = (
 
 
 def required_versions(*, write_only: bool) -> dict[str, Any]:
-    """The ``terraform`` block's requirements; *write_only* is whether the token is."""
+    """The version constraints; *write_only* is whether the token is write-only."""
     terraform = _TERRAFORM_WRITE_ONLY if write_only else _TERRAFORM
     provider = _AWS_PROVIDER_WRITE_ONLY if write_only else _AWS_PROVIDER
     excluded = [f"!= {v}" for versions in _BAD_AWS_PROVIDER_VERSIONS for v in versions]

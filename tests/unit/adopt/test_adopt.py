@@ -194,7 +194,9 @@ def test_another_cloudformation_stack_stays_as_it_is() -> None:
     other = stack("aws_cloudformation_stack.vpc", template_url="https://host/vpc.yml")
     other["values"]["parameters"] = {"Cidr": "10.0.0.0/8"}
     program = written(state(stack(), other))
-    assert any("aws_cloudformation_stack.vpc is no Elastic CI Stack" in n for n in program.notes)
+    assert any(
+        "aws_cloudformation_stack.vpc is not an Elastic CI Stack" in n for n in program.notes
+    )
     assert "10.0.0.0" not in program.text
 
 
@@ -252,7 +254,7 @@ def test_described_stacks_leave_out_the_templates_own_defaults() -> None:
 
 def test_described_stacks_in_two_regions_are_refused() -> None:
     other = described(StackId="arn:aws:cloudformation:us-east-1:123456789012:stack/ci/2")
-    with pytest.raises(ConfigError, match="must be of one account and region"):
+    with pytest.raises(ConfigError, match="must be in one account and region"):
         cloudformation.fleet_of({"Stacks": [described(), other]})
 
 

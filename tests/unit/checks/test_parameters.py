@@ -91,7 +91,7 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
         (
             {"KeyName": ["a"]},
-            "parameters['KeyName'] must be text, a number, or True or False, got ['a']",
+            "parameters['KeyName'] must be a string, a number, or True or False, got ['a']",
         ),
         (
             {"InstanceTypes": "m5.large"},
@@ -103,8 +103,8 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
         (
             {"BuildkiteAgentToken": "secret"},
-            "parameters['BuildkiteAgentToken'] must not be a token, which must be in no program: "
-            "set token of the AgentStack, or give a Terraform reference",
+            "parameters['BuildkiteAgentToken'] must not be an agent token, which does not belong in "
+            "a program: set token of the AgentStack, or a Terraform reference",
         ),
         (
             {"OnDemandBaseCapacity": 5},
@@ -116,7 +116,7 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
         (
             {"BuildkiteAgentCancelGracePeriod": 60, "BuildkiteAgentSignalGracePeriod": 60},
-            "parameters['BuildkiteAgentCancelGracePeriod'] must be more than "
+            "parameters['BuildkiteAgentCancelGracePeriod'] must be greater than "
             "BuildkiteAgentSignalGracePeriod, got 60 and 60",
         ),
         (
@@ -136,12 +136,12 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
         (
             {"InstanceRoleARN": "arn:aws:iam::1:role/r", "InstanceRoleName": "name"},
-            "parameters['InstanceRoleName'] has no effect beside InstanceRoleARN: set one of them",
+            "parameters['InstanceRoleName'] has no effect with InstanceRoleARN: set one of them",
         ),
         (
             {"BuildkiteAgentTokenParameterStoreKMSKey": "alias/token"},
-            "parameters['BuildkiteAgentTokenParameterStoreKMSKey'] must be the bare id of a KMS "
-            "key, and no ARN or alias, got 'alias/token'",
+            "parameters['BuildkiteAgentTokenParameterStoreKMSKey'] must be the id of a KMS "
+            "key, not its ARN or an alias, got 'alias/token'",
         ),
     ],
 )

@@ -127,12 +127,12 @@ def problems_with(
         (
             {"DockerFixedCidrV4": "10.0.0.0/16"},
             "m5.large",
-            "parameters['DockerFixedCidrV4'] must lie in DockerIPv4AddressPool1, 172.17.0.0/12",
+            "parameters['DockerFixedCidrV4'] must be within DockerIPv4AddressPool1, 172.17.0.0/12",
         ),
         (
             {"ImageId": "ami-01234567", "ImageIdParameter": "/image"},
             "m5.large",
-            "parameters['ImageIdParameter'] has no effect beside ImageId",
+            "parameters['ImageIdParameter'] has no effect with ImageId",
         ),
         (
             {"BuildkiteAgentTokenParameterStorePath": None},

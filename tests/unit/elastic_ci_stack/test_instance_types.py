@@ -37,7 +37,9 @@ def test_a_mistyped_type_is_told_with_what_it_may_be() -> None:
 
 
 def test_a_mac_is_refused() -> None:
-    assert "which the Elastic CI Stack does not run on" in str(instance_types.problem("mac2.metal"))
+    assert "which the Elastic CI Stack does not support" in str(
+        instance_types.problem("mac2.metal")
+    )
 
 
 def test_the_known_types_are_those_of_the_installed_botocore() -> None:
