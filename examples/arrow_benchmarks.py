@@ -1,4 +1,4 @@
-"""The three queues of the Arrow benchmarks: the least that there is to say."""
+"""The three queues of the Arrow benchmarks, with defaults only."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A cheaper fleet, for what is no benchmark: spot, several instance types, one warm by day."""
+"""A cheaper fleet, not for benchmarks: Spot Instances, several types, one instance by day."""
 
 from pathlib import Path
 

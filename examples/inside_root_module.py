@@ -1,4 +1,4 @@
-"""Inside a root module of your own, which has the provider, the variables and the network."""
+"""Stacks in an existing root module, which has the provider, variables and network."""
 
 from pathlib import Path
 

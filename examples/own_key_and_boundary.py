@@ -1,4 +1,4 @@
-"""Secrets encrypted by a key of your own, and a cap on what agents may ever do."""
+"""Secrets encrypted with a customer managed key, and a permissions boundary for the agents."""
 
 from pathlib import Path
 

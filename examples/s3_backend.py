@@ -1,4 +1,4 @@
-"""Terraform's state in S3, locked by a file beside it: for more than one person."""
+"""Terraform state in S3 with locking, for more than one person."""
 
 from pathlib import Path
 

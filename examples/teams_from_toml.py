@@ -1,4 +1,4 @@
-"""Many teams' queues, from a TOML file that they edit themselves."""
+"""The queues of many teams, from a TOML file that they edit."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Two environments in one app: nothing of one has a name of the other's."""
+"""Two environments in one app, without shared names."""
 
 from pathlib import Path
 

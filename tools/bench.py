@@ -1,12 +1,12 @@
 """Time and memory of a synthesis, side by side: ``make bench``.
 
-The floor is an empty CDKTF app: what Python, Node.js and CDKTF cost by themselves. Beside it stand
-this program, and this program on the whole prebuilt AWS package, as CDKTF programs commonly are;
-then this program with more queues, beside as many of CDKTF's resources that do nothing; a boot of
-an instance, with the steps of the bootstrap script in two orders; and the set-up. Ratios are the
-result: the times are this machine's.
+It compares an empty CDKTF app (the floor: the cost of Python, Node.js and CDKTF), this program, and
+this program with the whole prebuilt AWS package, which most CDKTF programs use; this program with
+more queues and CDKTF apps with as many plain resources; an instance's boot with the bootstrap
+script's steps in parallel and in sequence; and the set-up. The results are ratios, because times
+depend on the machine.
 
-A cold run has no bytecode and no jsii cache. The bindings in imports/ are there: set-up makes them.
+A cold run has no bytecode and no jsii cache. The bindings in imports/ exist: set-up creates them.
 """
 
 import importlib
@@ -78,19 +78,19 @@ app.synth()
 
 @dataclass(frozen=True)
 class Measure:
-    """What runs of one program took."""
+    """The measurements of one program."""
 
     seconds: float
-    """The median."""
+    """The median of the durations."""
 
     mebibytes: float
-    """The peak of all of its processes together, Node.js included."""
+    """The peak memory of all of its processes, Node.js included."""
 
 
 def measure(
     programs: Mapping[str, str], *, runs: int, queues: int = 3, cold: bool = False
 ) -> dict[str, Measure]:
-    """Run each program several times, in turn, so that a busy moment of the machine hits all."""
+    """Run the programs alternately, so that other load on the machine affects all of them."""
     with tempfile.TemporaryDirectory() as warm:
 
         def run(code: str, *, watch_memory: bool = False) -> tuple[float, float]:
@@ -101,7 +101,7 @@ def measure(
         if not cold:
             for code in programs.values():
                 run(code)
-        # A run of its own, as looking slows it down.
+        # In a separate run, because measuring memory slows the program down.
         memory = {name: run(code, watch_memory=True)[1] for name, code in programs.items()}
         times: dict[str, list[float]] = {name: [] for name in programs}
         for _ in range(runs):
@@ -141,7 +141,7 @@ def _run(
 
 
 def _memory(pid: int) -> float:
-    """The resident memory of a process and all below it, in MiB; 0 where there is no /proc."""
+    """The resident memory of a process and its descendants, in MiB; 0 without /proc."""
     try:
         status = Path(f"/proc/{pid}/smaps_rollup").read_text()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -167,7 +167,7 @@ def _print_header() -> None:
 def main() -> None:
     """Measure, and print the tables."""
     os.environ.update(node_environment())  # the same one for all
-    importlib.import_module("buildkite_agents.imports")  # makes the bindings
+    importlib.import_module("buildkite_agents.imports")  # creates the bindings
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     _print_header()
     for caches, cold in (("warm", False), ("cold", True)):
@@ -195,7 +195,7 @@ def main() -> None:
 
 
 def _print_set_up() -> None:
-    """What the set-up of a fresh checkout takes, beside the installation of its packages alone."""
+    """The duration of setting up a fresh checkout, compared with installing its packages alone."""
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         copy_checkout(ROOT, checkout)

@@ -1,7 +1,7 @@
-"""How long a boot takes, with its steps beside each other and one after the other.
+"""Measures a boot with the steps of the bootstrap script in parallel and in sequence.
 
-The bootstrap script runs on a throw-away instance, as in its tests, where stand-ins take a share of
-the time that what they stand for takes on an instance. Only the ratio is a result.
+The bootstrap script runs on a simulated instance, as in its tests, where each stand-in sleeps for a
+fraction of the time that the real program takes. Only the ratio is a result.
 """
 
 import sys
@@ -16,12 +16,12 @@ from bootstrap.instance import Instance  # noqa: E402
 
 SHARE = 1 / 5
 SECONDS = {
-    # Reading the metadata of dnf's repositories, which the image does not have; once.
+    # Downloading the metadata of dnf's repositories, which the image does not contain.
     "metadata": 16,
-    # Resolving and checking a transaction, and installing all packages, in however many.
+    # The overhead of each transaction, and the installation of all packages.
     "transaction": 4,
     "packages": 12,
-    # 148 MB of Miniconda, and its installation.
+    # Downloading (148 MB) and installing Miniconda.
     "download": 8,
     "conda": 14,
     # CMake's wheel.
@@ -31,7 +31,7 @@ _PACKAGES = 25
 
 
 def one_after_the_other(script: str) -> str:
-    """The script with its steps in a row, and a dnf transaction for each group of packages."""
+    """The script with its steps in sequence, and a dnf transaction for each group of packages."""
     groups = ("gcc gcc-c++ git make ninja-build", "python3 python3-pip", "${OPTIONAL_PACKAGES[*]}")
     transactions = "\n".join(
         f'  required "packages" retry dnf install --assumeyes {group}' for group in groups
@@ -52,7 +52,7 @@ def one_after_the_other(script: str) -> str:
 
 
 def boot_seconds(script: str) -> float:
-    """How long a boot with a script takes, in seconds of an instance."""
+    """The duration of a boot with a script, scaled to the seconds of an instance."""
     with tempfile.TemporaryDirectory() as folder:
         instance = Instance(Path(folder))
         try:

@@ -1,11 +1,10 @@
 """Add a release of the Elastic CI Stack to the history, from its published template.
 
-    python tools/catalogue.py v6.72.0                 # fetch, add to the history, show what is new
+    python tools/catalogue.py v6.72.0                 # download, add to the history, print changes
     python tools/catalogue.py --template FILE v6.72.0 # from a file instead
     python tools/catalogue.py --compare v6.21.0 v6.71.1
 
-It shows what a move from the version before adds, removes and changes, and what main.py's queues
-would be refused for with it.
+It prints what the version adds, removes and changes, and the problems of main.py's queues with it.
 """
 
 import argparse
@@ -33,7 +32,7 @@ from buildkite_agents.names import Names  # noqa: E402
 from buildkite_agents.stack_parameters import Wiring  # noqa: E402
 
 TEMPLATE_URL = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
-# CloudFormation's own limit for a template in S3.
+# CloudFormation's limit for a template in S3.
 LARGEST_TEMPLATE = 1024 * 1024
 DEEPEST_TEMPLATE = 60
 _ATTRIBUTES = (
@@ -51,15 +50,17 @@ _TYPES = {"String", "Number", "CommaDelimitedList"}
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML as CloudFormation writes it: each short tag as a mapping of the long name to its value.
+    """A loader of CloudFormation's YAML, which converts short tags to mappings with the long name.
 
-    Nothing is ever made but text, numbers, lists and mappings. Aliases are refused, as a few lines
-    of them can stand for gigabytes.
+    It creates only strings, numbers, lists and mappings. Aliases are refused, because a few lines
+    of them can expand to gigabytes.
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise ConfigError("the template has YAML aliases, which CloudFormation's have not")
+            raise ConfigError(
+                "the template has YAML aliases, which CloudFormation does not support"
+            )
         return super().compose_node(parent, index)
 
 
@@ -76,15 +77,15 @@ def _short_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 
 
 _Loader.add_multi_constructor("!", _short_tag)
-# A date such as the 2010-09-09 of AWSTemplateFormatVersion is text to CloudFormation.
+# A date, such as that of AWSTemplateFormatVersion, is a string in CloudFormation.
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
 
 
 def read_template(text: str) -> dict[str, Any]:
-    """A template's content.
+    """Parse a template.
 
     Raises:
-        ConfigError: it is no CloudFormation template, or too large or deep to be one.
+        ConfigError: it is not a CloudFormation template, or it is too large or too deep.
     """
     if len(text.encode()) > LARGEST_TEMPLATE:
         raise ConfigError(f"the template is larger than {LARGEST_TEMPLATE} bytes")
@@ -93,20 +94,20 @@ def read_template(text: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ConfigError(f"the template is not readable as YAML: {error}") from None
     if not isinstance(content, dict) or not isinstance(content.get("Resources"), dict):
-        raise ConfigError("this is no CloudFormation template: it has no Resources")
+        raise ConfigError("this is not a CloudFormation template: it has no Resources")
     return content
 
 
 def stack_version(version: str, template: Mapping[str, Any]) -> StackVersion:
-    """What *version* accepts, from its template.
+    """Read the parameters of *version* from its template.
 
     Raises:
-        ConfigError: the template is not one of the Elastic CI Stack.
+        ConfigError: the template is not that of the Elastic CI Stack.
     """
     parameters = template.get("Parameters")
     if not isinstance(parameters, dict) or "BuildkiteQueue" not in parameters:
         raise ConfigError(
-            "this is no template of the Elastic CI Stack: it has no parameter BuildkiteQueue"
+            "this is not a template of the Elastic CI Stack: it has no parameter BuildkiteQueue"
         )
     families = _families_by_condition(template.get("Conditions"))
     arm64 = {
@@ -130,7 +131,7 @@ def stack_version(version: str, template: Mapping[str, Any]) -> StackVersion:
 
 
 def _regions(template: Mapping[str, Any]) -> list[str]:
-    """The regions of the mapping from a region to its images."""
+    """The regions in the template's mapping to images."""
     mappings = template.get("Mappings")
     images = mappings.get("AWSRegion2AMI") if isinstance(mappings, dict) else None
     if not isinstance(images, dict):
@@ -153,7 +154,7 @@ def _families_by_condition(conditions: Any) -> dict[str, set[str]]:
 
 
 def _families(value: Any, depth: int) -> Iterator[str]:
-    """The text that a condition compares the family of the first instance type with."""
+    """The string with which a condition compares the family of the first instance type."""
     if depth > DEEPEST_TEMPLATE:
         raise ConfigError("the template's conditions are nested too deeply")
     if isinstance(value, list):
@@ -172,16 +173,16 @@ def _families(value: Any, depth: int) -> Iterator[str]:
 
 
 def append(history: Mapping[str, Any], new: StackVersion) -> dict[str, Any]:
-    """The *history* with one more version, which is newer than all others.
+    """Append a version to the *history*.
 
     Raises:
-        ConfigError: it is older, or there already.
+        ConfigError: the version is not newer than all others.
     """
     versions = [*history["versions"]]
     if _number(new.version) <= _number(versions[-1]):
         raise ConfigError(
             f"{new.version} must be newer than {versions[-1]}, the newest in the history; "
-            "--compare shows two versions that are there"
+            "use --compare for versions in the history"
         )
     old = elastic_ci_stack.load(versions[-1])
 
@@ -211,7 +212,7 @@ def _number(version: str) -> list[int]:
 
 
 def render(history: Mapping[str, Any]) -> str:
-    """A history as JSON, with a line for each parameter."""
+    """Format a history as JSON, with a line for each parameter."""
     head = "".join(
         f"{json.dumps(key)}: {json.dumps(history[key])},\n"
         for key in history
@@ -225,7 +226,7 @@ def render(history: Mapping[str, Any]) -> str:
 
 
 def compare(old: StackVersion, new: StackVersion) -> str:
-    """What a move from one version to another adds, removes and changes, as a table."""
+    """Format the differences between two versions as a table."""
     before, after = old.parameters, new.parameters
     rows = [(name, "added", _short(after[name])) for name in after.keys() - before.keys()]
     rows += [(name, "removed", "") for name in before.keys() - after.keys()]
@@ -253,7 +254,7 @@ def compare(old: StackVersion, new: StackVersion) -> str:
 
 
 def problems_of_main(version: StackVersion) -> str:
-    """What main.py's queues would be refused for with *version*."""
+    """Report the problems of main.py's queues with *version*."""
     queues = [dataclasses.replace(q, stack_version=version.version) for q in main_py.QUEUES]
     wiring = Wiring(token_parameter="${later}", amis="later")  # noqa: S106  # nosec B106
     problems = check_queues(queues, Names("conbench", "prod"), wiring)
@@ -299,16 +300,16 @@ def _known(version: str) -> StackVersion:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("version", help="the version, such as v6.72.0")
-    parser.add_argument("--template", type=Path, help="the template's file, instead of Buildkite's")
-    parser.add_argument("--compare", metavar="OLD", help="only show what a move from OLD does")
+    parser.add_argument("--template", type=Path, help="a template file, instead of downloading it")
+    parser.add_argument("--compare", metavar="OLD", help="only print the differences from OLD")
     arguments = parser.parse_args()
     if not re.fullmatch(r"v\d+\.\d+\.\d+", arguments.version):
-        raise ConfigError(f"version must be such as v6.72.0, got {arguments.version!r}")
+        raise ConfigError(f"version must have the form v6.72.0, got {arguments.version!r}")
     if arguments.compare:
         old, new = _known(arguments.compare), _known(arguments.version)
     else:

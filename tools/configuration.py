@@ -71,24 +71,24 @@ Deployment(folder="terraform", backend=S3Backend("acme-terraform-states", "us-ea
 
 
 _WORDS = {
-    "BootstrapScriptUrl": "`bootstrap_script` of the AgentStack",
-    "BuildkiteAgentTags": "`arch`, `os` and `instance` of the queue",
-    "BuildkiteAgentTokenParameterStorePath": "`token` of the AgentStack",
+    "BootstrapScriptUrl": "the AgentStack's `bootstrap_script`",
+    "BuildkiteAgentTags": "the queue's `arch`, `os` and `instance`",
+    "BuildkiteAgentTokenParameterStorePath": "the AgentStack's `token`",
     "BuildkiteQueue": "the queue's `name`; cannot be set here",
     "ImageId": "Terraform's variable `buildkite_agent_amis`",
     "InstanceRoleName": "the stack's name and `-role`",
-    "InstanceRolePermissionsBoundaryARN": "`access` of the AgentStack",
-    "ManagedPolicyARNs": "`access` of the AgentStack",
-    "SecretsBucket": "`secrets_bucket` of the AgentStack",
+    "InstanceRolePermissionsBoundaryARN": "the AgentStack's `access`",
+    "ManagedPolicyARNs": "the AgentStack's `access`",
+    "SecretsBucket": "the AgentStack's `secrets_bucket`",
     "SecretsBucketRegion": "the region",
-    "Subnets": "`network` of the AgentStack, or Terraform's variable `subnet_ids`",
-    "VpcId": "`network` of the AgentStack, or Terraform's variable `vpc_id`",
+    "Subnets": "the AgentStack's `network`, or Terraform's variable `subnet_ids`",
+    "VpcId": "the AgentStack's `network`, or Terraform's variable `vpc_id`",
 }
-"""What is known only in a deployment, in words."""
+"""Descriptions of the defaults that depend on the deployment."""
 
 
 def render() -> str:
-    """The document."""
+    """Generate the document."""
     parts = [
         "# Configuration\n",
         "Generated from the docstrings by `python tools/configuration.py`. A synthesis reports "
@@ -186,7 +186,7 @@ def _variables() -> str:
     return "\n".join(
         [
             "## Terraform's variables\n",
-            "Set when Terraform runs, in `terraform.tfvars` or as `TF_VAR_NAME`.\n",
+            "Set these in `terraform.tfvars` or as environment variables `TF_VAR_NAME`.\n",
             "| variable | |",
             "| --- | --- |",
             *rows,

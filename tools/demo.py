@@ -1,7 +1,7 @@
-"""Deploy main.py's queues to an AWS on loopback, with real Terraform, and wait: ``make demo``.
+"""Deploy main.py's queues to a simulated AWS, with real Terraform, and wait: ``make demo``.
 
-For people without an AWS account. Everything is in a temporary folder and in this process, and gone
-when it is stopped.
+For trying this program without an AWS account. Everything is in a temporary folder and in this
+process, and is removed when it stops.
 """
 
 import shlex
@@ -36,12 +36,12 @@ The configuration is in {folder}. To plan again, after an edit of it:
 
   cd {folder} && . ./demo-environment && {terraform} plan
 
-Ctrl-C ends it, and leaves nothing behind.
+Press Ctrl-C to stop it and remove everything.
 """
 
 
 def main() -> None:
-    """Deploy, say how to look around, and wait to be stopped."""
+    """Deploy, print instructions, and wait for an interrupt."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     temporary = Path(tempfile.mkdtemp(prefix="buildkite-agents-demo-"))
@@ -74,11 +74,11 @@ def main() -> None:
 
 
 def _deploy(temporary: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
-    _say("Getting the AWS provider ready ...")
+    _say("Installing the AWS provider ...")
     aws.reset()
     terraform = terraform_in(temporary / "applied", temporary / "terraform", aws, aws_provider)
     terraform.variables["buildkite_agent_token"] = "demo"  # noqa: S105  # nosec B105
-    _say("Applying, half a minute or so ...")
+    _say("Applying, which takes about a minute ...")
     terraform.apply()
     settings = {k: v for k, v in terraform.environment.items() if k.startswith("TF_")}
     exports = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in settings.items())

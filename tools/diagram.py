@@ -1,4 +1,4 @@
-"""Draw what a synthesized folder deploys, as Mermaid: ``python tools/diagram.py terraform``."""
+"""Draw the resources of a synthesized folder as Mermaid: ``python tools/diagram.py terraform``."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# The parameter of a stack that says what it is given, and what its agents do with that.
+# The parameters of a stack that refer to other resources, and how its agents use them.
 _USES = {
     "BootstrapScriptUrl": "runs at boot",
     "BuildkiteAgentTokenParameterStorePath": "registers with",
@@ -49,7 +49,7 @@ def diagram(folder: Path) -> str:
 
 
 def _edges(kind: str, name: str, text: str, what: str) -> list[str]:
-    """An arrow to each resource that a text refers to; of a bucket and its object, the object."""
+    """Draw an arrow to each resource that a value refers to; an object replaces its bucket."""
     targets = dict.fromkeys(re.findall(r"\$\{(aws_\w+)\.([\w-]+)\.", text))
     if len(targets) > 1:
         targets = {t: None for t in targets if t[0] != "aws_s3_bucket" or kind == "aws_iam_policy"}
@@ -66,5 +66,5 @@ def _word(name: str) -> str:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or not (Path(sys.argv[1]) / "buildkite.tf.json").is_file():
-        sys.exit("error: give the folder that was synthesized, such as terraform")
+        sys.exit("error: name a synthesized folder, such as terraform")
     print(diagram(Path(sys.argv[1])), end="")

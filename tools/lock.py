@@ -1,7 +1,7 @@
 """Update Pipfile.lock to the newest versions that the Pipfile admits: ``make lock``.
 
-Run by the oldest Python that is supported, as pipenv leaves out what that Python does not need.
-The package index is left out of the lock, so that each machine's own default is used.
+Run it with the oldest supported Python, because pipenv omits packages that a Python does not need.
+The lock names no package index, so that each machine's default index is used.
 """
 
 import json

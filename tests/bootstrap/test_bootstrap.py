@@ -139,7 +139,7 @@ def test_a_job_creates_and_activates_an_environment_as_the_benchmarks_do(
     assert done.stdout.splitlines()[:3] == ["arrow", "channels:", "  - conda-forge"], done
 
 
-def test_a_conda_of_the_agents_own_is_kept(boot: Boot, script: str) -> None:
+def test_an_existing_conda_of_the_agent_is_kept(boot: Boot, script: str) -> None:
     instance = boot()
     instance.run(f"mkdir {AGENT_HOME}/miniconda3; touch {AGENT_HOME}/miniconda3/theirs", check=True)
     assert instance.boot(script)[0] == 0
@@ -236,7 +236,7 @@ def test_the_agent_redacts_all_variables_of_the_env_file(boot: Boot, script: str
     assert "*_TOKEN" in redacted.split(",")
 
 
-def test_no_env_file_is_fine_and_said(boot: Boot, script: str) -> None:
+def test_a_missing_env_file_is_accepted_and_logged(boot: Boot, script: str) -> None:
     instance = boot()
     status, output = instance.boot(script)
     assert status == 0
@@ -495,7 +495,9 @@ def test_run_twice_it_changes_nothing(boot: Boot, script: str) -> None:
 
 
 @pytest.mark.parametrize("at", ["curl*", "usermod*", "systemctl daemon-reload", "aws s3 cp*"])
-def test_killed_half_way_and_run_again_it_ends_the_same(boot: Boot, script: str, at: str) -> None:
+def test_after_an_interruption_a_second_run_has_the_same_result(
+    boot: Boot, script: str, at: str
+) -> None:
     whole, killed = boot(), boot()
     for instance in (whole, killed):
         instance.put_env(ENV_FILE)
@@ -509,7 +511,7 @@ def test_killed_half_way_and_run_again_it_ends_the_same(boot: Boot, script: str,
     assert killed.tree() == whole.tree()
 
 
-def test_a_truncated_copy_does_nothing(boot: Boot, script: str) -> None:
+def test_a_truncated_script_does_nothing(boot: Boot, script: str) -> None:
     instance = boot()
     before = instance.tree()
     lines = script.splitlines(keepends=True)

@@ -7,7 +7,7 @@ import pytest
 from bootstrap import instance
 
 
-def test_where_namespaces_are_refused_that_is_said_in_one_line(
+def test_refused_namespaces_are_reported_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refusing = tmp_path / "unshare"

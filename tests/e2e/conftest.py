@@ -16,7 +16,7 @@ from support.terraform import Terraform, terraform_in
 
 @pytest.fixture(scope="session")
 def aws_server() -> Iterator[LoopbackAws]:
-    """An AWS, one for each process that runs tests."""
+    """A simulated AWS, one for each test process."""
     server = LoopbackAws()
     yield server
     server.stop()
@@ -24,14 +24,14 @@ def aws_server() -> Iterator[LoopbackAws]:
 
 @pytest.fixture
 def aws(aws_server: LoopbackAws) -> LoopbackAws:
-    """An AWS with an empty account."""
+    """A simulated AWS with an empty account."""
     aws_server.reset()
     return aws_server
 
 
 @pytest.fixture(scope="session")
 def aws_provider(pytestconfig: pytest.Config) -> Iterator[Provider]:
-    """The AWS provider under Terraform."""
+    """The AWS provider."""
     provider = Provider(pytestconfig.cache.mkdir("aws-provider"), source())
     yield provider
     provider.stop()
@@ -39,14 +39,14 @@ def aws_provider(pytestconfig: pytest.Config) -> Iterator[Provider]:
 
 @pytest.fixture
 def only_since_provider_5(aws_provider: Provider) -> None:
-    """Skip what provider 3.39, which a run says at its end, knows nothing of."""
+    """Skip the test on provider 3.39; the end of such a run lists what it did not test."""
     if aws_provider.is_version_3:
-        pytest.skip("AWS provider 3.39 knows nothing of what this is about")
+        pytest.skip("not supported by AWS provider 3.39")
 
 
 @pytest.fixture
 def deployment(aws: LoopbackAws, aws_provider: Provider, tmp_path: Path) -> LiveDeployment:
-    """A stack that can be synthesized and applied again and again, in an empty account."""
+    """A stack that can be synthesized and applied repeatedly, in an empty account."""
     return LiveDeployment(tmp_path, aws, aws_provider)
 
 
@@ -60,7 +60,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in a folder that is not easy to quote, set up by what synthesizes it first."""
+    """The project in a folder whose name needs quoting, set up by its first synthesis."""
     copy = tmp_path_factory.mktemp("checkout") / "an Ordner with ümlauts"
     copy_checkout(root, copy)
     as_main_of(copy)
@@ -72,7 +72,7 @@ def checkout(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def terraform(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> Callable[[Path], Terraform]:
-    """Make Terraform ready in a copy of a folder."""
+    """A function that initializes Terraform in a copy of a folder."""
 
     def make(source: Path) -> Terraform:
         return terraform_in(tmp_path / "applied" / source.name, source, aws, aws_provider)

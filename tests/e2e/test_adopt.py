@@ -1,4 +1,4 @@
-"""Fleets that exist, adopted by the program that ``buildkite_agents.adopt`` writes."""
+"""Existing fleets, adopted with the program that ``buildkite_agents.adopt`` writes."""
 
 import json
 import os
@@ -22,7 +22,7 @@ STACK = "aws_cloudformation_stack."
 
 
 class Adopter:
-    """Somebody who has a root module, and adopts what it deployed."""
+    """A user who adopts the stacks of an existing root module."""
 
     def __init__(self, folder: Path, source: Path, aws: LoopbackAws, provider: Provider) -> None:
         self.main = folder / "main.py"
@@ -32,7 +32,7 @@ class Adopter:
         self.tf.apply()
 
     def show(self, *, plan: bool) -> Path:
-        """What Terraform shows of a plan, or else of the state."""
+        """Write the JSON of a plan, or else of the state."""
         shown = self.main.with_name("shown.json")
         if plan:
             self.tf.run("plan", "-out=tfplan")
@@ -40,14 +40,14 @@ class Adopter:
         return shown
 
     def adopt(self, shown: Path, *arguments: str) -> str:
-        """Write ``main.py``; return what was said about it."""
+        """Write ``main.py``; return the notes."""
         done = run_adopt(shown, "--folder", "terraform", "--output", self.main, *arguments)
         assert done.returncode == 0, done.stderr
         assert TOKEN not in self.main.read_text() + done.stderr
         return done.stderr
 
     def synthesize(self) -> str:
-        """Run ``main.py``, and have Terraform use what it writes; return its warnings."""
+        """Run ``main.py`` and prepare its output for Terraform; return its warnings."""
         done = run_python(self.main, cwd=self.main.parent)
         self._provider.prepare(self.tf.folder, self._aws.endpoint)
         return done.stderr
@@ -193,7 +193,7 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     described = cloudformation.describe_stacks()
     for stack in described["Stacks"]:
         for parameter in stack["Parameters"]:
-            # As CloudFormation shows it, and moto does not.
+            # As CloudFormation reports it, unlike moto.
             if parameter["ParameterKey"] == "BuildkiteAgentToken":
                 parameter["ParameterValue"] = "****"
     shown.write_text(json.dumps(described, default=str))

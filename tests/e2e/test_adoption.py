@@ -1,4 +1,4 @@
-"""A deployment by hand-written Terraform, taken over and given back: docs/adopting.md."""
+"""Adopting the documented layout, and returning to it: docs/adopting.md."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def infra(deployed: Terraform, tmp_path: Path) -> Path:
     folder = tmp_path / "infra" / "terraform"
     shutil.copytree(deployed.folder, folder, symlinks=True)
     shutil.copytree(LAYOUT, folder, dirs_exist_ok=True)
-    # As the document says, for what names the stacks.
+    # As the document describes for references to the stacks.
     outputs = folder / "outputs.tf"
     outputs.write_text(
         outputs.read_text().replace("aws_cloudformation_stack.buildkite", "local.buildkite")
@@ -66,7 +66,7 @@ def adopt(
 
 
 class Adopt:
-    """Put what a program synthesizes in the place of the root module's files."""
+    """Replace the root module's files with the output of a program."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class Adopt:
         return self.terraform()
 
     def terraform(self) -> Terraform:
-        """Terraform in a copy, as the provider may want its files rewritten."""
+        """Terraform in a copy, because files can be rewritten for the provider."""
         shutil.rmtree(self.running, ignore_errors=True)
         shutil.copytree(self.infra, self.running, symlinks=True)
         self._provider.prepare(self.running, self._aws.endpoint)
@@ -124,7 +124,7 @@ def test_as_the_whole_root_module_nothing_changes(adopt: Adopt) -> None:
     tf = adopt(whole, without=files)
     tf.run("init", "-reconfigure")
     plan = tf.plan(
-        # The images are in variables.tf of the layout; ours has none for a default.
+        # The layout's variables.tf sets images; this program has no default images.
         '-var=buildkite_agent_amis={"amd64-linux"="ami-0453ec754f44f9a4a",'
         '"arm64-linux"="ami-0c101f26f147fa7fd"}'
     )
@@ -133,7 +133,7 @@ def test_as_the_whole_root_module_nothing_changes(adopt: Adopt) -> None:
 
 
 def defaults(as_before: str) -> str:
-    """The program of the document without its settings, and with this project's script."""
+    """The document's program without its settings, and with this project's script."""
     program = as_before.replace(", **AS_BEFORE", "").replace(
         "    keep_documented_layout=True,\n", ""
     )
@@ -202,10 +202,10 @@ def lose_state(infra: Path, *, but: set[str]) -> None:
     path.write_text(json.dumps(state))
 
 
-def test_with_the_state_lost_the_plan_is_only_imports(adopt: Adopt, aws_provider: Provider) -> None:
+def test_with_a_lost_state_the_plan_has_only_imports(adopt: Adopt, aws_provider: Provider) -> None:
     kept = {"aws_vpc", "aws_subnet"}
     if aws_provider.is_version_3:
-        # It cannot import an object.
+        # This provider cannot import objects.
         kept.add("aws_s3_bucket_object")
     lose_state(adopt.infra, but=kept)
     importing = AS_BEFORE.replace(
@@ -259,7 +259,7 @@ def test_back_from_the_defaults_destroys_what_the_document_names(adopt: Adopt) -
 
 
 def back(adopt: Adopt) -> Plan:
-    """What a plan is after the root module's own files are put in place again."""
+    """The plan after the root module's own files were restored."""
     subprocess.run(["bash", "-c", MOVE_BACK], cwd=adopt.infra, check=True)
     for name in ("buildkite.tf.json", ".buildkite-agents.sha256"):
         (adopt.infra / name).unlink()

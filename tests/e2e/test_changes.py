@@ -1,4 +1,4 @@
-"""What comes after the first apply, each as a plan and an apply that ends clean."""
+"""Changes after the first apply; each plan shows only the change, and each apply converges."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def deployment(
 
 @pytest.fixture
 def tf(deployment: LiveDeployment) -> Iterator[Terraform]:
-    """Two queues, deployed as main.py would."""
+    """Two deployed queues."""
     terraform = deployment.synthesize()
     terraform.apply()
     yield terraform
@@ -86,7 +86,7 @@ def test_an_ami_for_one_architecture_changes_only_its_stacks(
     assert deployed_parameters(aws_server, ARM)["ImageId"] == AMI
 
 
-def test_variables_that_are_not_set_any_more_are_taken_back_by_one_apply(
+def test_variables_that_are_no_longer_set_return_to_the_default_in_one_apply(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
     variables = {
@@ -104,7 +104,7 @@ def test_variables_that_are_not_set_any_more_are_taken_back_by_one_apply(
         assert {parameters[name] for name in ("ImageId", "VpcId", "Subnets")} == {""}
 
 
-def test_what_a_queue_does_not_say_any_more_is_taken_back_by_one_apply(
+def test_what_a_queue_no_longer_sets_returns_to_the_default_in_one_apply(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
     said: dict[str, str | int] = {
@@ -212,7 +212,7 @@ def test_a_lost_state_is_imported_without_a_change_and_then_clean(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_more_default_tags_than_s3_takes_are_refused_by_plan_or_left_out(
+def test_more_default_tags_than_s3_accepts_are_refused_by_plan_or_omitted(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     deployment = LiveDeployment(tmp_path, aws_server, aws_provider)
@@ -225,7 +225,7 @@ def test_more_default_tags_than_s3_takes_are_refused_by_plan_or_left_out(
     (tf.folder / "tags_override.tf.json").write_text(json.dumps({"provider": content["provider"]}))
     only_script = "-target=aws_s3_object.bootstrap_script"
     plan = tf.run("plan", "-no-color", only_script, check=False)
-    assert "S3 accepts ten tags of an object" in " ".join(plan.stderr.split())
+    assert "S3 accepts at most ten tags for an object" in " ".join(plan.stderr.split())
     deployment.synthesize(**names, secrets_bucket=SecretsBucket(default_tags_on_script=False))
     tf.apply(only_script)
     assert tf.plan(only_script).is_empty

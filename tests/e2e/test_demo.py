@@ -1,4 +1,4 @@
-"""The demonstration, from its start to its being stopped."""
+"""The demonstration, from start to stop."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import main
 
 
-def test_it_deploys_says_how_to_look_around_and_cleans_up(root: Path, tmp_path: Path) -> None:
+def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, root / "tools" / "demo.py"],
         env={**os.environ, "TMPDIR": str(tmp_path)},

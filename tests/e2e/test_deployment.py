@@ -19,7 +19,7 @@ TAGS = {"Project": "conbench", "Environment": "prod", "ManagedBy": "terraform"}
 
 
 def take_down(tf: Terraform, aws: LoopbackAws) -> None:
-    """Destroy everything: refused, with nothing taken off, as long as the bucket is protected."""
+    """Destroy everything, which is refused without any change while the bucket is protected."""
     aws.client("s3").put_object(Bucket=BUCKET, Key="queues/some/env", Body=b"a secret")
     refused = tf.run("destroy", "-no-color", "-auto-approve", check=False)
     assert "Instance cannot be destroyed" in refused.stderr

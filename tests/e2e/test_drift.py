@@ -1,4 +1,4 @@
-"""What is changed in AWS behind Terraform's back, and what Terraform makes of it."""
+"""Changes in AWS outside Terraform, and how Terraform treats them."""
 
 import json
 
@@ -13,7 +13,7 @@ from buildkite_agents import AgentQueue, SecretsBucket
 STACK = f"conbench-prod-buildkite-{ARM}"
 
 
-def test_what_is_changed_behind_its_back_is_shown_and_restored(
+def test_changes_outside_terraform_are_shown_and_restored(
     deployment: LiveDeployment, aws: LoopbackAws, aws_provider: Provider
 ) -> None:
     tf = deployment.synthesize()
@@ -89,7 +89,7 @@ def test_what_is_changed_behind_its_back_is_shown_and_restored(
     assert restored["Parameter"]["Value"] == TOKEN
 
 
-def test_what_is_deleted_behind_its_back_is_made_again(
+def test_deletions_outside_terraform_are_shown_and_recreated(
     deployment: LiveDeployment, aws: LoopbackAws
 ) -> None:
     tf = deployment.synthesize()
@@ -105,7 +105,7 @@ def test_what_is_deleted_behind_its_back_is_made_again(
     aws.client("cloudformation").delete_stack(StackName=STACK)
 
     plan = tf.plan()
-    # The loopback S3 gives the policy of a bucket that is gone, which is then replaced with that.
+    # The loopback S3 still returns the policy of a deleted bucket, which is then replaced.
     policy_of_bucket = "aws_s3_bucket_policy.buildkite_secrets"
     gone = tf.state_addresses() - {f"aws_cloudformation_stack.{AMD}", policy_of_bucket}
     assert plan.created - {policy_of_bucket} == gone
@@ -116,7 +116,7 @@ def test_what_is_deleted_behind_its_back_is_made_again(
 
 
 @pytest.mark.parametrize("key", [None, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/of-ours"])
-def test_an_overwritten_script_is_seen_and_restored(
+def test_an_overwritten_script_is_shown_and_restored(
     deployment: LiveDeployment, aws: LoopbackAws, key: str | None
 ) -> None:
     tf = deployment.synthesize(

@@ -50,7 +50,7 @@ def test_it_applies_clean(
             for name in ("main.tf", "variables.tf", "vpc.tf"):
                 (folder / name).write_text((LAYOUT / name).read_text())
         applied.append(apply(folder, tmp_path / "applied" / folder.name, aws, aws_provider))
-    # After all of them: what lies beside each other shares no name.
+    # After all of them, because their resources must have different names.
     assert all(tf.would_change_nothing() for tf in applied)
 
 

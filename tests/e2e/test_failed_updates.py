@@ -1,4 +1,4 @@
-"""What CloudFormation does not do of an apply: the next plan shows it."""
+"""Failed updates of stacks, which the next plan must show."""
 
 from collections.abc import Iterator
 
@@ -28,7 +28,7 @@ def deployment(
 
 @pytest.fixture
 def tf(deployment: LiveDeployment, aws_server: LoopbackAws) -> Iterator[Terraform]:
-    """A queue with an old stack version and a parameter of its own, deployed."""
+    """A deployed queue with an old stack version and a parameter."""
     terraform = deployment.synthesize(queues=[OLD])
     terraform.apply(ONLY_STACK)
     yield terraform
@@ -56,7 +56,7 @@ def apply_clean(tf: Terraform) -> None:
     ],
     ids=["another template", "a parameter left out", "another value"],
 )
-def test_an_update_that_failed_is_shown_by_the_next_plan_and_done_by_the_next_apply(
+def test_a_failed_update_is_shown_by_the_next_plan_and_made_by_the_next_apply(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws, new: AgentQueue, how: str
 ) -> None:
     deployment.synthesize(queues=[new])
@@ -76,7 +76,7 @@ def test_an_update_that_failed_is_shown_by_the_next_plan_and_done_by_the_next_ap
     assert str(described.stack_parameters["RootVolumeSize"]) == str(size)
 
 
-def test_a_stack_that_was_never_created_is_not_taken_for_one_without_changes(
+def test_a_stack_whose_creation_failed_does_not_plan_as_unchanged(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
     aws_server.fail_creation(STACK)
@@ -91,7 +91,7 @@ def test_a_stack_that_was_never_created_is_not_taken_for_one_without_changes(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_after_an_import_neither(tf: Terraform, aws_server: LoopbackAws) -> None:
+def test_nor_does_it_after_an_import(tf: Terraform, aws_server: LoopbackAws) -> None:
     aws_server.fail_creation(STACK)
     tf.run("state", "rm", ADDRESS)
     tf.run("import", ADDRESS, STACK)

@@ -1,4 +1,4 @@
-"""What goes wrong around Terraform, and what is there afterwards."""
+"""Failures and interruptions of Terraform and of a synthesis, and the recovery from them."""
 
 import os
 import random
@@ -17,7 +17,7 @@ from buildkite_agents.output.owned_files import INTERRUPTED
 
 
 class KillAt(Fault):
-    """Kill a process when a request comes, after AWS has done what it asks."""
+    """Kill a process at a request, after AWS has executed it."""
 
     def __init__(self, action: str, times: int) -> None:
         super().__init__(action, status="", code="", times=times)
@@ -26,15 +26,15 @@ class KillAt(Fault):
     def answer(self, request: bytes) -> tuple[str, bytes] | None:
         if super().answer(request) is not None and self.happened and self.process is not None:
             process, self.process = self.process, None
-            # The answer never gets there.
+            # The response does not arrive.
             os.killpg(process.pid, signal.SIGKILL)
         return None
 
 
 def import_what_the_state_misses(tf: Terraform, refused: str) -> None:
-    """What docs/operations.md says to do about what AWS has and the state has not.
+    """Import what AWS has and the state does not, as described in docs/operations.md.
 
-    An import of what the state has, or of nothing, fails: so there is no going round in circles.
+    Importing a resource that is in the state, or does not exist, fails, so this terminates.
     """
     ids = {
         "aws_s3_bucket.buildkite_secrets": BUCKET,
@@ -84,7 +84,7 @@ def test_killed_in_mid_apply_the_next_apply_converges(
     aws.faults.clear()
 
     again = tf.run("apply", "-auto-approve", "-no-color", check=False)
-    # What depends on a resource that is refused is not tried: it can be the next one.
+    # The next apply can fail at a resource that depends on the imported one.
     while again.returncode != 0:
         import_what_the_state_misses(tf, again.stderr)
         again = tf.run("apply", "-auto-approve", "-no-color", check=False)
@@ -111,7 +111,7 @@ def test_two_applies_at_once_are_refused(deployment: LiveDeployment) -> None:
     assert tf.would_change_nothing()
 
 
-def test_errors_and_throttling_for_a_while_are_outlasted(
+def test_temporary_errors_and_throttling_are_retried(
     deployment: LiveDeployment, aws: LoopbackAws
 ) -> None:
     tf = deployment.synthesize()
@@ -150,7 +150,7 @@ def folder_content(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in folder.iterdir() if not p.name.startswith(".build")}
 
 
-def test_a_synth_killed_as_it_writes_leaves_no_mixture(tmp_path: Path) -> None:
+def test_a_synthesis_killed_while_writing_leaves_no_mixture(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
 
     def synth(folder: Path, size: int) -> subprocess.Popen[bytes]:

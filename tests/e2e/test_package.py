@@ -1,4 +1,4 @@
-"""The package as it is installed: from a wheel, with nothing of this checkout."""
+"""The installed package: from a wheel, independent of this checkout."""
 
 import subprocess
 import sys
@@ -37,7 +37,7 @@ def test_my_fleet(tmp_path):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a new environment of a user's."""
+    """The Python of a new virtual environment."""
     folder = tmp_path_factory.mktemp("environment")
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     return folder / "bin" / "python"
@@ -55,7 +55,7 @@ def wheel(environment: Path, root: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="module")
 def python(environment: Path, wheel: Path) -> Path:
-    """The environment's Python, after pip has installed the wheel."""
+    """The environment's Python, with the wheel installed."""
     install = ["install", "--quiet", "--no-compile", f"{wheel}[node]", "pytest"]
     subprocess.run([environment, "-m", "pip", *install], check=True)
     return environment

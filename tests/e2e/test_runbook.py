@@ -1,4 +1,4 @@
-"""The commands of docs/operations.md, run as they stand there."""
+"""The commands of docs/operations.md, run unchanged."""
 
 import json
 import os
@@ -20,13 +20,13 @@ QUEUES = [queue.name for queue in documented.QUEUES]
 
 
 def block(first_words: str) -> str:
-    """The code block that begins so; there is just one."""
+    """The only code block that starts with a string."""
     (found,) = [b for b in code_blocks("operations.md", "bash") if b.startswith(first_words)]
     return found
 
 
 class Operator:
-    """A person at a shell, with Terraform, the AWS CLI and a profile for the loopback AWS."""
+    """A user's shell, with Terraform, the AWS CLI and a profile for the loopback AWS."""
 
     def __init__(self, folder: Path, aws: LoopbackAws, provider: Provider) -> None:
         self.folder = folder
@@ -37,7 +37,7 @@ class Operator:
         for name, command in {
             "terraform": f'{python} {shlex.quote(str(TERRAFORM_CLI))} "$@"',
             "aws": f'{python} -m awscli "$@"',
-            # What else `make synth` does, the set-up, has tests of its own.
+            # The set-up by `make synth` has its own tests.
             "make": f"{python} {shlex.quote(str(documented.GOLDEN_MAIN))}",
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{command}\n")
@@ -60,7 +60,7 @@ class Operator:
         }
 
     def run(self, script: str) -> str:
-        """Run a script as a shell does, to the first command that fails; return its output."""
+        """Run a script up to the first command that fails; return its output."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
             cwd=self.folder,
@@ -83,7 +83,7 @@ def operator(
     aws_provider: Provider,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Operator:
-    """Somebody who has deployed by the document."""
+    """A user who deployed as described in the document."""
     aws_server.reset()
     somebody = Operator(tmp_path_factory.mktemp("operator"), aws_server, aws_provider)
     synth, _, rest = block("make synth").partition("\n")
@@ -105,7 +105,7 @@ def test_every_command_of_the_document_is_run_here() -> None:
     "commands", [block("make setup-dev"), *code_blocks("contributing.md", "bash")]
 )
 def test_the_ways_to_run_tests_find_tests(root: Path, commands: str) -> None:
-    # The tests themselves are being run, by what runs this one.
+    # These commands run the tests themselves.
     environment = {**os.environ, "PYTEST_ADDOPTS": "--collect-only --quiet"}
     done = subprocess.run(
         ["bash", "-euc", commands],
@@ -172,7 +172,7 @@ def test_the_policy(operator: Operator) -> None:
     assert policy["PolicyName"] == "conbench-prod-buildkite-agent-policy"
 
 
-def test_pipelines_of_the_document_choose_queues_and_tags_that_there_are() -> None:
+def test_the_documents_pipelines_use_existing_queues_and_tags() -> None:
     tags = {
         queue.name: dict(tag.split("=") for tag in queue.agent_tags.split(","))
         for queue in documented.QUEUES
@@ -204,7 +204,7 @@ def test_a_rollback_that_failed_is_continued(operator: Operator, aws_server: Loo
     assert no_changes(operator)
 
 
-def test_a_stack_that_was_never_created_is_replaced(
+def test_a_stack_whose_creation_failed_is_replaced(
     operator: Operator, aws_server: LoopbackAws
 ) -> None:
     aws_server.fail_creation(ARM_STACK)
@@ -213,7 +213,7 @@ def test_a_stack_that_was_never_created_is_replaced(
     assert no_changes(operator)
 
 
-def test_one_that_the_state_does_not_have_is_deleted(
+def test_a_failed_stack_that_is_not_in_the_state_is_deleted(
     operator: Operator, aws_server: LoopbackAws
 ) -> None:
     aws_server.fail_creation(ARM_STACK)
@@ -235,7 +235,7 @@ def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -
 
 
 def unprotect(path: Path) -> None:
-    """What deletion_protection=False changes, without a synthesis of another main.py."""
+    """The effect of deletion_protection=False, without another synthesis."""
     content = json.loads(path.read_text())
     del content["resource"]["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]
     path.write_text(json.dumps(content))

@@ -1,4 +1,4 @@
-"""The set-up of a checkout: made once, left alone, and repaired."""
+"""The set-up of a checkout: created once, then unchanged, and repaired."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedP
 
 
 def synthesize(folder: Path, **environment: str) -> str:
-    """Run make synth, and return what was said beside the table."""
+    """Run make synth; return its standard error."""
     shutil.rmtree(folder / "terraform", ignore_errors=True)
     done = make(folder, "synth", **environment)
     assert done.returncode == 0, done.stderr
@@ -34,7 +34,7 @@ def site_packages(folder: Path) -> Path:
     return found
 
 
-def test_a_complete_one_is_left_alone(checkout: Path) -> None:
+def test_a_complete_set_up_is_unchanged(checkout: Path) -> None:
     assert synthesize(checkout) == ""
 
 
@@ -42,7 +42,7 @@ def test_it_needs_nothing_outside_the_folder(checkout: Path) -> None:
     assert synthesize(checkout, HOME="/proc/nothing") == ""
 
 
-def test_a_half_deleted_one_is_made_again_by_one_of_two_at_a_time(checkout: Path) -> None:
+def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Path) -> None:
     shutil.rmtree(site_packages(checkout) / "cdktf")
     both = [
         subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
@@ -55,7 +55,7 @@ def test_a_half_deleted_one_is_made_again_by_one_of_two_at_a_time(checkout: Path
     assert synthesize(checkout) == ""
 
 
-def test_a_moved_one_is_made_again_whatever_the_environment_says(checkout: Path) -> None:
+def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
     moved = checkout.with_name("moved")
     shutil.copytree(checkout, moved, symlinks=True)
     other = checkout.with_name("other")

@@ -1,4 +1,4 @@
-"""The token: where it is, and where it never is."""
+"""The agent token: where it is stored, and where it must not be."""
 
 import json
 import re
@@ -42,11 +42,11 @@ def test_it_is_in_the_state_and_in_nothing_that_is_written_or_printed(
     assert "Apply complete!" in printed
     assert TOKEN not in printed
     assert files_with_token(tmp_path / "prod") == set()
-    # After the destroy it is in the backup alone, as anybody's state is.
+    # After the destroy, only the state's backup contains it.
     assert files_with_token(tf.folder) == {"terraform.tfstate.backup"}
 
 
-def test_an_apply_that_fails_does_not_tell_it(
+def test_a_failed_apply_does_not_print_the_token(
     terraform: Callable[[Path], Terraform], tmp_path: Path
 ) -> None:
     synthesize(tmp_path / "prod", queues=[AgentQueue("m5.4xlarge")])
@@ -59,7 +59,7 @@ def test_an_apply_that_fails_does_not_tell_it(
 
 @pytest.fixture
 def write_only(tmp_path: Path) -> Path:
-    """The variables of a stack with a write-only token, without resources of the AWS provider.
+    """The variables of a stack with a write-only token, without AWS resources.
 
     Provider 3.39 has no write-only arguments: what it would make of the parameter cannot be run
     here. What Terraform makes of the ephemeral variable can, with the resource that is built in.

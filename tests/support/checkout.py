@@ -1,4 +1,4 @@
-"""Copies of the project's files, as a person gets them."""
+"""Copies of the project's files, as in a clone."""
 
 import shutil
 import subprocess
@@ -11,9 +11,9 @@ _GENERATED = shutil.ignore_patterns(
 
 
 def copy_checkout(root: Path, copy: Path) -> None:
-    """Copy what git has, or would have, of the project in *root* to *copy*.
+    """Copy the files of *root* that git tracks or would track to *copy*.
 
-    Where there is no git, as in a ZIP file of the project, all but what is made on the machine.
+    Without git, as in a ZIP file of the project, copy all files except generated ones.
     """
     if not (root / ".git").exists():
         shutil.copytree(root, copy, ignore=_GENERATED, symlinks=True)

@@ -1,4 +1,4 @@
-"""A deployment that changes: synthesized again and again, with one state."""
+"""A deployment that is synthesized repeatedly, with one state."""
 
 import shutil
 from collections import Counter
@@ -20,7 +20,7 @@ QUEUES = (AgentQueue("t4g.2xlarge"), AgentQueue("m5.4xlarge"))
 
 
 def synthesize(folder: Path, **props: Any) -> None:
-    """Write a stack's folder; by default with two queues and the project's script."""
+    """Synthesize a stack's folder, by default with two queues and the project's script."""
     props.setdefault("project", "conbench")
     props.setdefault("queues", QUEUES)
     props.setdefault("bootstrap_script", ROOT / "bootstrap" / "buildkite-bootstrap.sh")
@@ -31,7 +31,7 @@ def synthesize(folder: Path, **props: Any) -> None:
 
 
 class LiveDeployment:
-    """One stack, its folder, and Terraform in a copy of it that has the state."""
+    """A stack, its folder, and Terraform in a copy of the folder, with the state."""
 
     def __init__(self, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> None:
         """Keep everything in *folder*."""
@@ -52,7 +52,7 @@ class LiveDeployment:
 
 
 def everything_once(aws: LoopbackAws) -> None:
-    """Assert that all of a deployment is in AWS, and nothing of it twice."""
+    """Assert that each resource of a deployment exists in AWS exactly once."""
     stacks = aws.client("cloudformation").describe_stacks()["Stacks"]
     assert Counter(s["StackName"] for s in stacks) == {
         f"conbench-prod-buildkite-{queue}": 1 for queue in (ARM, AMD)

@@ -1,11 +1,11 @@
-"""The queues of the documented layout, which the tests use: those of main.py are the user's."""
+"""The queues of the documented layout. Tests use these because users change those of main.py."""
 
 from pathlib import Path
 
 from buildkite_agents import AgentQueue
 
 GOLDEN_MAIN = Path(__file__).parents[1] / "golden" / "main.py"
-"""A program with these queues: its output is the golden folder."""
+"""A program with these queues, whose output is the golden folder."""
 
 QUEUES = (
     AgentQueue("t4g.2xlarge", parameters={"CpuCredits": "unlimited"}),
@@ -15,7 +15,7 @@ QUEUES = (
 
 
 def as_main_of(checkout: Path) -> None:
-    """Have these queues in the ``main.py`` of a checkout."""
+    """Replace ``main.py`` of a checkout with this program."""
     text = GOLDEN_MAIN.read_text()
     assert ".parents[2]" in text
     (checkout / "main.py").write_text(text.replace(".parents[2]", ".parent"))

@@ -1,4 +1,4 @@
-"""The whole role of a queue's instances: the template's statements, ours, and AWS's policies.
+"""The complete role of a queue's instances: the policies of the template, this program and AWS.
 
 The template's are those of v6.71.1, for a stack with a secrets bucket and a token's parameter:
 https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates/aws-stack.yml
@@ -48,7 +48,7 @@ _LOG = (
 
 
 def role_policies(queue: str = "amd64-m5-4xlarge-linux") -> list[str]:
-    """All policies of the role of a queue's instances, as IAM's JSON."""
+    """All policies of the role of a queue's instances, as IAM policy documents."""
     content = json.loads((GOLDEN / "buildkite.tf.json").read_text())
     parameters = content["resource"]["aws_cloudformation_stack"][queue]["parameters"]
     ours, *others = parameters["ManagedPolicyARNs"].split(",")

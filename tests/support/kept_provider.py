@@ -1,14 +1,14 @@
-"""The AWS provider in a process that is kept between Terraform's runs.
+"""Processes of the AWS provider that keep running between runs of Terraform.
 
-A start of the provider takes three seconds of a processor, and so does each run's first question,
-for the schemas of 1,500 resource types. So one provider is kept running for many runs of Terraform,
-by Terraform's own means for debugging one (``TF_REATTACH_PROVIDERS``), behind a proxy. A process of
-the provider has one configuration, so each configuration of a run has a process. The proxy passes
-every call on as it is, but for two:
+Starting the provider takes three seconds of CPU time, and so does the first request of each run,
+for the schemas of 1,500 resource types. So a provider keeps running and Terraform attaches to it
+through a proxy, as for debugging a provider (``TF_REATTACH_PROVIDERS``). A process has one
+configuration, so each configuration in a run has a process. The proxy forwards all calls unchanged
+except for two:
 
-* ``GetSchema`` is answered from memory, with the types that the tests have resources of;
-* ``PrepareProviderConfig``, for which the provider validates all of its schemas anew, is answered
-  with the configuration as it was given: Terraform has checked it against the provider's schema.
+* It answers ``GetSchema`` from memory, with only the resource types that the tests use.
+* It answers ``PrepareProviderConfig``, for which the provider would validate all of its schemas
+  again, with the unchanged configuration, which Terraform has validated against the schema.
 """
 
 import json
@@ -34,14 +34,14 @@ _PREPARE = "/tfplugin5.Provider/PrepareProviderConfig"
 _CONFIGURE = "/tfplugin5.Provider/Configure"
 # The fields of GetProviderSchema's response that map the names of types to their schemas.
 _SCHEMAS_BY_NAME = {2, 3}
-# Those for functions and ephemeral resources, and what else newer protocols add: of none here.
+# The fields for functions, ephemeral resources and later additions, which the tests do not use.
 _OTHER_SCHEMAS = range(7, 20)
 _UNLIMITED = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _REATTACH = re.compile(r"TF_REATTACH_PROVIDERS='(.*)'")
 
 
 class _Process:
-    """A process of the provider, in a folder."""
+    """A process of the provider."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         self._process = subprocess.Popen(
@@ -75,11 +75,11 @@ class _Process:
 
 
 class KeptProvider:
-    """A provider that keeps running, for one Terraform at a time."""
+    """A provider that keeps running, for one run of Terraform at a time."""
 
     def __init__(self, program: Path) -> None:
-        """Start *program*, the provider's executable file, and the proxy before it."""
-        # The provider opens files by paths relative to the root module, where Terraform starts it.
+        """Start the provider's executable *program*, and the proxy."""
+        # The provider opens files by relative paths: Terraform starts it in the root module.
         self._folder = Path(tempfile.mkdtemp(prefix="kept-provider-"))
         self._proxy = _Proxy(lambda: _Process(program, self._folder))
         self._server = grpc.server(ThreadPoolExecutor(max_workers=32), options=_UNLIMITED)
@@ -92,7 +92,7 @@ class KeptProvider:
         self._environment = {"TF_REATTACH_PROVIDERS": json.dumps(reattach)}
 
     def attach(self, root_module: Path) -> Mapping[str, str]:
-        """What Terraform's environment needs to use this provider in *root_module*."""
+        """The environment variables with which Terraform in *root_module* uses this provider."""
         self._proxy.begin_run()
         for file in self._folder.iterdir():
             file.unlink()
@@ -101,7 +101,7 @@ class KeptProvider:
         return self._environment
 
     def stop(self) -> None:
-        """End its processes."""
+        """Stop its processes."""
         self._server.stop(None)
         for process in self._proxy.processes:
             process.stop()
@@ -122,13 +122,13 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
         self._lock = threading.Lock()
 
     def begin_run(self) -> None:
-        """Forget the configurations of the run before, and who had which."""
+        """Forget the configurations and connections of the previous run."""
         with self._lock:
             self._configurations.clear()
             self._process_of.clear()
 
     def service(self, handler_call_details: Any) -> Any:
-        """Handle one call; what is neither the provider's nor a question for its health, is not."""
+        """Handle the calls of the provider's own service, except Stop."""
         method: str = handler_call_details.method
         handlers: dict[str, Callable[[bytes, Any], bytes]] = {
             _GET_SCHEMA: self._get_schema,
@@ -136,7 +136,7 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
             _CONFIGURE: self._configure,
         }
         if not method.startswith("/tfplugin5.Provider/") or method.endswith("/Stop"):
-            # Terraform does without the others, and a kept provider is not to be stopped.
+            # Terraform works without the other services, and the provider must keep running.
             return None
         return grpc.unary_unary_rpc_method_handler(
             handlers.get(method, self._pass_on(method)),
@@ -146,7 +146,7 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
 
     def _pass_on(self, method: str) -> Callable[[bytes, Any], bytes]:
         def handle(request: bytes, context: Any) -> bytes:
-            # Terraform has a connection for each configuration of a provider.
+            # Terraform opens a connection for each configuration of a provider.
             process = self._process_of.get(context.peer(), self.processes[0])
             call = process.channel.unary_unary(
                 method, request_serializer=_as_it_is, response_deserializer=_as_it_is
@@ -176,12 +176,12 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
 
 
 def _prepare(request: bytes, _context: Any) -> bytes:
-    # Both messages have the configuration as their first field.
+    # The first field of both messages is the configuration.
     return request
 
 
 def _only_our_types(response: bytes) -> bytes:
-    """Take a GetProviderSchema response without the schemas that no test needs."""
+    """Remove the schemas that no test uses from a GetProviderSchema response."""
     kept = bytearray()
     for number, whole, content in _fields(response):
         if number in _OTHER_SCHEMAS:
@@ -200,7 +200,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
     while position < len(message):
         start = position
         tag, position = _varint(message, position)
-        if tag & 7 != 2:  # all the fields here but those of the length-delimited kind are varints
+        if tag & 7 != 2:  # all fields that are not length-delimited are varints here
             _, position = _varint(message, position)
             yield tag >> 3, message[start:position], b""
             continue

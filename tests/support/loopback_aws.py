@@ -1,4 +1,4 @@
-"""An AWS on loopback, by moto, with the Elastic CI Stack's templates published in it."""
+"""A simulated AWS (moto) on loopback, with the Elastic CI Stack's templates published in it."""
 
 import io
 import json
@@ -16,10 +16,10 @@ _TEMPLATE_URL = re.compile(rb"buildkite-aws-stack%2F(v[0-9.]+)%2Faws-stack\.yml"
 
 
 class Fault:
-    """Something that happens to requests, as long as it is set."""
+    """A fault that affects matching requests."""
 
     def __init__(self, action: str, *, status: str, code: str, times: int) -> None:
-        """Answer the next *times* requests that have *action* in them by an error."""
+        """Answer the next *times* requests that contain *action* with an error."""
         self._action = action
         self._status = status
         self._code = code
@@ -27,7 +27,7 @@ class Fault:
         self._lock = threading.Lock()
 
     def answer(self, request: bytes) -> tuple[str, bytes] | None:
-        """The status and body to answer *request* by, or None to let it through."""
+        """The status and body of the answer to *request*, or None to forward it."""
         with self._lock:
             if self._left == 0 or self._action.encode() not in request:
                 return None
@@ -40,7 +40,7 @@ class Fault:
 
     @property
     def happened(self) -> bool:
-        """Whether it has come to its end."""
+        """Whether all of its errors were sent."""
         return self._left == 0
 
 
@@ -52,15 +52,15 @@ def _stack_id(element: str, stack: Any) -> bytes:
 
 
 class RolledBackUpdate(Fault):
-    """CloudFormation takes the next update of a stack, and rolls it back."""
+    """CloudFormation accepts the next update of a stack and rolls it back."""
 
     def __init__(self, aws: "LoopbackAws", stack: str) -> None:
-        """Roll back the update of the stack called *stack*."""
+        """Roll back the next update of *stack*."""
         super().__init__("Action=UpdateStack", status="200 OK", code="", times=1)
         self._stack = aws.stack(stack)
 
     def answer(self, request: bytes) -> tuple[str, bytes] | None:
-        """Leave the stack as it was, but for its status."""
+        """Change only the stack's status."""
         if self._stack.name.encode() not in request or super().answer(request) is None:
             return None
         self._stack.status = "UPDATE_ROLLBACK_COMPLETE"
@@ -68,14 +68,14 @@ class RolledBackUpdate(Fault):
 
 
 class _StuckRollbacks(Fault):
-    """What CloudFormation does with a stack in UPDATE_ROLLBACK_FAILED, and moto does not."""
+    """CloudFormation's treatment of UPDATE_ROLLBACK_FAILED, which moto does not implement."""
 
     def __init__(self, aws: "LoopbackAws") -> None:
         super().__init__("Action=", status="400 Bad Request", code="ValidationError", times=-1)
         self._aws = aws
 
     def answer(self, request: bytes) -> tuple[str, bytes] | None:
-        """Refuse its update, and continue its rollback."""
+        """Refuse an update of the stack, and continue its rollback."""
         continued = b"Action=ContinueUpdateRollback" in request
         if not continued and b"Action=UpdateStack" not in request:
             return None
@@ -89,11 +89,11 @@ class _StuckRollbacks(Fault):
 
 
 class LoopbackAws:
-    """A server of this process, with an account of its own that can be emptied."""
+    """A server in this process, with an account that can be reset."""
 
     def __init__(self) -> None:
-        """Start it, on a free port."""
-        # It takes two seconds to load, and not every process that has tests needs it.
+        """Start the server on a free port."""
+        # Imported on use, because it takes two seconds.
         from support import moto_server
 
         self.faults: list[Fault] = []
@@ -125,7 +125,7 @@ class LoopbackAws:
         return self._moto(environ, start_response)
 
     def reset(self) -> None:
-        """Empty the account, but for what Buildkite publishes; end all faults."""
+        """Delete everything in the account except Buildkite's templates, and remove all faults."""
         self.faults.clear()
         request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310
         with urllib.request.urlopen(request):  # noqa: S310
@@ -134,7 +134,7 @@ class LoopbackAws:
         self._s3.create_bucket(Bucket=TEMPLATES_BUCKET)
 
     def _publish(self, version: str) -> None:
-        """Put the template of a version where Buildkite has it, once it is asked for."""
+        """Put a version's template where Buildkite publishes it, when it is first requested."""
         self._s3.put_object(
             Bucket=TEMPLATES_BUCKET,
             Key=f"{version}/aws-stack.yml",
@@ -142,18 +142,18 @@ class LoopbackAws:
         )
 
     def stack(self, name: str) -> Any:
-        """The server's own record of a CloudFormation stack, to put it in a state by hand."""
+        """The server's record of a CloudFormation stack, for changing its status."""
         (found,) = [stack for stack in self.stacks() if stack.name == name]
         return found
 
     def stacks(self) -> list[Any]:
-        """The server's own records of all CloudFormation stacks that are not deleted."""
+        """The server's records of all CloudFormation stacks that are not deleted."""
         from moto.cloudformation.models import cloudformation_backends
 
         return list(cloudformation_backends[ACCOUNT][REGION].stacks.values())
 
     def fail_creation(self, name: str) -> None:
-        """Have a stack be as CloudFormation leaves one whose creation it has rolled back."""
+        """Put a stack in the state that CloudFormation leaves after it rolled back the creation."""
         stack = self.stack(name)
         stack.output_map._output_json_map = {}  # noqa: SLF001
         stack.status = "ROLLBACK_COMPLETE"
@@ -171,16 +171,15 @@ class LoopbackAws:
         )
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         self._server.shutdown()
 
 
 def _template(version: str) -> dict[str, Any]:
-    """A small template with a version's parameters: moto cannot run the whole one.
+    """A small template with a version's parameters: moto cannot create the stack of the real one.
 
-    A list among the parameters is text here, as moto gives the value of a list back in Python's
-    notation. Of the resources it has the instances' role, and one instance with the tag that all
-    of them get from the stack.
+    List parameters are strings here, because moto returns lists in Python's notation. The resources
+    are the instances' role, and one instance with the tag that the stack sets on all instances.
     """
     parameters = {
         name: {**spec, "Type": "String" if spec["Type"] == "CommaDelimitedList" else spec["Type"]}

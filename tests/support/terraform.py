@@ -1,4 +1,4 @@
-"""Real Terraform, for tests: in a folder, against a loopback AWS."""
+"""Real Terraform in a folder, with an AWS on loopback."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from support.loopback_aws import LoopbackAws
 from support.provider import TERRAFORM_CLI, Provider
 
 TOKEN = "planted-token-7f3a9c"  # noqa: S105
-"""The agent token of all tests: nobody's, and to be found nowhere but in AWS and the state."""
+"""The agent token of all tests: not a real one, and stored only in AWS and the state."""
 
 
 class Terraform:
@@ -22,14 +22,14 @@ class Terraform:
     def __init__(self, folder: Path, provider: Provider, *, kept_provider: bool = True) -> None:
         """Run in *folder*, with *provider*.
 
-        With a *kept_provider* it is a process that runs already. Without one, Terraform starts a
-        process of its own each time, as it does for everybody.
+        With *kept_provider*, Terraform attaches to a running process of the provider. Otherwise it
+        starts a process in each run, as it does for users.
         """
         self.folder = folder
         self._provider = provider
         self._kept_provider = kept_provider
         self.variables = {"buildkite_agent_token": TOKEN}
-        """The values of Terraform's variables that are in its environment."""
+        """The Terraform variables that are set in its environment."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -39,7 +39,7 @@ class Terraform:
             "HOME": str(self.folder),
             "CHECKPOINT_DISABLE": "1",
             "TF_IN_AUTOMATION": "1",
-            # Terraform and the provider live for a second each: less of it in collecting garbage.
+            # Terraform runs for about a second: collect less garbage.
             "GOGC": "400",
             "TF_INPUT": "0",
             **{f"TF_VAR_{name}": value for name, value in self.variables.items()},
@@ -69,15 +69,15 @@ class Terraform:
         return done
 
     def init(self, *arguments: str) -> None:
-        """Get the provider and the state ready."""
+        """Run ``terraform init``."""
         self.run("init", "-no-color", *arguments)
 
     def apply(self, *arguments: str) -> str:
-        """Apply without asking; return what was printed."""
+        """Apply without confirmation; return the output."""
         return self.run("apply", "-no-color", "-auto-approve", *arguments).stdout
 
     def plan(self, *arguments: str) -> "Plan":
-        """What an apply would do."""
+        """Plan, and return the plan."""
         self.run("plan", "-no-color", "-out=tfplan", *arguments)
         shown = self.run("show", "-json", "tfplan").stdout
         (self.folder / "tfplan").unlink()
@@ -118,43 +118,43 @@ class Plan:
 
     @property
     def created(self) -> set[str]:
-        """Addresses of what would be made."""
+        """The addresses of resources to be created."""
         return self._with_actions("create")
 
     @property
     def deleted(self) -> set[str]:
-        """Addresses of what would be destroyed, for good or for a replacement."""
+        """The addresses of resources to be destroyed, replaced ones included."""
         return {str(c["address"]) for c in self._changes if "delete" in c["change"]["actions"]}
 
     @property
     def updated(self) -> set[str]:
-        """Addresses of what would change in place."""
+        """The addresses of resources to be updated in place."""
         return self._with_actions("update")
 
     @property
     def moved(self) -> dict[str, str]:
-        """Addresses that would get another one: the new by the old."""
+        """The addresses of moved resources: previous to new."""
         return {
             c["previous_address"]: c["address"] for c in self._changes if "previous_address" in c
         }
 
     @property
     def imported(self) -> set[str]:
-        """Addresses of what would be taken into the state."""
+        """The addresses of resources to be imported."""
         return {c["address"] for c in self._changes if "importing" in c["change"]}
 
     def before(self, address: str) -> dict[str, Any]:
-        """What a resource is."""
+        """The values of a resource before the apply."""
         (before,) = [c["change"]["before"] for c in self._changes if c["address"] == address]
         return dict(before)
 
     def after(self, address: str) -> dict[str, Any]:
-        """What a resource would be, as far as that is known before."""
+        """The known values of a resource after the apply."""
         (after,) = [c["change"]["after"] for c in self._changes if c["address"] == address]
         return dict(after)
 
     def changed_attributes(self, address: str) -> set[str]:
-        """The attributes of a resource that would change."""
+        """The attributes of a resource that change."""
         (change,) = [c["change"] for c in self._changes if c["address"] == address]
         before, after, unknown = change["before"], change["after"], change["after_unknown"]
         changed = {name for name in before if before[name] != after.get(name)}
@@ -173,7 +173,7 @@ def terraform_in(
     aws_provider: Provider,
     *init: str,
 ) -> Terraform:
-    """Terraform, ready in *folder* with what is in *source*; *init* are arguments to that."""
+    """Copy *source* to *folder* and initialize Terraform there, with the arguments *init*."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     aws_provider.prepare(folder, aws.endpoint)
     terraform = Terraform(folder, aws_provider)

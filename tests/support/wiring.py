@@ -1,4 +1,4 @@
-"""What the stacks of a deployment have in common, without making any."""
+"""The values that the stacks of a deployment share, without a deployment."""
 
 from buildkite_agents.names import Names
 from buildkite_agents.stack_parameters import Wiring, null_if_empty
@@ -15,4 +15,4 @@ WIRING = Wiring(
     secrets_bucket="${BUCKET}",
     secrets_bucket_region="${REGION}",
 )
-"""That of an AgentStack without settings of its own."""
+"""The values of an AgentStack with default settings."""

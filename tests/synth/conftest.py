@@ -15,7 +15,7 @@ Synthesize = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def synthesize(bootstrap_script: Path, tmp_path: Path) -> Synthesize:
-    """The Terraform configuration of a stack with the given props, and one queue by default."""
+    """The Terraform configuration of a stack with some arguments, and one queue by default."""
 
     def synth(**props: Any) -> dict[str, Any]:
         props.setdefault("queues", [AgentQueue("m5.4xlarge")])

@@ -1,4 +1,4 @@
-"""What an app writes, and where."""
+"""The output of an app."""
 
 import gc
 import json
@@ -50,7 +50,7 @@ def test_both_forms_are_written(bootstrap_script: Path) -> None:
     ]
 
 
-def test_both_forms_say_the_same(bootstrap_script: Path) -> None:
+def test_both_forms_are_equivalent(bootstrap_script: Path) -> None:
     synth(bootstrap_script)
 
     def without_metadata(value: Any) -> Any:
@@ -130,7 +130,7 @@ def test_one_environment_twice_is_refused(bootstrap_script: Path) -> None:
         app.synth()
 
 
-def test_every_problem_of_every_stack_is_told_together(bootstrap_script: Path) -> None:
+def test_every_problem_of_every_stack_is_reported_together(bootstrap_script: Path) -> None:
     app = AgentApp()
     bad = [AgentQueue("m5.large", name="q", max_size=-1, idle_minutes=0)]
     AgentStack(
@@ -151,7 +151,7 @@ def test_every_problem_of_every_stack_is_told_together(bootstrap_script: Path) -
     assert not Path("cdktf.out/manifest.json").exists()
 
 
-def test_a_refused_stack_cannot_be_taken_for_an_empty_one(bootstrap_script: Path) -> None:
+def test_a_refused_stack_does_not_pass_for_an_empty_one(bootstrap_script: Path) -> None:
     bad = [AgentQueue("m5.large", name="q", max_size=-1)]
     stack = AgentStack(
         AgentApp(), project="conbench", queues=bad, bootstrap_script=bootstrap_script
@@ -168,7 +168,7 @@ def test_a_refused_stack_cannot_be_taken_for_an_empty_one(bootstrap_script: Path
             use()
 
 
-def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
+def test_an_edited_script_is_kept_and_reported(bootstrap_script: Path) -> None:
     synth(bootstrap_script)
     script = Path("terraform/buildkite-bootstrap.sh")
     script.write_text("echo edited\n")
@@ -180,7 +180,7 @@ def test_an_edited_script_is_kept_and_told(bootstrap_script: Path) -> None:
     assert "c6a" not in Path("terraform/buildkite.tf.json").read_text()
 
 
-def test_what_is_in_the_way_of_a_folder_is_one_line_and_is_kept(
+def test_a_conflicting_file_is_reported_in_one_line_and_kept(
     bootstrap_script: Path,
 ) -> None:
     Path("file").write_text("theirs")
@@ -197,13 +197,13 @@ def test_what_is_in_the_way_of_a_folder_is_one_line_and_is_kept(
     assert Path("loop").is_symlink()
 
 
-def test_a_damaged_record_makes_files_unknown_and_nothing_is_overwritten(
+def test_with_a_damaged_record_nothing_is_overwritten(
     bootstrap_script: Path,
 ) -> None:
     synth(bootstrap_script)
     record = Path("terraform/.buildkite-agents.sha256")
     record.write_bytes(b"\xff\xfe  ../outside\n\x00")
-    synth(bootstrap_script)  # the same content is nobody's loss
+    synth(bootstrap_script)  # overwriting the same content loses nothing
     record.write_bytes(b"\xff\xfe  ../outside\n\x00")
     before = Path("terraform/buildkite.tf.json").read_bytes()
     with pytest.raises(ConfigError, match=r"buildkite\.tf\.json"):
@@ -250,7 +250,7 @@ def test_a_warning_is_shown_once_and_fails_nothing(
 
 
 @pytest.mark.parametrize("collecting", [True, False])
-def test_loading_it_leaves_pythons_garbage_collection_as_it_was(collecting: bool) -> None:
+def test_importing_it_restores_garbage_collection(collecting: bool) -> None:
     try:
         if not collecting:
             gc.disable()

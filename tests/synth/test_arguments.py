@@ -1,4 +1,4 @@
-"""Anything at all for each argument: a line about it, and never a traceback."""
+"""Arbitrary values for each argument: one line for each problem, and never a traceback."""
 
 import json
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ANYTHING = st.recursive(
 
 
 def values_of(kind: Any) -> st.SearchStrategy[Any]:
-    """A settings value of a kind with anything in some of its fields."""
+    """A settings value with arbitrary values in some of its fields."""
     names = [field.name for field in fields(kind)]
     required = {"name": "n", "vpc_id": "v", "subnet_ids": (), "bucket": "b", "region": "r"}
     return st.dictionaries(st.sampled_from(names), ANYTHING, max_size=2).map(
@@ -70,7 +70,7 @@ ARGUMENTS = (
 )
 
 
-# Fewer, as each makes a stack in Node.js.
+# Fewer examples, because each creates a stack in Node.js.
 EXAMPLES = settings().max_examples // 4
 
 
@@ -82,7 +82,7 @@ def test_an_argument_is_accepted_or_refused_in_lines(arguments: dict[str, Any]) 
 
 
 def problems_with(arguments: dict[str, Any]) -> Sequence[str]:
-    """What is refused; nothing where the stack can be synthesized."""
+    """The problems; none where the stack can be synthesized."""
     required = {"project": "acme", "queues": [AgentQueue("m5.large")]}
     try:
         stack = AgentStack(cdktf.Testing.app(), **{**required, **arguments})

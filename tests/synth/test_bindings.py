@@ -37,7 +37,7 @@ def carve_into(target: Path, *submodules: str) -> None:
 
 @pytest.fixture(scope="module")
 def carved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A carved package, for all tests to look at."""
+    """A carved package, shared by all tests."""
     target = tmp_path_factory.mktemp("carved") / "aws"
     carve_into(target, "s3_object")
     return target
@@ -81,7 +81,7 @@ def contents(tarball: Path, submodule: str) -> tuple[dict[str, Any], str]:
 
 
 def syntax(module: Path) -> str:
-    """A module as Python reads it, without the checks that ``python -O`` leaves out too."""
+    """A module's syntax tree, without the checks that ``python -O`` also omits."""
     tree = ast.parse(module.read_text())
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
@@ -97,7 +97,7 @@ def syntax(module: Path) -> str:
     return ast.unparse(tree)
 
 
-def test_what_is_carved_is_of_the_prebuilt_package_but_for_its_name(carved: Path) -> None:
+def test_the_carved_package_equals_the_prebuilt_one_except_for_its_name(carved: Path) -> None:
     version = importlib.metadata.version(DISTRIBUTION)
     spec = importlib.util.find_spec("cdktf_cdktf_provider_aws")
     assert spec is not None
@@ -127,7 +127,7 @@ def test_nothing_else_is_left_beside_the_carved_package(carved: Path) -> None:
     assert [path.name for path in carved.parent.iterdir()] == ["aws"]
 
 
-def test_it_is_carved_anew_when_the_list_changes_and_only_then(
+def test_it_is_carved_again_only_when_the_list_changes(
     carved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(carved, tmp_path / "aws")
@@ -164,18 +164,18 @@ def test_the_same_bytes_each_time(carved: Path, tmp_path: Path) -> None:
     assert tarballs[0].read_bytes() == tarballs[1].read_bytes()
 
 
-def test_a_package_that_is_not_installed_is_told(tmp_path: Path) -> None:
+def test_a_package_that_is_not_installed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no-such-package is not installed for"):
         carve(distribution="no-such-package", submodules=["s3_object"], target=tmp_path / "aws")
 
 
-def test_a_submodule_that_the_provider_has_not_is_told(tmp_path: Path) -> None:
+def test_a_submodule_that_the_provider_does_not_have_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"@cdktf/provider-aws [\d.]+ has no no-such-thing"):
         carve_into(tmp_path / "aws", "s3_object", "no_such_thing")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot create"):
         carve_into(tmp_path / "no" / "folder" / "aws", "s3_object")
 

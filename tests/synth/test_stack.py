@@ -1,4 +1,4 @@
-"""What a stack synthesizes, argument by argument."""
+"""The configuration of a stack, argument by argument."""
 
 import json
 from collections.abc import Callable
@@ -38,9 +38,7 @@ def test_the_bucket(synthesize: Synthesize) -> None:
 @pytest.mark.parametrize(
     "name", ["aws", "agent-policy", "agent-token", "buildkite-agent", "secrets-bucket"]
 )
-def test_a_queue_may_be_called_like_another_part_of_the_stack(
-    synthesize: Synthesize, name: str
-) -> None:
+def test_a_queue_can_have_the_name_of_another_construct(synthesize: Synthesize, name: str) -> None:
     resources = synthesize(queues=[AgentQueue("m5.4xlarge", name=name)])["resource"]
     assert list(resources["aws_cloudformation_stack"]) == [name]
 
@@ -130,7 +128,7 @@ def test_the_bucket_is_changed_by_one_call_at_a_time(synthesize: Synthesize) -> 
         for name, resource in named.items()
         if kind.startswith("aws_s3_") and "depends_on" in resource
     }
-    # Beside the object, as it takes a minute: no call for the bucket itself comes after it.
+    # In parallel with the object, because it takes a minute: no bucket change follows it.
     last = after.pop("aws_s3_bucket_lifecycle_configuration.buildkite_secrets")
     assert last == ["aws_s3_bucket_policy.buildkite_secrets"]
     order = ["aws_s3_object.bootstrap_script"]
@@ -217,7 +215,7 @@ def test_the_documented_policy(synthesize: Synthesize) -> None:
     }
 
 
-def test_in_the_documented_layout_there_is_no_resource_that_the_layout_has_not(
+def test_the_documented_layout_has_no_further_resources(
     synthesize: Synthesize,
 ) -> None:
     assert synthesize(keep_documented_layout=True)["resource"].keys() == {
@@ -231,7 +229,7 @@ def test_in_the_documented_layout_there_is_no_resource_that_the_layout_has_not(
     }
 
 
-def test_access_of_ones_own_is_added(synthesize: Synthesize) -> None:
+def test_additional_access_is_added(synthesize: Synthesize) -> None:
     statement = {"Sid": "Own", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
     access = AgentAccess(
         ecr_repositories=["arrow/*"],
@@ -401,7 +399,7 @@ def test_provider_versions_that_cannot_work_are_excluded(synthesize: Synthesize)
     assert not {"5.86.1", "5.100.0", "6.21.0", "6.40.0"} & excluded
 
 
-def test_a_stacks_tag_tells_its_version_and_which_parameters_it_is_given(
+def test_a_stacks_tag_contains_its_version_and_a_checksum_of_its_parameter_names(
     synthesize: Synthesize,
 ) -> None:
     def tag(**fields: Any) -> str:
@@ -416,7 +414,7 @@ def test_a_stacks_tag_tells_its_version_and_which_parameters_it_is_given(
     assert tag(stack_version="v6.21.0") == plain.replace("v6.71.1", "v6.21.0")
 
 
-def test_in_the_documented_layout_a_stack_has_no_further_tag(synthesize: Synthesize) -> None:
+def test_the_documented_layout_has_no_further_tags(synthesize: Synthesize) -> None:
     (stack,) = synthesize(keep_documented_layout=True)["resource"][
         "aws_cloudformation_stack"
     ].values()
@@ -524,7 +522,7 @@ def test_another_project_and_organization(synthesize: Synthesize) -> None:
     assert description == "Buildkite Agent Token for acme-inc organization"
 
 
-def test_a_mistake_leaves_no_half_made_stack(bootstrap_script: Path) -> None:
+def test_a_mistake_leaves_no_partial_stack(bootstrap_script: Path) -> None:
     app = cdktf.Testing.app()
     with pytest.raises(ConfigError, match="max_size must be at least 0, got -1"):
         AgentStack(
@@ -536,7 +534,7 @@ def test_a_mistake_leaves_no_half_made_stack(bootstrap_script: Path) -> None:
     assert list(app.node.children) == []
 
 
-def test_nothing_says_which_machine_it_was_made_on(synthesize: Synthesize, root: Path) -> None:
+def test_the_output_names_nothing_of_the_machine(synthesize: Synthesize, root: Path) -> None:
     text = json.dumps(synthesize())
     assert str(root) not in text
     assert str(Path.home()) not in text

@@ -1,4 +1,4 @@
-"""The documents: their code runs, and their links lead somewhere."""
+"""The documents: their code runs, and their links are valid."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from support.documents import code_blocks
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
-# What a test runs or reads, what is drawn or shown, and (sh) what needs AWS.
+# Languages that tests run or read, those that are only shown, and sh for what needs AWS.
 LANGUAGES = {"bash", "python", "yaml", "hcl", "mermaid", "text", "sh"}
 
 
@@ -23,7 +23,7 @@ def test_the_readmes_commands_are_those_that_tests_run() -> None:
     text = (ROOT / "README.md").read_text()
     blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     commands = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    # The first two by CI itself, the others as in docs/operations.md.
+    # CI runs the first two, and a test the others, which are in docs/operations.md.
     assert commands == [
         "make synth",
         "make test",
@@ -70,7 +70,7 @@ def test_python_blocks_run(
     script.write_bytes(bootstrap_script.read_bytes())
     monkeypatch.chdir(tmp_path / "program")
     names = {name: getattr(buildkite_agents, name) for name in buildkite_agents.__all__}
-    # Three dots stand for what every stack says.
+    # Three dots stand for the required arguments.
     code = re.sub(
         r"^    \.\.\.\n",
         '    project="acme",\n    queues=[AgentQueue("m5.4xlarge")],\n'

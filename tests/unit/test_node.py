@@ -1,4 +1,4 @@
-"""Where jsii unpacks its packages."""
+"""The folder of jsii's unpacked packages."""
 
 import sys
 from pathlib import Path
@@ -39,6 +39,6 @@ def test_where_nothing_can_be_written_there_is_none(monkeypatch: pytest.MonkeyPa
     assert chosen() == {DISABLED: "disabled"}
 
 
-def test_the_users_own_choice_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_choice_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ROOT, "/theirs")
     assert chosen() == {}

@@ -1,4 +1,4 @@
-"""Whole queues at random: what is valid synthesizes, and what is not is told by its field.
+"""Random queues: valid ones have parameters, and invalid ones are reported by field.
 
 A nightly run is ``HYPOTHESIS_PROFILE=nightly make test``, of 10,000 cases a property and more.
 """
@@ -18,7 +18,7 @@ from buildkite_agents.checks.risks import RISKS
 from buildkite_agents.stack_parameters import FIELDS, stack_parameters
 
 QUEUE_FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
-# Those that are set by the queue's fields, or whose values only some versions of Linux take.
+# Parameters with a field, or whose values only some Linux distributions support.
 SET_BY_FIELDS = {*FIELDS, "BuildkiteAgentToken", "BuildkiteQueue", "InstanceOperatingSystem"}
 
 
@@ -32,7 +32,7 @@ SAFE_TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters='"$`\\'),
     max_size=20,
 )
-# Values that only the rules across parameters can refuse have tests of their own.
+# Combinations of parameters have their own tests.
 SUBJECT_TO_OTHERS = {
     "EnableScheduledScaling",
     "PipelineSigningKMSKeySpec",
@@ -89,7 +89,7 @@ def valid_parameters(draw: st.DrawFn, version: str) -> dict[str, Any]:
     free = sorted(specs.keys() - SET_BY_FIELDS - SUBJECT_TO_OTHERS)
     names = draw(st.lists(st.sampled_from(free), unique=True, max_size=6))
     values = {name: draw(st.none() | valid_value(name, specs[name])) for name in names}
-    # An empty value cannot take the place of the template's own.
+    # An empty value cannot replace a default of the template.
     return {
         name: None if value == "" and str(specs[name].get("Default", "")) else value
         for name, value in values.items()
@@ -102,7 +102,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
     families = elastic_ci_stack.load(version).arm64_instance_families
     arm_types = tuple(name for name in ARM_TYPES if name.partition(".")[0] in families)
     types = draw(st.sampled_from([kinds for kinds in (AMD_TYPES, arm_types) if kinds]))
-    # Before v6.0.0 the template accepts no paused queue.
+    # Before v6.0.0 the template does not accept a MaxSize of 0.
     max_size = draw(st.integers(1 if version.startswith("v5.") else 0, 1000))
     return AgentQueue(
         draw(st.sampled_from(types)),
@@ -119,7 +119,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
 
 
 @given(valid_queues())
-def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
+def test_a_valid_queue_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
     assert problems_of(queue) == []
     version = elastic_ci_stack.load(queue.stack_version)
     parameters = stack_parameters(queue, version, instance_role="R", wiring=WIRING)
@@ -129,7 +129,7 @@ def test_a_valid_queue_is_fine_and_has_only_parameters_of_its_version(queue: Age
 
 def replaced(queue: AgentQueue, **changes: Any) -> AgentQueue:
     settings = {field.name: getattr(queue, field.name) for field in fields(queue) if field.init}
-    # It follows from the instance type, and said it would admit types that are not known here.
+    # Derived from the instance type; an explicit value would permit unknown instance types.
     del settings["architecture"]
     instance_type = changes.pop("instance_type", settings.pop("instance_type"))
     settings.pop("instance_type", None)
@@ -141,7 +141,7 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=4,
 )
-# Random text can be a word of the program's own: the strings in its source are among what is tried.
+# Random strings include those in the program's source.
 NO_VERSION_OR_TYPE = st.text(max_size=8).filter(lambda text: "." not in text)
 NO_ARCHITECTURE = st.text(min_size=1, max_size=8).filter(lambda text: not text.endswith("64"))
 NO_RISK = st.text(max_size=8).filter(lambda text: text not in {risk.name for risk in RISKS})
@@ -192,7 +192,7 @@ def test_a_bad_parameter_is_refused_by_its_name(queue: AgentQueue, data: st.Data
 
 
 @given(st.dictionaries(st.sampled_from(QUEUE_FIELDS), ANYTHING), ANYTHING)
-def test_nothing_at_all_makes_a_traceback(settings: dict[str, Any], instance_type: Any) -> None:
+def test_no_value_causes_a_traceback(settings: dict[str, Any], instance_type: Any) -> None:
     settings.pop("instance_type", None)
     for problem in problems_of(AgentQueue(instance_type, **settings)):
         assert "\n" not in problem

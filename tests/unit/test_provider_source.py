@@ -1,4 +1,4 @@
-"""Which AWS provider the end-to-end tests run on."""
+"""The choice of the AWS provider for the end-to-end tests."""
 
 from pathlib import Path
 
@@ -13,11 +13,11 @@ def mirror(folder: Path, version: str) -> Path:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """An environment in which Terraform looks into no folder of this machine."""
+    """An environment in which Terraform uses no folder of this machine."""
     return {"HOME": str(home), "XDG_DATA_DIRS": str(home / "none"), **more}
 
 
-def test_what_is_named_comes_first(tmp_path: Path) -> None:
+def test_the_environment_variable_has_precedence(tmp_path: Path) -> None:
     implied = mirror(tmp_path / ".terraform.d" / "plugins", "5.100.0")
     named = mirror(tmp_path / "mirror", "6.40.0")
     for setting, expected in {
@@ -78,6 +78,6 @@ def test_a_version_that_is_too_old_is_none(tmp_path: Path) -> None:
     assert source(environment(tmp_path)) == Source("wheel")
 
 
-def test_else_the_wheel(tmp_path: Path) -> None:
+def test_otherwise_the_wheel_is_used(tmp_path: Path) -> None:
     assert source(environment(tmp_path)) == Source("wheel")
     assert str(Source("wheel")).startswith("3.39.0")

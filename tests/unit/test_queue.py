@@ -1,4 +1,4 @@
-"""What follows from a queue's one line."""
+"""The values that derive from a queue's one line."""
 
 import pytest
 
@@ -29,13 +29,13 @@ def test_the_defaults_are_those_of_the_benchmarks() -> None:
     assert queue.stack_version == "v6.71.1"
 
 
-def test_a_name_of_ones_own_leaves_the_agent_tags() -> None:
+def test_an_explicit_name_does_not_change_the_agent_tags() -> None:
     queue = AgentQueue("m5.4xlarge", name="nightly")
     assert queue.name == "nightly"
     assert queue.agent_tags == "arch=amd64,os=linux,instance=m5-4xlarge"
 
 
-def test_an_architecture_of_ones_own_is_in_name_and_tags() -> None:
+def test_an_explicit_architecture_is_in_name_and_tags() -> None:
     queue = AgentQueue("z9.large", architecture="arm64")
     assert queue.name == "arm64-z9-large-linux"
     assert queue.agent_tags == "arch=arm64,os=linux,instance=z9-large"

@@ -101,7 +101,7 @@ def test_any_default_of_ours_can_be_replaced_by_a_queue() -> None:
     assert {name: parameters.get(name) for name in given} == {**given, "MinSize": "3"}
 
 
-def test_parameters_of_all_queues_are_replaced_by_those_of_one_and_by_its_fields() -> None:
+def test_a_queues_parameters_and_fields_override_those_of_all_queues() -> None:
     wiring = replace(WIRING, parameters={"RootVolumeSize": 100, "KeyName": "k", "MaxSize": 7})
     queue = AgentQueue("m5.large", parameters={"RootVolumeSize": 200})
     parameters = parameters_of(queue, wiring)
@@ -110,7 +110,7 @@ def test_parameters_of_all_queues_are_replaced_by_those_of_one_and_by_its_fields
     assert parameters_of(AgentQueue("m5.large", max_size=2), wiring)["MaxSize"] == "2"
 
 
-def test_with_a_role_of_ones_own_the_templates_is_given_nothing() -> None:
+def test_with_an_existing_role_the_templates_role_has_no_parameters() -> None:
     role = "arn:aws:iam::123456789012:role/agent"
     parameters = parameters_of(AgentQueue("m5.large", parameters={"InstanceRoleARN": role}))
     assert parameters.keys().isdisjoint(OF_THE_TEMPLATES_ROLE)

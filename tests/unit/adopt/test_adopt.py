@@ -1,4 +1,4 @@
-"""The program that is written for a fleet, from what Terraform and CloudFormation show."""
+"""The program that adopt generates from the output of Terraform and CloudFormation."""
 
 import json
 from pathlib import Path
@@ -130,7 +130,7 @@ def test_what_a_plan_refers_to_stays_a_reference() -> None:
     assert "values of module.vpc.subnets are written out" in program.notes[0]
 
 
-def test_what_a_queue_has_no_field_for_is_left_by_ignore_changes() -> None:
+def test_what_a_queue_has_no_field_for_is_kept_by_ignore_changes() -> None:
     program = written(
         state(
             stack(
@@ -144,7 +144,7 @@ def test_what_a_queue_has_no_field_for_is_left_by_ignore_changes() -> None:
     assert 'stack_version="v6.30.0"' in program.text
 
 
-def test_a_template_without_a_version_is_taken_for_the_newest_that_fits() -> None:
+def test_for_a_template_without_a_version_the_newest_that_fits_is_assumed() -> None:
     program = written(
         state(
             stack(
@@ -157,7 +157,7 @@ def test_a_template_without_a_version_is_taken_for_the_newest_that_fits() -> Non
     assert "names no version" in program.notes[0]
 
 
-def test_what_is_common_is_written_once_and_exceptions_where_they_are() -> None:
+def test_common_values_are_written_once_and_exceptions_on_their_queue() -> None:
     addresses = [f"aws_cloudformation_stack.{name}" for name in ("a", "b", "c")]
     sizes = ("100", "100", None)
     text = written(
@@ -185,12 +185,12 @@ def test_an_empty_value_stays_a_given_one() -> None:
     assert '"KeyName": \'${""}\'' in written(state(stack(parameters={"KeyName": ""}))).text
 
 
-def test_what_a_synthesis_would_refuse_is_told() -> None:
+def test_what_a_synthesis_would_refuse_is_reported() -> None:
     program = written(state(stack(parameters={"InstanceOperatingSystem": "windows"})))
     assert any("a synthesis refuses this: queue 'q'" in note for note in program.notes)
 
 
-def test_another_cloudformation_stack_stays_as_it_is() -> None:
+def test_another_cloudformation_stack_is_left_unchanged() -> None:
     other = stack("aws_cloudformation_stack.vpc", template_url="https://host/vpc.yml")
     other["values"]["parameters"] = {"Cidr": "10.0.0.0/8"}
     program = written(state(stack(), other))
@@ -207,7 +207,7 @@ def test_every_field_of_a_queue_that_is_written_is_one() -> None:
 
     class App:
         def synth(self) -> None:
-            """Nothing to write here."""
+            """Write nothing."""
 
     def agent_stack(_app: App, **arguments: Any) -> None:
         queues.extend(arguments["queues"])
@@ -258,7 +258,7 @@ def test_described_stacks_in_two_regions_are_refused() -> None:
         cloudformation.fleet_of({"Stacks": [described(), other]})
 
 
-def test_a_stack_that_is_stuck_is_told() -> None:
+def test_a_stuck_stack_is_reported() -> None:
     fleet = cloudformation.fleet_of({"Stacks": [described(StackStatus="ROLLBACK_COMPLETE")]})
     assert any("its status is ROLLBACK_COMPLETE" in note for note in fleet.notes)
 

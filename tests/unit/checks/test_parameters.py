@@ -1,4 +1,4 @@
-"""The stack's parameters, against what its version of the template takes."""
+"""The checks of a stack's parameters against its version of the template."""
 
 from dataclasses import replace
 from typing import Any
@@ -40,7 +40,7 @@ def problems_with(parameters: Any, *, wiring: Wiring = WIRING, **settings: Any) 
         {"BuildkiteAgentCancelGracePeriod": 90, "BuildkiteAgentSignalGracePeriod": 60},
     ],
 )
-def test_what_the_template_takes_is_fine(parameters: Any) -> None:
+def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
     assert problems_with(parameters) == []
 
 
@@ -103,8 +103,8 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
         (
             {"BuildkiteAgentToken": "secret"},
-            "parameters['BuildkiteAgentToken'] must not be an agent token, which does not belong in "
-            "a program: set token of the AgentStack, or a Terraform reference",
+            "parameters['BuildkiteAgentToken'] must not be an agent token, which does not belong "
+            "in a program: set token of the AgentStack, or a Terraform reference",
         ),
         (
             {"OnDemandBaseCapacity": 5},
@@ -145,12 +145,12 @@ def test_what_the_template_takes_is_fine(parameters: Any) -> None:
         ),
     ],
 )
-def test_what_it_does_not_take_is_refused(parameters: Any, problem: str) -> None:
+def test_what_the_template_does_not_accept_is_refused(parameters: Any, problem: str) -> None:
     assert problems_with(parameters) == [problem]
 
 
 @pytest.mark.parametrize("value", ['"', "$HOME", "`id`", "a\\b", "a\nb", "a\rb"])
-def test_what_a_shell_would_take_apart_is_refused(value: str) -> None:
+def test_what_a_shell_would_interpret_is_refused(value: str) -> None:
     (problem,) = problems_with({"BuildkiteAdditionalSudoPermissions": value})
     assert "its value becomes part of a shell script in Elastic CI Stack v6.71.1" in problem
 
@@ -192,11 +192,11 @@ def test_the_catalogues_are_complete(version: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("version", elastic_ci_stack.known_versions())
-def test_every_default_of_a_template_is_one_that_it_takes(version: str) -> None:
+def test_every_default_of_a_template_is_valid(version: str) -> None:
     loaded = elastic_ci_stack.load(version)
     defaults = {n: s["Default"] for n, s in loaded.parameters.items() if s.get("Default")}
     assert defaults.pop("BuildkiteQueue") == "default"
-    # Which AWS reserves: the template was corrected in v5.4.0.
+    # Reserved by AWS; the template was corrected in v5.4.0.
     if defaults["CostAllocationTagName"] == "aws:createdBy":
         del defaults["CostAllocationTagName"]
     assert check_own(defaults, loaded) == []

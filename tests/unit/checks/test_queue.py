@@ -1,4 +1,4 @@
-"""Which queues are refused, and in which words."""
+"""The checks of queues and their messages."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ def problems_of(*queues: AgentQueue) -> list[str]:
     return check_queues(queues, PROD, WIRING)
 
 
-def test_the_documented_queues_are_fine() -> None:
+def test_the_documented_queues_are_valid() -> None:
     queues = [AgentQueue(t) for t in ("t4g.2xlarge", "m5.4xlarge", "c6a.4xlarge")]
     assert problems_of(*queues) == []
 
@@ -57,7 +57,7 @@ def test_a_bad_setting_names_queue_and_field(settings: dict[str, Any], problem: 
     assert found == f"queue 'amd64-m5-4xlarge-linux': {problem}"
 
 
-def test_a_fixed_size_and_a_paused_queue_are_fine() -> None:
+def test_a_fixed_size_and_a_paused_queue_are_valid() -> None:
     assert problems_of(AgentQueue("m5.4xlarge", min_size=4, max_size=4)) == []
     assert problems_of(AgentQueue("m5.4xlarge", max_size=0)) == []
 
@@ -97,7 +97,7 @@ def test_an_architecture_that_the_type_does_not_have_is_refused() -> None:
     assert problem.startswith("queue 'q': instance_type: 'm5.4xlarge' is amd64")
 
 
-def test_graviton_that_the_stack_version_takes_for_amd64_is_refused() -> None:
+def test_graviton_that_the_stack_version_treats_as_amd64_is_refused() -> None:
     (problem,) = problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.21.0"))
     assert "Elastic CI Stack v6.21.0 does not recognize 'm8g' as arm64" in problem
     assert problems_of(AgentQueue("m8g.4xlarge", stack_version="v6.71.1")) == []
@@ -115,7 +115,7 @@ def test_a_name_that_buildkite_refuses_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["1st", "gpu_large", "linux.x86-64", "backend", "aws"])
-def test_any_name_that_buildkite_accepts_is_fine(name: str) -> None:
+def test_any_name_that_buildkite_accepts_is_valid(name: str) -> None:
     assert problems_of(AgentQueue("m5.4xlarge", name=name)) == []
 
 
@@ -155,7 +155,7 @@ def test_two_queues_with_one_stack_or_address_are_refused(
     ]
 
 
-def test_one_stack_name_in_two_regions_is_fine() -> None:
+def test_one_stack_name_in_two_regions_is_valid() -> None:
     queues = [
         AgentQueue("m5.4xlarge", name=name, stack_name="gpu", provider=provider)
         for name, provider in (("a", "aws"), ("b", "aws.us_west_2"))
@@ -163,7 +163,7 @@ def test_one_stack_name_in_two_regions_is_fine() -> None:
     assert problems_of(*queues) == []
 
 
-def test_a_name_may_be_as_long_as_its_role_name_can() -> None:
+def test_a_name_can_be_as_long_as_its_role_name_permits() -> None:
     assert problems_of(AgentQueue("m5.4xlarge", name="q" * 35)) == []
     (problem,) = problems_of(AgentQueue("m5.4xlarge", name="q" * 36))
     assert "name is too long by 1: its IAM role" in problem
@@ -230,7 +230,7 @@ def test_an_unknown_risk_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("version", "most"), [("v6.21.0", 4), ("v6.71.1", 25)])
-def test_a_fleet_has_as_many_types_as_its_stack_version_takes(version: str, most: int) -> None:
+def test_a_fleet_has_as_many_types_as_its_stack_version_accepts(version: str, most: int) -> None:
     def fleet(count: int) -> AgentQueue:
         return AgentQueue(
             "m5.large", more_instance_types=["m5a.large"] * (count - 1), stack_version=version
@@ -247,7 +247,7 @@ def test_parameters_that_are_no_mapping_are_refused() -> None:
     assert problem == "queue 'q': parameters must be a mapping of names to values, got ['a']"
 
 
-def test_a_type_that_is_too_new_to_be_known_is_fine_with_its_architecture_said() -> None:
+def test_an_unknown_newer_type_is_valid_with_an_explicit_architecture() -> None:
     (problem,) = problems_of(AgentQueue("m99i.4xlarge", name="q"))
     assert "unknown EC2 instance type" in problem
     assert problems_of(AgentQueue("m99i.4xlarge", name="q", architecture="amd64")) == []

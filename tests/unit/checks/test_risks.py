@@ -1,4 +1,4 @@
-"""Warnings: what works, and should be meant."""
+"""The warnings."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,7 +52,7 @@ def warnings_of(queue: AgentQueue) -> list[str]:
 
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)
-def test_a_risk_is_told_with_its_reason_until_it_is_accepted(risk: Risk) -> None:
+def test_a_risk_is_reported_with_its_reason_until_it_is_accepted(risk: Risk) -> None:
     instance_type, settings = RISKY[risk.name]
     (warning,) = warnings_of(AgentQueue(instance_type, name="q", **settings))
     assert warning.startswith("queue 'q': ")
@@ -64,7 +64,7 @@ def test_a_risk_is_told_with_its_reason_until_it_is_accepted(risk: Risk) -> None
 
 
 @pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)
-def test_accepting_a_risk_that_does_not_apply_is_told(risk: Risk) -> None:
+def test_accepting_a_risk_that_does_not_apply_is_reported(risk: Risk) -> None:
     assert warnings_of(AgentQueue("m5.large", name="q", accepted_risks=[risk.name])) == [
         f"queue 'q': accepted_risks has {risk.name!r}, which does not apply: remove it"
     ]
@@ -96,7 +96,7 @@ def test_burstable_types_are_a_risk_with_limited_credits_only(
         {"EnableScheduledScaling": True, "ScaleUpMinSize": 1},
     ],
 )
-def test_instances_that_run_without_jobs_are_a_risk_however_they_come(
+def test_instances_that_run_without_jobs_are_a_risk_for_any_cause(
     parameters: dict[str, Any],
 ) -> None:
     (warning,) = warnings_of(AgentQueue("m5.large", parameters=parameters))

@@ -1,4 +1,4 @@
-"""The rules for values: each is kept by what is right, and names what is wrong."""
+"""The rules for values: each accepts its valid examples and reports its invalid ones."""
 
 from dataclasses import replace
 from typing import Any
@@ -57,7 +57,7 @@ def test_whatever_breaks_a_rule_is_refused_by_the_name_of_its_parameter(
 
 
 @given(st.data())
-def test_a_value_after_which_more_follows_is_still_looked_at_as_a_whole(
+def test_a_pattern_must_match_the_whole_value(
     data: st.DataObject,
 ) -> None:
     name = data.draw(st.sampled_from(sorted(EXAMPLES)))
@@ -141,7 +141,7 @@ def problems_with(
         ),
     ],
 )
-def test_values_that_do_not_go_together_are_refused(
+def test_invalid_combinations_of_values_are_refused(
     parameters: dict[str, Any], instance_type: str, problem: str
 ) -> None:
     (found,) = problems_with(parameters, instance_type=instance_type)
@@ -163,7 +163,9 @@ def test_values_that_do_not_go_together_are_refused(
         ({"MaxSize": 208, "MinSize": 208}, "m5.large"),
     ],
 )
-def test_values_that_go_together_are_fine(parameters: dict[str, Any], instance_type: str) -> None:
+def test_valid_combinations_of_values_are_accepted(
+    parameters: dict[str, Any], instance_type: str
+) -> None:
     assert problems_with(parameters, instance_type=instance_type) == []
 
 

@@ -1,4 +1,4 @@
-"""Which settings of a deployment are refused, and in which words."""
+"""The checks of settings and their messages."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -37,7 +37,7 @@ def problems_with(**settings: Any) -> list[str]:
     )
 
 
-def test_the_defaults_are_fine() -> None:
+def test_the_defaults_are_valid() -> None:
     assert problems_with() == []
 
 
@@ -71,12 +71,12 @@ def test_a_missing_bootstrap_script_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["s3://bucket/script.sh", "https://example.com/script.sh", "${aws_s3_object.script.id}"]
 )
-def test_a_bootstrap_script_at_a_url_is_fine_without_a_bucket(url: str) -> None:
+def test_a_bootstrap_script_at_a_url_needs_no_bucket(url: str) -> None:
     assert problems_with(bootstrap_script=url, secrets_bucket=None) == []
 
 
 @pytest.mark.parametrize("url", ["ftp://host/script", "https://host/e;touch pwned", "s3://b/$(x)"])
-def test_a_url_that_a_shell_would_read_otherwise_is_refused(url: str) -> None:
+def test_a_url_that_a_shell_would_interpret_is_refused(url: str) -> None:
     (problem,) = problems_with(bootstrap_script=url)
     assert problem.startswith("bootstrap_script must be the path of a file, or a URL")
 
@@ -95,7 +95,7 @@ def test_a_bucket_name_that_s3_refuses_is_refused(name: str, kind: Any) -> None:
 
 
 @pytest.mark.parametrize("subnet_ids", [["subnet-12345678"], '${join(",", module.vpc.subnets)}'])
-def test_one_subnet_and_one_reference_are_fine(subnet_ids: Any) -> None:
+def test_one_subnet_or_one_reference_is_valid(subnet_ids: Any) -> None:
     assert problems_with(network=Network("vpc-12345678", subnet_ids)) == []
 
 

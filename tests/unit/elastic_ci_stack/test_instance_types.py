@@ -29,7 +29,7 @@ def test_every_family_that_the_newest_template_calls_arm64_is_so_here() -> None:
     }
 
 
-def test_a_mistyped_type_is_told_with_what_it_may_be() -> None:
+def test_a_mistyped_instance_type_is_reported_with_suggestions() -> None:
     assert instance_types.problem("t4g.2xlrge") == (
         "unknown EC2 instance type 't4g.2xlrge' "
         "(did you mean t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)"

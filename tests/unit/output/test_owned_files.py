@@ -1,4 +1,4 @@
-"""Files that are replaced together, and never over somebody's edit."""
+"""The replacement of owned files, which never overwrites an edit."""
 
 import hashlib
 import multiprocessing
@@ -44,7 +44,7 @@ def test_a_file_that_is_no_longer_wanted_is_removed(tmp_path: Path) -> None:
     assert contents(tmp_path) == {"run.sh": b"true\n"}
 
 
-def test_files_of_others_are_not_touched(tmp_path: Path) -> None:
+def test_the_users_files_are_not_touched(tmp_path: Path) -> None:
     theirs = {"terraform.tfvars": b"x = 1\n", "vpc.tf": b"# ours\n", "terraform.tfstate": b"{}"}
     for name, content in theirs.items():
         (tmp_path / name).write_bytes(content)
@@ -68,14 +68,14 @@ def test_an_edited_file_is_not_overwritten(tmp_path: Path) -> None:
     assert contents(tmp_path) == {**FIRST, "run.sh": b"edited\n"}
 
 
-def test_an_edit_that_is_the_new_content_is_fine(tmp_path: Path) -> None:
+def test_an_edit_that_equals_the_new_content_is_accepted(tmp_path: Path) -> None:
     OwnedFiles(tmp_path, FIRST).write()
     (tmp_path / "run.sh").write_bytes(SECOND["run.sh"])
     OwnedFiles(tmp_path, SECOND).write()
     assert contents(tmp_path) == SECOND
 
 
-def test_a_file_of_theirs_by_the_same_name_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_users_file_of_the_same_name_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "main.tf.json").write_text("theirs")
     with pytest.raises(ConfigError, match=r"main\.tf\.json was changed outside this program"):
         OwnedFiles(tmp_path, FIRST).write()
@@ -96,20 +96,20 @@ def test_a_removed_file_is_written_again(tmp_path: Path) -> None:
     assert contents(tmp_path) == FIRST
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "terraform").write_text("")
     assert OwnedFiles(tmp_path / "terraform", FIRST).conflicts() == [
         f"{tmp_path / 'terraform'} is not a folder: set another folder"
     ]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot write to"):
         OwnedFiles(tmp_path / "file" / "terraform", FIRST).write()
 
 
-def test_a_file_that_was_given_away_is_neither_removed_nor_ours_again(tmp_path: Path) -> None:
+def test_a_file_that_was_given_away_is_never_removed(tmp_path: Path) -> None:
     OwnedFiles(tmp_path, FIRST).write()
     rest = {"main.tf.json": FIRST["main.tf.json"]}
     OwnedFiles(tmp_path, rest, given_away=["run.sh"]).write()
@@ -147,7 +147,7 @@ def killed_at(step: int, folder: Path) -> bool:
     return done.returncode != 0
 
 
-def test_killed_at_any_moment_it_leaves_all_or_none_or_a_refusal(tmp_path: Path) -> None:
+def test_killed_at_any_step_it_leaves_all_files_or_none_or_a_marker(tmp_path: Path) -> None:
     outcomes = set()
     step = 1
     while True:

@@ -1,4 +1,4 @@
-"""The table that a synth shows."""
+"""The summary of a synthesis."""
 
 from pathlib import Path
 

@@ -167,7 +167,7 @@ def test_a_comparison_shows_what_is_added_removed_and_changed() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with the documented queues in its main.py."""
+    """The project with the documented queues in main.py."""
     copy = tmp_path_factory.mktemp("catalogue") / "checkout"
     copy_checkout(ROOT, copy)
     as_main_of(copy)
@@ -203,7 +203,7 @@ def test_a_release_is_added_and_then_shown_against_the_version_before(
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("v6.71.1 -> v6.72.0: ")
     assert re.search(r"^GitMirrorSeedBucket +added", done.stdout, re.MULTILINE)
-    # What main.py's queues are given and this small template does not have.
+    # Parameters of main.py's queues that this small template does not have.
     assert "does not know that 't4g'" not in done.stdout
     again = run_tool(checkout, "--template", str(template), "v6.72.0")
     assert (again.returncode, again.stdout) == (1, "")

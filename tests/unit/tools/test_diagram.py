@@ -1,4 +1,4 @@
-"""The picture of what is deployed."""
+"""The diagram of a deployment."""
 
 import subprocess
 import sys

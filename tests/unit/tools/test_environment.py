@@ -1,4 +1,4 @@
-"""The set-up tool, where it refuses and where it reads."""
+"""The set-up tool's errors and its reading of the lock file."""
 
 import importlib.util
 import json
@@ -12,7 +12,7 @@ from support.tools import load_tool
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The tool, in a folder of its own, unable to run anything."""
+    """The tool in a separate folder, without running any program."""
     module = load_tool("environment")
 
     def run(command: list[str]) -> None:
@@ -24,7 +24,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_an_old_python_is_one_line(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_python_is_reported_in_one_line(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     with pytest.raises(
         SystemExit, match=r"^error: Python 3\.10 to 3\.14 is supported, and .* is Python 3\.9:"
@@ -51,7 +51,7 @@ def test_the_target_of_a_link_is_not_cleared(tool: Any, tmp_path: Path) -> None:
     assert (theirs / "file").exists()
 
 
-def test_a_folder_that_cannot_be_written_to_is_one_line(tool: Any, tmp_path: Path) -> None:
+def test_a_read_only_folder_is_reported_in_one_line(tool: Any, tmp_path: Path) -> None:
     (tmp_path / ".set-up.lock").mkdir()
     with pytest.raises(SystemExit, match=r"^error: cannot set up "):
         tool.main(["synth"])
