@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes a new instance of the Elastic CI Stack an agent for the Arrow benchmarks.
+# Prepares a new instance of the Elastic CI Stack for the Arrow benchmarks.
 #
-# The stack runs it as root, once for each instance, as `bash <script`: this file is bash's own
-# standard input. So everything is in functions, and the last line calls them with another standard
-# input: a truncated copy runs nothing, and no child can read the rest of the script. A failure ends
-# the instance, and its group starts the next one: what an agent can do without must not fail.
+# The stack runs this script as root, once on each instance, as `bash <script`: the script is bash's
+# standard input. So everything is in functions, which the last line calls with another standard
+# input: a truncated copy runs nothing, and no child process can read the rest of the script. If the
+# script fails, the instance terminates and its group starts another one, so optional steps must not
+# fail.
 #
-# The output goes to /var/log/elastic-stack.log and to CloudWatch: no secret may be in it.
+# The output goes to /var/log/elastic-stack.log and to CloudWatch: it must not contain secrets.
 
 AGENT_USER=buildkite-agent
 AGENT_HOME=/var/lib/buildkite-agent
@@ -14,47 +15,47 @@ AGENT_HOOK=/etc/buildkite-agent/hooks/environment
 QUEUE_ENV=${AGENT_HOME}/queue-env
 QUEUE_HOOK=/etc/buildkite-agent/queue-env.sh
 
-# Seconds until all that needs the network must be done. The stack waits fifteen minutes for an
-# instance (its InstanceCreationTimeout).
+# The deadline, in seconds, for all steps that need the network. The stack waits 15 minutes for an
+# instance (InstanceCreationTimeout).
 DEADLINE=600
 
-# What jobs find as ~/miniconda3 and `conda`. Another installer of conda's, such as Miniforge, is another
-# URL with its checksums: docs/operations.md has it. @ARCHITECTURE@ is x86_64 or aarch64.
+# Jobs use it as ~/miniconda3 and `conda`. For another conda installer, such as Miniforge, change the
+# URL and the checksums: see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64.
 CONDA_HOME=/opt/miniconda3
 CONDA_RELEASE=Miniconda3-py313_26.7.1-1
 CONDA_URL=https://repo.anaconda.com/miniconda/${CONDA_RELEASE}-Linux-@ARCHITECTURE@.sh
 CONDA_SHA256_X86_64=c26cbbd996d5ada0bec054b49a37fab690e2f91125701e458df6cca73da9482b
 CONDA_SHA256_AARCH64=669e8f11248e97473ff058d97eb02b6c8e67f6c853e230f7a88cce95303c9fce
 
-# Arrow's C++ needs CMake 3.25; Amazon Linux 2023 has 3.22. CMake 4 refuses what older versions of
-# Arrow bundle. The hashes are those of the wheels for x86_64 and aarch64.
+# Arrow's C++ needs CMake 3.25; Amazon Linux 2023 has 3.22. CMake 4 does not support the dependencies
+# that older versions of Arrow bundle. The hashes are those of the wheels for x86_64 and aarch64.
 CMAKE_HOME=/opt/cmake
 CMAKE_LEAST=3.25
 CMAKE_REQUIREMENT="cmake==3.31.10
   --hash=sha256:2f766bb46367e5e0559fa33184653754bce044583a06014dcaebf8e6dff8a1f1
   --hash=sha256:a4a5615f31f692c9b9aa8b365704e4b76172348af6fa40e16fea3f118bb01194"
 
-# No python3-devel: it is of Python 3.9, and pyarrow needs 3.11 or newer, whose headers come with conda's
-# Python. No protobuf, thrift, gRPC or Abseil either: the distribution's are older than Arrow builds
-# with, and Arrow bundles its own.
+# No python3-devel: it is for Python 3.9, and pyarrow needs 3.11 or newer, whose headers come with
+# conda's Python. No protobuf, thrift, gRPC or Abseil: the distribution's versions are too old for
+# Arrow, which bundles its own.
 PACKAGES=(gcc gcc-c++ git make ninja-build python3 python3-pip)
 OPTIONAL_PACKAGES=(
   autoconf bison boost-devel brotli-devel bzip2-devel flex gdb libcurl-devel lz4-devel openssl-devel
   pkgconf-pkg-config re2-devel snappy-devel utf8proc-devel wget xz-devel zlib-devel libzstd-devel
 )
 
-# Settings for measurements, each for the queues whose names match one of its patterns: "*" is all. What
-# each does to comparisons over time is in docs/operations.md, Measurements.
-QUIET_QUEUES=""         # no timers that clean up Docker's images beside a job
+# Settings for measurements, each for the queues whose names match one of its patterns; "*" matches all
+# queues. docs/operations.md, Measurements, describes their effect on comparisons over time.
+QUIET_QUEUES=""         # no timers that clean up Docker images during a job
 SINGLE_THREAD_QUEUES="" # one thread for each CPU core (no SMT)
-PROFILING_QUEUES=""     # jobs may use perf events
+PROFILING_QUEUES=""     # jobs can use perf events
 
 main() {
   set -euo pipefail
   umask 022
   export HOME="${HOME:-/root}"
 
-  # Downloaded and installed while dnf does the same.
+  # Downloaded and installed while dnf runs.
   begin "Miniconda" install_conda
   required "packages" install_packages
   required "CMake" install_cmake
@@ -75,19 +76,19 @@ log() {
   printf 'bootstrap: %s\n' "$*" >&2
 }
 
-# required NAME COMMAND...: run it as a step without which there is no agent.
+# required NAME COMMAND...: run a required step; if it fails, the boot fails.
 required() {
   local name=$1 started=${SECONDS}
   shift
   log "${name} ..."
-  # Not in an `if`: there, and so in all that it calls, bash would not heed `set -e`.
+  # Not in an `if`, because bash ignores `set -e` there and in all functions that are called.
   trap 'log "FAILED: '"${name//\'/}"'"; kill "${BEGUN:-}" 2>/dev/null' EXIT
   "$@"
   trap - EXIT
   log "${name}: done in $((SECONDS - started)) s"
 }
 
-# begin NAME COMMAND...: run it as a required step beside those that follow, until `finish`.
+# begin NAME COMMAND...: run a required step in parallel with the following ones, until `finish`.
 begin() {
   local name=$1
   shift
@@ -106,12 +107,12 @@ finish() {
   }
 }
 
-# optional NAME COMMAND...: run it as a step that an agent can do without.
+# optional NAME COMMAND...: run an optional step; if it fails, only a warning is logged.
 optional() {
   local name=$1 started=${SECONDS} status=0
   shift
   log "${name} ..."
-  # In a process of its own, where `set -e` holds.
+  # In a separate process, where `set -e` is in effect.
   (
     set -euo pipefail
     "$@"
@@ -124,7 +125,7 @@ optional() {
   fi
 }
 
-# retry COMMAND...: try it three times, each for no more than three minutes or until the deadline.
+# retry COMMAND...: run it up to three times, each for at most three minutes or until the deadline.
 retry() {
   local attempt left
   for attempt in 1 2 3; do
@@ -144,13 +145,13 @@ retry() {
   return 1
 }
 
-# All in one transaction, so that dnf reads the metadata of its repositories once.
+# In one transaction, so that dnf reads the metadata of its repositories once.
 install_packages() {
   local missing
   missing=$(not_installed "${PACKAGES[@]}" "${OPTIONAL_PACKAGES[@]}")
   if [[ -n ${missing} ]]; then
-    # Not strict: a package that the distribution does not have must not keep the others away.
-    # shellcheck disable=SC2086,SC2310 # a list; what matters is what is installed after it
+    # Not strict: a missing package must not prevent the installation of the others.
+    # shellcheck disable=SC2086,SC2310 # a list; what is installed is checked afterwards
     retry dnf install --assumeyes --quiet --allowerasing --setopt=strict=0 ${missing} || true
   fi
   missing=$(not_installed "${OPTIONAL_PACKAGES[@]}")
@@ -164,7 +165,7 @@ install_packages() {
   fi
 }
 
-# not_installed PACKAGE...: print those that are not, on one line.
+# not_installed PACKAGE...: print the packages that are not installed, on one line.
 not_installed() {
   local package missing=()
   for package in "$@"; do
@@ -175,7 +176,7 @@ not_installed() {
   printf '%s' "${missing[*]}"
 }
 
-# By the system's pip, which no job can change.
+# With the system's pip, which jobs cannot change.
 install_cmake() {
   local program version
   if [[ ! -x ${CMAKE_HOME}/cmake/data/bin/cmake ]]; then
@@ -194,7 +195,7 @@ install_cmake() {
 }
 
 install_conda() {
-  # Written last, so that an installation cut short is not taken for a whole one.
+  # Written last, so that an incomplete installation is detected.
   local complete=${CONDA_HOME}/.installed-${CONDA_RELEASE}
   if [[ ! -e ${complete} ]]; then
     local architecture checksum folder
@@ -214,7 +215,7 @@ install_conda() {
     rm --recursive --force "${CONDA_HOME}"
     bash "${folder}/miniconda.sh" -b -p "${CONDA_HOME}"
     rm --recursive --force "${folder}"
-    # conda-forge alone, as Arrow's builds use it: Anaconda's own channels have terms to accept.
+    # Only conda-forge, as in Arrow's builds: Anaconda's own channels have terms to accept.
     write_file 0644 "${CONDA_HOME}/.condarc" <<'CONDARC'
 channels:
   - conda-forge
@@ -224,7 +225,8 @@ CONDARC
     touch "${complete}"
   fi
   # Jobs run in shells that read no profile: they find conda on PATH, or where the benchmark jobs look
-  # for it. Nothing is linked into /etc/profile.d: root's login shells would run what jobs can write.
+  # for it. Nothing is linked into /etc/profile.d: root's login shells would run files that jobs can
+  # write.
   ln --symbolic --force "${CONDA_HOME}/bin/conda" /usr/local/bin/conda
   if [[ ! -e ${AGENT_HOME}/miniconda3 ]]; then
     ln --symbolic --force --no-dereference "${CONDA_HOME}" "${AGENT_HOME}/miniconda3"
@@ -251,9 +253,9 @@ as_agent() {
 }
 
 raise_file_limits() {
-  # The agent is a systemd service, which /etc/security/limits.conf does not reach. Programs that go
-  # through all descriptors up to the soft limit take long with a high one; those that need more raise
-  # it up to the hard one. Containers take their limits from dockerd, and not from the agent.
+  # The agent is a systemd service, to which /etc/security/limits.conf does not apply. A high soft limit
+  # slows down programs that iterate over all descriptors; programs that need more can raise it up to
+  # the hard limit. Containers have the limits of dockerd, not of the agent.
   write_file 0644 /etc/systemd/system/buildkite-agent.service.d/limits.conf <<'LIMITS'
 [Service]
 LimitNOFILE=65536:1048576
@@ -272,7 +274,7 @@ tune_network() {
   sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf
 }
 
-# shellcheck disable=SC2310 # is_queue_of says all that it has to by its status
+# shellcheck disable=SC2310 # the result of is_queue_of is its status
 apply_measurement_settings() {
   if is_queue_of "${QUIET_QUEUES}"; then
     log "no Docker clean-up timers"
@@ -280,7 +282,7 @@ apply_measurement_settings() {
   fi
   if is_queue_of "${SINGLE_THREAD_QUEUES}"; then
     log "one thread for each core"
-    # Graviton has no such threads, and no such file that can be written.
+    # Graviton has no SMT, and the file is not writable.
     if [[ $(</sys/devices/system/cpu/smt/control) == on ]]; then
       printf 'off\n' >/sys/devices/system/cpu/smt/control
     fi
@@ -293,7 +295,7 @@ apply_measurement_settings() {
   fi
 }
 
-# is_queue_of PATTERNS: whether the name of this instance's queue matches one of them.
+# is_queue_of PATTERNS: whether the name of this instance's queue matches one of the patterns.
 is_queue_of() {
   local pattern patterns
   read -r -a patterns <<<"$1"
@@ -306,7 +308,7 @@ is_queue_of() {
   return 1
 }
 
-# raised NAME VALUE...: print the setting NAME with each value that it has, or VALUE where that is more.
+# raised NAME VALUE...: print the setting NAME, with each VALUE or its current value, if that is greater.
 raised() {
   local name=$1 current value values=()
   shift
@@ -321,8 +323,8 @@ raised() {
   printf '%s = %s\n' "${name}" "${values[*]}"
 }
 
-# Benchmarks that start with a cold disk empty the page cache, which takes root. Nothing else does:
-# with more, any job could take over the instance, and so what later jobs on it see.
+# Benchmarks that start with a cold disk drop the page cache, which requires root. Jobs have no other
+# root permissions: with more, a job could take over the instance and affect later jobs.
 allow_dropping_caches() {
   local rule
   rule=$(mktemp)
@@ -339,17 +341,17 @@ fetch_queue_env() {
   if [[ -n ${region} ]]; then
     options+=(--region "${region}")
   fi
-  # A listing tells a key that is not there from one that cannot be read.
+  # Listing distinguishes a missing key from one that is not readable.
   found=$(retry aws s3api list-objects-v2 "${options[@]}" --bucket "${bucket}" \
     --prefix "${key}" --query "length(Contents[?Key=='${key}'] || \`[]\`)" --output text)
   if [[ ${found} == 0 ]]; then
     log "there is no s3://${bucket}/${key}: jobs get no variables of their queue"
     rm --force "${QUEUE_ENV}"
   else
-    # Only root can enter it, so that the file is nobody else's while it is written.
+    # Only root can enter it, so that no other user can read the file while it is written.
     folder=$(mktemp --directory)
     retry aws s3 cp "${options[@]}" --only-show-errors "s3://${bucket}/${key}" "${folder}/env"
-    # Files that were written on Windows end their lines, and so their values, in carriage returns.
+    # Lines, and so values, of files that were written on Windows end with carriage returns.
     sed --in-place 's/\r$//' "${folder}/env"
     install --owner="${AGENT_USER}" --group="${AGENT_USER}" --mode=0400 \
       "${folder}/env" "${QUEUE_ENV}"
@@ -360,16 +362,16 @@ fetch_queue_env() {
   export_queue_env_in_hook
 }
 
-# check_queue_env URL: run the queue's file once, as jobs will, and refuse one that fails. Nothing of what
-# it or bash prints is shown, as it may have secrets in it: only the number of a line.
+# check_queue_env URL: run the queue's file once, as jobs will, and fail if it fails. Only the number of
+# the failing line is printed, because the output of the file and of bash can contain secrets.
 check_queue_env() {
   local line
   line=$({ bash -n "${QUEUE_ENV}" 2>&1 || true; } |
     sed --quiet '1s/^.*: line \([0-9]*\):.*$/\1/p')
   if [[ -z ${line} ]]; then
-    # Inside the file BASH_SOURCE has an entry. At its end, the status of its last line is no failure.
+    # Inside the file, BASH_SOURCE has an entry. The status of the last line does not count as a failure.
     # shellcheck disable=SC2016 # expanded by the bash that runs it
-    # shellcheck disable=SC2310 # its status says nothing that its output does not
+    # shellcheck disable=SC2310 # its output shows a failure
     line=$(as_agent bash -c '
       exec 3>&1 >/dev/null 2>&1
       set -E
@@ -389,13 +391,13 @@ check_queue_env() {
   return 1
 }
 
-# Have each job's environment hook export the variables of the queue's file.
+# Install an environment hook that exports the variables of the queue's file to each job.
 export_queue_env_in_hook() {
   local line=". ${QUEUE_HOOK}"
   write_file 0644 "${QUEUE_HOOK}" <<'HOOK'
 # Exports the variables of the queue's env file, and has the agent redact them in job logs.
-# The file runs in a process of its own: nothing in it can end or alter the hook that sources this,
-# which runs under `set -Eeuo pipefail`, nor print anything.
+# The file runs in a separate process: it cannot end or change the hook that sources this, which runs
+# with `set -Eeuo pipefail`, and its output is discarded.
 if [[ -r ~/queue-env ]]; then
   BUILDKITE_REDACTED_VARS=${BUILDKITE_REDACTED_VARS:-*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING}
   while IFS= read -r -d '' queue_variable; do
@@ -422,7 +424,7 @@ HOOK
   fi
 }
 
-# write_file MODE PATH: have PATH hold standard input.
+# write_file MODE PATH: write standard input to PATH.
 write_file() {
   install -D --mode="$1" /dev/stdin "$2"
 }

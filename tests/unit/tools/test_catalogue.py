@@ -96,11 +96,11 @@ def test_a_release_that_is_not_newer_is_refused(version: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no CloudFormation template"),
-        ("[]", "no CloudFormation template"),
+        ("", "not a CloudFormation template"),
+        ("[]", "not a CloudFormation template"),
         ("a: [", "not readable as YAML"),
-        ("Resources: {}", "no template of the Elastic CI Stack"),
-        ("Resources: {}\nParameters: {Other: {}}", "no template of the Elastic CI Stack"),
+        ("Resources: {}", "not a template of the Elastic CI Stack"),
+        ("Resources: {}\nParameters: {Other: {}}", "not a template of the Elastic CI Stack"),
         (TEMPLATE.replace("UsingArmInstances", "Renamed"), "no condition of ARM"),
         (TEMPLATE.replace("AWSRegion2AMI", "Renamed"), "no mapping AWSRegion2AMI"),
         (TEMPLATE.replace("Type: Number", "Type: Integer"), "parameter MaxSize: its Type must be"),
@@ -220,5 +220,5 @@ def test_a_template_that_is_refused_writes_nothing(checkout: Path, tmp_path: Pat
     done = run_tool(checkout, "--template", str(template), "v9.9.9")
     assert (done.returncode, done.stdout) == (1, "")
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("error: this is no template of the Elastic CI Stack")
+    assert last.startswith("error: this is not a template of the Elastic CI Stack")
     assert history.read_bytes() == before

@@ -26,5 +26,5 @@ def test_without_a_synthesized_folder_it_says_what_it_needs(root: Path, tmp_path
     )
     assert (done.returncode, done.stderr) == (
         1,
-        "error: give the folder that was synthesized, such as terraform\n",
+        "error: name a synthesized folder, such as terraform\n",
     )
