@@ -21,7 +21,7 @@ def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path
         shown = ""
         for line in demo.stdout:
             shown += line
-            if line.startswith("Ctrl-C ends it"):
+            if line.startswith("Press Ctrl-C"):
                 break
         try:
             looked = run_commands_of(shown)
