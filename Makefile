@@ -1,15 +1,15 @@
-# `make synth` and `make test` do all the set-up they need, once. Python 3.10 or newer is enough.
+# `make synth` and `make test` do all required set-up, once. They need only Python 3.10 or newer.
 
 PYTHON ?= python3
 VENV := .venv
 # Installs what is missing, and repairs what is damaged.
 SET_UP := @$(PYTHON) tools/environment.py
 
-# What belongs to another project, or to Python itself, is not for this one.
+# Settings for another project, or for Python itself, must not affect this one.
 unexport PYTHONHOME PYTHONPATH PYTHONUSERBASE VIRTUAL_ENV PIPENV_PIPFILE
-# Without its bytecode, CDKTF would be compiled at each synth.
+# Without bytecode, Python would compile CDKTF in each synthesis.
 unexport PYTHONDONTWRITEBYTECODE
-# No calls home from cdktf or terraform.
+# No version checks by cdktf or terraform.
 export CHECKPOINT_DISABLE := 1
 
 .PHONY: help
@@ -17,7 +17,7 @@ help: ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: synth
-synth: setup ## Write the Terraform configuration, to terraform/ and cdktf.out/.
+synth: setup ## Write the Terraform configuration to terraform/ and cdktf.out/.
 	@$(VENV)/bin/python main.py
 
 # By default as many as there is memory for, up to 12: the AWS provider polls slowly, so that the
@@ -32,20 +32,20 @@ FOLDER ?= terraform
 OUTPUT ?= adopted.py
 
 .PHONY: adopt
-adopt: setup ## Write the program of stacks that exist: FROM=plan.json [FOLDER=...] [OUTPUT=adopted.py].
+adopt: setup ## Generate the program of existing stacks: FROM=plan.json [FOLDER=...] [OUTPUT=adopted.py].
 	@test -n "$(FROM)" || { echo "error: FROM is required, such as: make adopt FROM=plan.json" >&2; exit 1; }
 	@$(VENV)/bin/python -m buildkite_agents.adopt --folder "$(FOLDER)" --output "$(OUTPUT)" "$(FROM)"
 
 .PHONY: demo
-demo: setup-dev ## Deploy to an AWS on this machine, with real Terraform, and look around.
+demo: setup-dev ## Deploy to a simulated AWS on this machine, with real Terraform.
 	@$(VENV)/bin/python tools/demo.py
 
 .PHONY: bench
-bench: setup ## Measure a synthesis, beside an empty app and the prebuilt package.
+bench: setup ## Measure a synthesis, and compare it with an empty app and the prebuilt package.
 	@$(VENV)/bin/python tools/bench.py
 
 .PHONY: diagram
-diagram: synth ## Draw what terraform/ deploys, as Mermaid.
+diagram: synth ## Draw the resources of terraform/ as Mermaid.
 	@$(VENV)/bin/python tools/diagram.py terraform
 
 .PHONY: lint
@@ -71,19 +71,19 @@ app: setup # What the cdktf CLI runs.
 	@$(VENV)/bin/python main.py
 
 .PHONY: setup
-setup: ## Install what synth needs, from the lock file, into .venv.
+setup: ## Install the packages for a synthesis, from the lock file, into .venv.
 	$(SET_UP) synth
 
 .PHONY: setup-dev
-setup-dev: ## Install what the tests need too. Checkov and pipenv are apart, as they want other versions.
+setup-dev: ## Install the packages for the tests too. Checkov and pipenv need separate environments.
 	$(SET_UP) develop checkov pipenv
 
 .PHONY: lock
-lock: ## Update Pipfile.lock to the newest versions that the Pipfile admits.
+lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
 	$(SET_UP) pipenv
 	$(PYTHON) tools/lock.py .pipenv/bin/pipenv
 
 .PHONY: clean
-clean: ## Remove what was installed and made, but for the synthesized configuration.
+clean: ## Remove all installed and generated files except the synthesized configuration.
 	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache imports/aws *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -89,12 +89,12 @@ def _sleep(what: str, parts: int = 1) -> str:
 def main() -> None:
     """Measure both, and print the table."""
     script = (ROOT / "bootstrap" / "buildkite-bootstrap.sh").read_text()
-    beside = boot_seconds(script)
+    parallel = boot_seconds(script)
     row = boot_seconds(one_after_the_other(script))
     print("| order of the boot          |       s |    ratio |")
     print("| -------------------------- | ------: | -------: |")
-    print(f"| one after the other        | {row:7.0f} |     1.00 |")
-    print(f"| beside each other          | {beside:7.0f} | {beside / row:8.2f} |")
+    print(f"| in sequence                | {row:7.0f} |     1.00 |")
+    print(f"| in parallel                | {parallel:7.0f} | {parallel / row:8.2f} |")
 
 
 if __name__ == "__main__":

@@ -199,8 +199,8 @@ def _risks() -> str:
     return "\n".join(
         [
             "## Warnings\n",
-            "Settings that work, and that are often a mistake. A queue accepts one by its name in "
-            "`accepted_risks`, and is then not warned of it.\n",
+            "Valid settings that are often a mistake. To accept a warning, add its name to the "
+            "queue's `accepted_risks`.\n",
             *(f"### {risk.name}\n\n{risk.explanation}\n" for risk in RISKS),
         ]
     )
@@ -218,8 +218,8 @@ def _rules() -> str:
     return "\n".join(
         [
             "## Rules for parameters\n",
-            "What is refused beyond what the template of a version declares: each would pass "
-            "CloudFormation's own checks, and fail after that.\n",
+            "Rules beyond those that a version's template declares. CloudFormation accepts values "
+            "that break them, and the deployment fails later.\n",
             "| parameter | rule | |",
             "| --- | --- | --- |",
             *rows,
@@ -254,9 +254,9 @@ def _parameters() -> str:
     return "\n".join(
         [
             f"## Parameters of the stack, {DEFAULT_STACK_VERSION}\n",
-            "For `parameters` of a queue or of the AgentStack, with the values that a stack is "
-            "given without them. What each does is in the [Elastic CI Stack's documentation]"
-            "(https://buildkite.com/docs/agent/v3/aws/elastic-ci-stack).\n",
+            "The names for `parameters` of a queue or of the AgentStack, and their defaults. The "
+            "[Elastic CI Stack's documentation]"
+            "(https://buildkite.com/docs/agent/v3/aws/elastic-ci-stack) describes them.\n",
             "| parameter | default |",
             "| --- | --- |",
             *rows,

@@ -65,7 +65,7 @@ def _always_on(queue: AgentQueue, values: Values) -> str | None:
     if (queue.min_size or 0) > 0:
         return "min_size above 0 keeps instances running at all times, at their full cost"
     if (values.number("InstanceBuffer") or 0) > 0:
-        return "InstanceBuffer above 0 keeps instances running beside those with jobs"
+        return "InstanceBuffer above 0 keeps idle instances running"
     scheduled = values.text("EnableScheduledScaling") == "true"
     if scheduled and any(
         (values.number(name) or 0) > 0 for name in ("ScaleUpMinSize", "ScaleDownMinSize")
@@ -79,8 +79,8 @@ def _fixed_size(_queue: AgentQueue, values: Values) -> str | None:
     if least is None or least != most or most == 0:
         return None
     return (
-        "min_size equal to max_size is a fixed fleet: the stack has no scaler, and its instances "
-        "never scale with the jobs"
+        "min_size equal to max_size is a fixed fleet: the stack has no scaler, and the number of "
+        "instances never follows the jobs"
     )
 
 
@@ -88,8 +88,8 @@ def _own_role(_queue: AgentQueue, values: Values) -> str | None:
     if not values.is_given("InstanceRoleARN"):
         return None
     return (
-        "InstanceRoleARN replaces the role that the stack makes and the agents' policy: "
-        "that role itself must permit what agents need, such as the token and the secrets bucket"
+        "InstanceRoleARN replaces the stack's role and the agents' policy: that role must permit "
+        "what agents need, such as access to the token and the secrets bucket"
     )
 
 
@@ -97,8 +97,8 @@ def _shared_instance(_queue: AgentQueue, values: Values) -> str | None:
     if (values.number("AgentsPerInstance") or 1) <= 1:
         return None
     return (
-        "agents_per_instance above 1 lets jobs disturb each other's measurements, and an instance "
-        "that stops takes all of its agents along"
+        "agents_per_instance above 1: jobs disturb each other's measurements, and all agents of an "
+        "instance stop with it"
     )
 
 
@@ -106,7 +106,9 @@ def _spot(_queue: AgentQueue, values: Values) -> str | None:
     percentage = values.number("OnDemandPercentage")
     if percentage is None or percentage >= 100:
         return None
-    return "on_demand_percentage below 100 uses spot instances, which EC2 interrupts in mid-job"
+    return (
+        "on_demand_percentage below 100 uses Spot Instances, which EC2 can interrupt during a job"
+    )
 
 
 def _burstable(queue: AgentQueue, values: Values) -> str | None:
@@ -181,7 +183,7 @@ def _one_subnet(_queue: AgentQueue, values: Values) -> str | None:
     subnets = values.text("Subnets")
     if not subnets or "," in subnets:
         return None
-    return "one subnet is one availability zone: without capacity there, no instances start"
+    return "one subnet is in one Availability Zone: without capacity there, no instances start"
 
 
 def _policy_quota(_queue: AgentQueue, values: Values) -> str | None:
@@ -236,41 +238,41 @@ RISKS = (
     Risk(
         "own-role",
         _own_role,
-        "With `InstanceRoleARN` the stack makes no role, and the agents' policy is attached to "
-        "none. That role must permit what agents need: the token, the secrets bucket, logs.",
+        "With `InstanceRoleARN` the stack creates no role, and the agents' policy is not attached. "
+        "The existing role must permit what agents need: the token, the secrets bucket, logs.",
     ),
     Risk(
         "shared-instance",
         _shared_instance,
-        "Jobs on one instance disturb each other's measurements, and an instance that stops takes "
-        "all of its agents along.",
+        "Jobs on one instance disturb each other's measurements, and all agents of an instance "
+        "stop with it.",
     ),
     Risk(
         "spot",
         _spot,
-        "EC2 interrupts spot instances with two minutes' notice. A benchmark's job is then lost.",
+        "EC2 interrupts Spot Instances with two minutes' notice, and running benchmarks are lost.",
     ),
     Risk(
         "burstable",
         _burstable,
-        "Without unlimited credits, a t2, t3, t3a or t4g instance is slowed down to a share of its "
-        "CPU once its credits are used up. From v6.41.2 the template sets unlimited ones; before, "
-        "EC2's own default is standard for t2 only.",
+        "Without unlimited credits, a t2, t3, t3a or t4g instance is throttled to a share of its "
+        "CPU once its credits are used up. The template sets unlimited credits since v6.41.2; "
+        "before, EC2's default applies, which is limited credits for t2 only.",
     ),
     Risk(
         "gp3-iops",
         _gp3_iops,
-        "Some versions ask for fewer IOPS by default than the 3,000 that each gp3 volume has.",
+        "Some versions request fewer IOPS by default than the 3,000 that each gp3 volume has.",
     ),
     Risk(
         "no-effect",
         _no_effect,
-        "A parameter is set, and the one that makes it count is not.",
+        "A parameter is set without another parameter that it requires.",
     ),
     Risk(
         "cpu-quota",
         _cpu_quota,
-        "systemd's CPUQuota counts 100% for each CPU, so that less than 100% is less than one CPU.",
+        "systemd's CPUQuota counts 100% for each CPU, so less than 100% is less than one CPU.",
     ),
     Risk(
         "open-ssh",
@@ -281,8 +283,8 @@ RISKS = (
     Risk(
         "one-subnet",
         _one_subnet,
-        "All instances are in one availability zone. The template's description asks for two "
-        "subnets; nothing enforces it.",
+        "All instances are in one Availability Zone. The template's description requires two "
+        "subnets, but nothing enforces it.",
     ),
     Risk(
         "policy-quota",
@@ -298,21 +300,21 @@ RISKS = (
     Risk(
         "image-versions",
         _image_versions,
-        "An image of your own is built from the image of one version, and has that version's "
-        "scripts. With another version's template they may not fit. Images in "
-        "`buildkite_agent_amis` are known to Terraform only, and not looked at.",
+        "A custom image is built from the image of one version and contains that version's "
+        "scripts, which may not work with another version's template. Images in "
+        "`buildkite_agent_amis` are known only to Terraform, and are not checked.",
     ),
     Risk(
         "unchecked-version",
         _unchecked_version,
-        "`allow_unchecked_version` permits a stack version that is newer than the history here. "
-        "Add it to the history with `python tools/catalogue.py VERSION` to have it checked.",
+        "`allow_unchecked_version` permits a stack version that is newer than this program's "
+        "history. To have it checked, add it with `python tools/catalogue.py VERSION`.",
     ),
 )
 
 
 def warnings(queue: AgentQueue, values: Values) -> list[str]:
-    """The risks that a queue has and does not accept, and those it accepts and does not have."""
+    """The warnings about risks that are not accepted, and about accepted ones that do not apply."""
     return [f"queue {queue.name!r}: {line}" for line in _lines(queue, values)]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from buildkite_agents.checks.values import number
 
 _TEMPLATES = "https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates"
+_PACKER = "https://github.com/buildkite/elastic-ci-stack-for-aws/tree/main/packer/linux"
 _SCALER = "https://github.com/buildkite/buildkite-agent-scaler"
 _EC2 = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 _AUTO_SCALING = "https://docs.aws.amazon.com/autoscaling/ec2/userguide"
@@ -260,19 +261,19 @@ RULES: Sequence[Rule] = (
         ("DockerIPv4AddressPool1",),
         "be a network larger than /20, as the image cuts it into networks of that size",
         _network_larger_than(20),
-        f"{_TEMPLATES}/../packer/linux",
+        _PACKER,
     ),
     Rule(
         ("DockerIPv4AddressPool2",),
         "be a network larger than /24, as the image cuts it into networks of that size",
         _network_larger_than(24),
-        f"{_TEMPLATES}/../packer/linux",
+        _PACKER,
     ),
     Rule(
         ("DockerIPv6AddressPool",),
         "be a network larger than /112, as the image cuts it into networks of that size",
         _network_larger_than(112),
-        f"{_TEMPLATES}/../packer/linux",
+        _PACKER,
     ),
     Rule(
         ("BuildkiteAgentTokenParameterStoreKMSKey",),

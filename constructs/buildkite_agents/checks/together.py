@@ -143,13 +143,13 @@ def _policies(values: Values) -> Iterator[str]:
     count = policies(values)
     if count > POLICIES_AT_MOST:
         yield (
-            f"{named('ManagedPolicyARNs')} must be at most {POLICIES_AT_MOST} policies, those that "
-            f"the template and this program attach included, got {count}"
+            f"{named('ManagedPolicyARNs')} must be at most {POLICIES_AT_MOST} policies, "
+            f"including those that the template and this program attach, got {count}"
         )
     elif count > POLICIES_BY_DEFAULT and not values.accepts("policy-quota"):
         yield (
             f"{named('ManagedPolicyARNs')} must be at most {POLICIES_BY_DEFAULT} policies, IAM's "
-            "default quota, those that the template and this program attach included, got "
+            "default quota, including those that the template and this program attach, got "
             f"{count}: where the account's quota is higher, set accepted_risks=['policy-quota']"
         )
 

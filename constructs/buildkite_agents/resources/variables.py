@@ -48,8 +48,8 @@ def aws_region(
 ) -> str:
     """The AWS region.
 
-    The stack's own images exist in the regions *with_images*. In other regions, images for all
-    *architectures* of the queues must be set.
+    In a region without images of the Elastic CI Stack, ``buildkite_agent_amis`` must have an image
+    for each architecture of the queues.
     """
     given = " && ".join(
         f'lookup(var.buildkite_agent_amis, "{architecture}-linux", "") != ""'
@@ -110,7 +110,7 @@ def environment(stack: TerraformStack, environment: str) -> str:
 
 
 def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
-    """The agent token; an *ephemeral* one is in no state and no plan."""
+    """The agent token, which is ephemeral if it is write-only."""
     variable = _variable(
         stack,
         "buildkite_agent_token",
