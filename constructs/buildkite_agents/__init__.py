@@ -1,5 +1,6 @@
 """Buildkite agents on AWS: queues defined in Python, synthesized to Terraform JSON by CDKTF."""
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -49,7 +50,7 @@ def __getattr__(name: str) -> Any:
 
     try:
         # jsii starts Node.js when it is imported, and reads its settings from the environment.
-        with _environment(node_environment()), _garbage_uncollected():
+        with _environment(node_environment()), _no_garbage_collection():
             module = importlib.import_module(f"{__name__}.{_CONSTRUCTS[name]}")
     except ModuleNotFoundError as error:
         raise ConfigError(
@@ -61,15 +62,21 @@ def __getattr__(name: str) -> Any:
 
 
 @contextlib.contextmanager
-def _garbage_uncollected() -> Iterator[None]:
-    """Disable garbage collection: importing CDKTF creates many objects and no garbage."""
+def _no_garbage_collection() -> Iterator[None]:
+    """Disable garbage collection: importing CDKTF creates a million objects and no garbage."""
     collects = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if collects:
+            if gc.get_freeze_count() == 0:
+                # Moves all objects to the oldest generation, which is rarely collected.
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
+            # Python otherwise searches all objects again when it exits.
+            atexit.register(gc.freeze)
 
 
 @contextlib.contextmanager

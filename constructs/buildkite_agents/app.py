@@ -75,9 +75,9 @@ class AgentApp(cdktf.App):
         if problems:
             raise ConfigError(*problems)
         # Absolute, because CDKTF's Node.js process keeps the working directory that it started in.
-        folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out")
-        with _file_errors_plain(folder):
-            super().__init__(outdir=str(folder.absolute()), context=context)
+        self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
+        with _file_errors_plain(self._folder):
+            super().__init__(outdir=str(self._folder), context=context)
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
@@ -109,9 +109,9 @@ class AgentApp(cdktf.App):
             self._tell(stack)
 
     def _synth_whole(self, stacks: Sequence[AgentStack]) -> None:
-        with _file_errors_plain(self.outdir):
+        with _file_errors_plain(self._folder):
             super().synth()
-        updates = [update for stack in stacks for update in self._updates(stack)]
+        updates = [update for stack in stacks for update in self._updates(stack, stacks)]
         conflicts = [conflict for update in updates for conflict in update.conflicts()]
         if conflicts:
             raise ConfigError(*conflicts)
@@ -135,10 +135,10 @@ class AgentApp(cdktf.App):
             for warning in warnings:
                 print(f"warning: {warning}", file=sys.stderr)
 
-    def _updates(self, stack: AgentStack) -> list[OwnedFiles]:
-        cdktf_folder = Path(self.outdir, "stacks", stack.name)
+    def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
+        cdktf_folder = self._folder / "stacks" / stack.name
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
-        self._find_states(configuration, stack)
+        _find_states(configuration, stack, stacks)
         only_resources = stack.deployment.inside_root_module
         files = terraform_folder(
             configuration, only_resources=only_resources, own_names=stack.own_names
@@ -154,17 +154,21 @@ class AgentApp(cdktf.App):
             own = OwnedFiles(stack.folder, {**files, **content})
         return [OwnedFiles(cdktf_folder, content), own]
 
-    def _find_states(self, configuration: Mapping[str, Any], stack: AgentStack) -> None:
-        """Correct the paths of other stacks' local states, relative to the stack's folder."""
-        folders = {s.name: s.folder for s in self.node.children if isinstance(s, AgentStack)}
-        states = {
-            f"../{name}/{STATE}": Path(os.path.relpath(folder, stack.folder), STATE).as_posix()
-            for name, folder in folders.items()
-        }
-        remote = configuration.get("data", {}).get("terraform_remote_state", {})
-        for source in remote.values():
-            path = source["config"].get("path")
-            source["config"].update({"path": states[path]} if path in states else {})
+
+def _find_states(
+    configuration: Mapping[str, Any], stack: AgentStack, stacks: Sequence[AgentStack]
+) -> None:
+    """Correct the paths of other stacks' local states, relative to the stack's folder."""
+    states = {
+        f"../{other.name}/{STATE}": Path(
+            os.path.relpath(other.folder, stack.folder), STATE
+        ).as_posix()
+        for other in stacks
+    }
+    remote = configuration.get("data", {}).get("terraform_remote_state", {})
+    for source in remote.values():
+        path = source["config"].get("path")
+        source["config"].update({"path": states[path]} if path in states else {})
 
 
 def _real(path: Path) -> str:

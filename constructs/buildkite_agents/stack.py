@@ -133,10 +133,8 @@ class AgentStack(cdktf.TerraformStack):
         """The Terraform root module."""
         self.folder = Path(deployment.folder or self._names.default_folder)
         """The folder of the configuration for use without the cdktf CLI."""
-        self.bootstrap_script: Path | None = None
+        self.bootstrap_script = _local_script(bootstrap_script)
         """The local bootstrap script, or None where the script is a URL or there is none."""
-        if bootstrap_script is not None and not script_is_elsewhere(bootstrap_script):
-            self.bootstrap_script = Path(bootstrap_script)
         self.queues = tuple(queues)
         """The queues."""
         self._keys = names.keys(queues)
@@ -146,6 +144,7 @@ class AgentStack(cdktf.TerraformStack):
         }
         """Warnings for valid but risky configuration, one line each, by queue."""
         self._keep_documented_layout = keep_documented_layout
+        self._app_writes_bootstrap_script = getattr(scope, "writes_bootstrap_script", False)
         self._settings = settings
         own_tags = {"Project": project, "Environment": environment}
         self._tags = tags if tags is not None else own_tags
@@ -153,10 +152,10 @@ class AgentStack(cdktf.TerraformStack):
 
         write_only = isinstance(token, AgentToken) and token.write_only_version is not None
         self.add_override("terraform", required_versions(write_only=write_only))
+        self._has_backend = deployment.backend is not None
         if deployment.backend is not None:
             create_backend(self, deployment.backend, self._names)
         self._region = self._configure_provider(environment)
-        # The ids have an underscore, or are what a queue's stack gives way to.
         self._bucket = self._make_bucket(secrets_bucket)
         self._token = self._make_token(token, write_only=write_only)
         self._policy = self._make_policy(access)
@@ -217,8 +216,9 @@ class AgentStack(cdktf.TerraformStack):
 
     def ensure_backend(self) -> None:
         """Create a local backend, unless the stack has a backend."""
-        if self.node.try_find_child("backend") is None:
+        if not self._has_backend and self.node.try_find_child("backend") is None:
             create_backend(self, None, self._names)
+        self._has_backend = True
 
     def _refuse(self, scope: Construct, problems: Sequence[str]) -> None:
         collect = getattr(scope, "collect_problems", None)
@@ -277,7 +277,7 @@ class AgentStack(cdktf.TerraformStack):
             settings=settings,
             name=settings.name or self._names.secrets_bucket,
             bootstrap_script=self.bootstrap_script,
-            script_is_beside=getattr(self.node.root, "writes_bootstrap_script", False),
+            script_is_beside=self._app_writes_bootstrap_script,
             keep_documented_layout=self._keep_documented_layout,
             tags=self._tags,
         )
@@ -306,7 +306,7 @@ class AgentStack(cdktf.TerraformStack):
             name=settings.policy_name or self._names.agent_policy,
             settings=settings,
             secrets_bucket=self._bucket,
-            token_arn=self._token.arn if self._token is not None else None,
+            token=self._token,
             region=self._region,
             keep_documented_layout=self._keep_documented_layout,
             tags=self._tags,
@@ -315,7 +315,7 @@ class AgentStack(cdktf.TerraformStack):
     def _wire(self, settings: Mapping[str, Any]) -> Wiring:
         """The values that the queues' stacks share, with references to the created resources."""
         access: AgentAccess | Existing | None = settings["access"]
-        policies = [self._policy.arn] if self._policy is not None else []
+        policies = [_reference(self._policy, "arn")] if self._policy is not None else []
         boundary = None
         if isinstance(access, AgentAccess):
             if self._keep_documented_layout:
@@ -337,12 +337,12 @@ class AgentStack(cdktf.TerraformStack):
             subnets=subnets,
             amis=variables.buildkite_agent_amis(self, architectures),
             bootstrap_script_url=script_url,
-            token_parameter=self._token.name
+            token_parameter=_reference(self._token, "name")
             if self._token is not None
             else _name_of(settings["token"]),
             managed_policy_arns=policies,
             permissions_boundary=boundary,
-            secrets_bucket=bucket.name
+            secrets_bucket=_reference(bucket, "bucket")
             if bucket is not None
             else _name_of(settings["secrets_bucket"]),
             # That of an existing bucket may be another.
@@ -362,14 +362,15 @@ class AgentStack(cdktf.TerraformStack):
     def _make_queue_stacks(
         self, wiring: Wiring, *, depends_on: Sequence[cdktf.ITerraformDependable]
     ) -> dict[str, QueueStack]:
-        taken = {"backend", *(child.node.id for child in self.node.children)}
         stacks = {}
         for key, queue in zip(self._keys, self.queues, strict=True):
             address = names.address(queue)
+            # All other ids in this stack contain an underscore, or are one of these.
+            is_free = "_" not in address and address not in {"backend", "environment"}
             stacks[key] = QueueStack(
                 self,
-                # The address itself, without a call to CDKTF, unless another construct has that id.
-                address if address not in taken else f"queue {address}",
+                # With its address as the id, a resource needs no further call to CDKTF.
+                address if is_free else f"queue {address}",
                 queue=queue,
                 names=self._names,
                 wiring=wiring,
@@ -401,7 +402,8 @@ class AgentStack(cdktf.TerraformStack):
         for queue, stack in zip(self.queues, self.queue_stacks.values(), strict=True):
             resource, bracket, key = names.moved_from(queue).partition("[")
             if bracket and not resource.startswith("module."):
-                locals_[resource.rpartition(".")[2]][json.loads(f"[{key}")[0]] = stack.fqn
+                instance = json.loads(f"[{key}")[0]
+                locals_[resource.rpartition(".")[2]][instance] = f"${{{stack.address}}}"
             if queue.moved_from is None:
                 documented[queue.name] = {"queue": queue.name}
         for name, stacks in locals_.items():
@@ -433,7 +435,7 @@ class AgentStack(cdktf.TerraformStack):
                 self,
                 "buildkite_secrets_bucket",
                 description="The S3 bucket of the agents' secrets and their bootstrap script",
-                value=self._bucket.name,
+                value=_reference(self._bucket, "bucket"),
             )
         cdktf.TerraformOutput(
             self,
@@ -445,7 +447,7 @@ class AgentStack(cdktf.TerraformStack):
             self,
             "buildkite_stack_names",
             description="The CloudFormation stack of each queue",
-            value={queue: stack.name for queue, stack in self.queue_stacks.items()},
+            value={key: _reference(stack, "name") for key, stack in self.queue_stacks.items()},
         )
 
 
@@ -543,10 +545,19 @@ def _needs_dnf(script: Any) -> bool:
 _Made = TypeVar("_Made")
 
 
+def _local_script(script: Path | str | None) -> Path | None:
+    return None if script is None or script_is_elsewhere(script) else Path(script)
+
+
 def _made(argument: str, made: _Made | None) -> _Made:
     if made is None:
         raise ConfigError(f"{argument} is None or Existing, and so this stack does not make it")
     return made
+
+
+def _reference(resource: Bucket | TokenParameter | AgentPolicy | QueueStack, attribute: str) -> str:
+    """A reference within the stack, written out: CDKTF's own is a round trip to Node.js."""
+    return f"${{{resource.address}.{attribute}}}"
 
 
 def _name_of(existing: Existing | None) -> str | None:

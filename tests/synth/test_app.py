@@ -245,7 +245,7 @@ def test_a_warning_is_shown_once_and_fails_nothing(
     synth(bootstrap_script, queues=[spot])
     shown = capsys.readouterr().err
     assert shown.count("warning: ") == 1
-    assert shown.startswith("warning: queue 'cheap': on_demand_percentage below 100 uses spot")
+    assert shown.startswith("warning: queue 'cheap': on_demand_percentage below 100 uses Spot")
     assert Path("terraform/buildkite.tf.json").exists()
 
 

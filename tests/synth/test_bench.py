@@ -1,10 +1,14 @@
 """The benchmark. Its results are not tested, because a test of durations fails at random."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bootstrap.instance import NamespacesRefusedError
+from jsii._kernel.providers.process import _NodeProcess
 from support.tools import load_tool
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack
 
 bench = load_tool("bench")
 
@@ -39,3 +43,33 @@ def test_the_bootstrap_script_boots_in_both_orders(
     except NamespacesRefusedError as refused:
         pytest.skip(str(refused))
     assert boot_order.boot_seconds(boot_order.one_after_the_other(script)) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "calls_for_each"), [("queue-{}", 1), ("queue_{}", 2)], ids=["usual", "underscore"]
+)
+def test_a_queue_needs_as_few_calls_to_node_as_possible(
+    name: str, calls_for_each: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls: list[object] = []
+    send = _NodeProcess.send
+
+    def counted(self: _NodeProcess, request: Any, response: Any) -> Any:
+        calls.append(request)
+        return send(self, request, response)
+
+    monkeypatch.setattr(_NodeProcess, "send", counted)
+
+    def calls_of(queues: int) -> int:
+        calls.clear()
+        app = AgentApp(outdir=tmp_path / f"{queues}.out")
+        AgentStack(
+            app,
+            project="acme",
+            queues=[AgentQueue("m5.4xlarge", name=name.format(n)) for n in range(queues)],
+        )
+        app.synth()
+        return len(calls)
+
+    assert calls_of(11) - calls_of(1) == 10 * calls_for_each

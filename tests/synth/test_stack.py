@@ -36,7 +36,11 @@ def test_the_bucket(synthesize: Synthesize) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["aws", "agent-policy", "agent-token", "buildkite-agent", "secrets-bucket"]
+    "name",
+    [
+        *("aws", "agent-policy", "agent-token", "backend", "buildkite-agent", "environment"),
+        *("agent_token", "buildkite_agent_queues", "secrets_bucket", "vpc_id"),
+    ],
 )
 def test_a_queue_can_have_the_name_of_another_construct(synthesize: Synthesize, name: str) -> None:
     resources = synthesize(queues=[AgentQueue("m5.4xlarge", name=name)])["resource"]

@@ -8,7 +8,8 @@ from buildkite_agents.imports.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
 
-_ADDRESS = "buildkite_agent_token"
+_NAME = "buildkite_agent_token"
+_ADDRESS = f"aws_ssm_parameter.{_NAME}"
 
 
 class TokenParameter(SsmParameter):
@@ -48,12 +49,14 @@ class TokenParameter(SsmParameter):
             else None,
         )
         # The id is overridden because the variable has the same one.
-        self.override_logical_id(_ADDRESS)
+        self.override_logical_id(_NAME)
+        self.address = _ADDRESS
+        """The address of the resource."""
         self._parameter = name
 
     def import_block(self) -> ImportBlock:
         """The import block of the parameter."""
-        return ImportBlock(f"aws_ssm_parameter.{_ADDRESS}", self._parameter, ("tags",))
+        return ImportBlock(self.address, self._parameter, ("tags",))
 
 
 def _is_read(name: str) -> Postcondition:
@@ -62,12 +65,11 @@ def _is_read(name: str) -> Postcondition:
     AWS provider 5 keeps treating a value as write-only once it was: it no longer reads the value,
     and would write it at each apply. Older versions do not have the attribute.
     """
-    address = f"aws_ssm_parameter.{_ADDRESS}"
     return Postcondition(
         condition='${coalesce(lookup(self, "has_value_wo", false), false) == false}',
         error_message=(
             "The token was write-only before, and the AWS provider would write it at each apply. "
             "To have the provider read it again, run: "
-            f"terraform state rm {address} && terraform import {address} {name}"
+            f"terraform state rm {_ADDRESS} && terraform import {_ADDRESS} {name}"
         ),
     )

@@ -40,11 +40,13 @@ class QueueStack(CloudformationStack):
     ) -> None:
         """Define the stack of *queue*, which depends on all that its instances need at boot.
 
-        Its address is ``aws_cloudformation_stack.ADDRESS``, independent of *id_*.
+        The resource's address does not depend on *id_*.
         """
         version = elastic_ci_stack.load(queue.stack_version)
         name = names.stack(queue)
-        self._address, self._stack = address(queue), name
+        self.address = f"aws_cloudformation_stack.{address(queue)}"
+        """The address of the resource."""
+        self._stack = name
         parameters = stack_parameters(
             queue, version, instance_role=names.instance_role(queue), wiring=wiring
         )
@@ -69,8 +71,8 @@ class QueueStack(CloudformationStack):
                 postcondition=[_has_succeeded(queue.name, name)],
             ),
         )
-        if id_ != self._address:
-            self.override_logical_id(self._address)
+        if id_ != address(queue):
+            self.override_logical_id(address(queue))
         # CDKTF does not support a reference in place of a mapping, or a provider
         # of the root module.
         if isinstance(queue.tags, str):
@@ -81,7 +83,7 @@ class QueueStack(CloudformationStack):
     def import_block(self) -> ImportBlock:
         """The import block of the stack."""
         return ImportBlock(
-            f"aws_cloudformation_stack.{self._address}",
+            self.address,
             self._stack,
             # The provider reads only the parameters in its state, which has none after an import.
             ("capabilities", "parameters", "tags", "template_url"),

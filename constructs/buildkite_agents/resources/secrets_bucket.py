@@ -101,7 +101,9 @@ class Bucket(Construct):
         super().__init__(scope, id_)
         self.kms_key_arn = settings.kms_key_arn
         """The ARN of the customer managed key, if there is one."""
-        bucket = S3Bucket(
+        self.address = f"aws_s3_bucket.{_NAME}"
+        """The address of the bucket."""
+        self._bucket = S3Bucket(
             self,
             "bucket",
             bucket=name,
@@ -110,13 +112,9 @@ class Bucket(Construct):
             if settings.deletion_protection and not keep_documented_layout
             else None,
         )
-        bucket.override_logical_id(_NAME)
-        # Each reference is a round trip to Node.js, so each is requested once.
-        self._id = bucket.id
-        self.name = bucket.bucket
-        """The bucket's name."""
-        self.arn = bucket.arn
-        """The bucket's ARN."""
+        self._bucket.override_logical_id(_NAME)
+        # Written out, because each reference by CDKTF is a round trip to Node.js.
+        self._id = f"${{{self.address}.id}}"
 
         # In sequence: S3 answers concurrent changes of a bucket with status 409.
         last: list[ITerraformDependable] = [self._block_public_access()]
@@ -138,11 +136,21 @@ class Bucket(Construct):
         self._has_documented_parts_only = keep_documented_layout
 
     @property
+    def name(self) -> str:
+        """The bucket's name."""
+        return self._bucket.bucket
+
+    @property
+    def arn(self) -> str:
+        """The bucket's ARN."""
+        return self._bucket.arn
+
+    @property
     def bootstrap_script_url(self) -> str | None:
         """The URL from which instances fetch the bootstrap script."""
         if self.bootstrap_script is None:
             return None
-        return f"s3://{self.name}/{self.bootstrap_script.key}"
+        return f"s3://${{{self.address}.bucket}}/${{aws_s3_object.{_SCRIPT_NAME}.key}}"
 
     def import_blocks(self) -> list[ImportBlock]:
         """The import blocks of the bucket, its parts and the script."""
@@ -151,7 +159,7 @@ class Bucket(Construct):
         if not self._has_documented_parts_only:
             parts += ["ownership_controls", "versioning", "lifecycle_configuration", "policy"]
         blocks = [
-            ImportBlock(f"aws_s3_bucket.{_NAME}", name, ("force_destroy", "tags")),
+            ImportBlock(self.address, name, ("force_destroy", "tags")),
             *(ImportBlock(f"aws_s3_bucket_{part}.{_NAME}", name) for part in parts),
         ]
         if self.bootstrap_script is not None:
@@ -282,13 +290,15 @@ class Bucket(Construct):
         return lifecycle
 
     def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
+        arn = f"${{{self.address}.arn}}"
+
         def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
             return {
                 "Sid": sid,
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:*",
-                "Resource": [self.arn, f"{self.arn}/*"],
+                "Resource": [arn, f"{arn}/*"],
                 "Condition": condition,
             }
 
