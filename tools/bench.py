@@ -10,7 +10,6 @@ A cold run has no bytecode and no jsii cache. The bindings in imports/ exist: se
 """
 
 import importlib
-import json
 import os
 import platform
 import statistics
@@ -29,7 +28,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.checkout import copy_checkout  # noqa: E402
 
-from tools import boot_order  # noqa: E402
+from tools import boot_order, environment  # noqa: E402
 
 QUICK_RUNS = 15
 SLOW_RUNS = 3
@@ -195,35 +194,31 @@ def main() -> None:
 
 
 def _print_set_up() -> None:
-    """The duration of setting up a fresh checkout, compared with installing its packages alone."""
+    """The duration of setting up a fresh checkout, compared with `venv` and `pip` alone."""
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         copy_checkout(ROOT, checkout)
-        alone = _seconds(
-            *(sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{folder}/alone"),
-            *("--requirement", str(_locked_packages(Path(folder)))),
+        packages = Path(folder) / "packages.txt"
+        packages.write_text(environment.locked_packages("default"))
+        alone = _seconds(sys.executable, "-m", "venv", f"{folder}/alone")
+        alone += _seconds(
+            *(f"{folder}/alone/bin/pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--require-hashes", "--requirement", str(packages)),
         )
         whole = _seconds("make", "--directory", str(checkout), "setup")
         files = [path for path in (checkout / ".venv").rglob("*") if path.is_file()]
         size = sum(path.lstat().st_size for path in files if not path.is_symlink()) / 10**6
     print("| set-up                     |       s |    ratio |")
     print("| -------------------------- | ------: | -------: |")
-    print(f"| pip install of the lock    | {alone:7.1f} |     1.00 |")
+    print(f"| venv and pip install       | {alone:7.1f} |     1.00 |")
     print(f"| make setup                 | {whole:7.1f} | {whole / alone:8.2f} |")
-    print(f"\nInstalled are {size:.0f} MB.")
+    print(f"\nThe size of the installation is {size:.0f} MB.")
 
 
 def _seconds(*command: str) -> float:
     started = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
-
-
-def _locked_packages(folder: Path) -> Path:
-    lock = json.loads((ROOT / "Pipfile.lock").read_text())["default"]
-    path = folder / "requirements.txt"
-    path.write_text("\n".join(f"{name}{entry['version']}" for name, entry in lock.items()))
-    return path
 
 
 if __name__ == "__main__":

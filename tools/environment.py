@@ -66,12 +66,12 @@ def _set_up(name: str) -> None:
         environment.install(name, requirements)
         return
     environment = _Environment(ROOT / ".venv")
-    environment.install("synth", _locked("default"))
+    environment.install("synth", locked_packages("default"))
     if name == "develop" or not _has_node():
-        environment.install("node", _locked("node"))
+        environment.install("node", locked_packages("node"))
     environment.link()
     if name == "develop":
-        environment.install("develop", _locked("develop"))
+        environment.install("develop", locked_packages("develop"))
     environment.fill_caches()
 
 
@@ -175,7 +175,7 @@ _PURPOSES = {
 }
 
 
-def _locked(category: str) -> str:
+def locked_packages(category: str) -> str:
     """The packages of a category of Pipfile.lock, as pip requirements with hashes."""
     lines = []
     for name, package in json.loads((ROOT / "Pipfile.lock").read_text())[category].items():

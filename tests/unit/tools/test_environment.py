@@ -66,6 +66,6 @@ def test_locked_packages_have_their_extras_markers_and_hashes(tool: Any, tmp_pat
     }
     lock = {"default": {"moto": package, "ours": {"editable": True, "path": "."}}}
     (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
-    assert tool._locked("default") == (  # noqa: SLF001
+    assert tool.locked_packages("default") == (
         "moto[server]==1.2 ; python_version >= '3.10' --hash=sha256:aa --hash=sha256:bb\n"
     )
