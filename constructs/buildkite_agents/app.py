@@ -106,7 +106,7 @@ class AgentApp(cdktf.App):
         except OSError as error:
             raise ConfigError(f"cannot write what was synthesized: {error}") from None
         for stack in stacks:
-            self._tell(stack)
+            self._print_summary(stack)
 
     def _synth_whole(self, stacks: Sequence[AgentStack]) -> None:
         with _file_errors_plain(self._folder):
@@ -126,7 +126,7 @@ class AgentApp(cdktf.App):
             for problem in problems
         ]
 
-    def _tell(self, stack: AgentStack) -> None:
+    def _print_summary(self, stack: AgentStack) -> None:
         counts = {queue: len(warnings) for queue, warnings in stack.warnings.items()}
         terminal = sys.stdout.isatty()
         print(summary(stack.name, stack.folder, stack.queues, counts, terminal=terminal))

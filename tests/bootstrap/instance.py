@@ -146,20 +146,20 @@ def _hold_namespace(folder: Path) -> tuple[subprocess.Popen[bytes], bool]:
 
 
 def _try_to_hold(folder: Path, options: list[str]) -> tuple[subprocess.Popen[bytes], str]:
-    said = folder / "said"
+    log = folder / "log"
     setup = _SETUP.format(folder=shlex.quote(str(folder / "mount")))
     command = [str(_which("unshare")), "--mount", "--propagation", "private", *options]
-    with said.open("w") as output:
+    with log.open("w") as output:
         holder = subprocess.Popen(
             [*command, "bash", "-c", setup], stdout=output, stderr=output, start_new_session=True
         )
     # Not by a pipe: where unshare is refused, a child that it leaves behind keeps that open.
-    wait_for(lambda: holder.poll() is not None or said.read_text().endswith("ready\n"))
+    wait_for(lambda: holder.poll() is not None or log.read_text().endswith("ready\n"))
     if holder.poll() is None:
         return holder, ""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(holder.pid, signal.SIGKILL)
-    return holder, said.read_text().strip().replace("\n", "; ") or "unshare failed"
+    return holder, log.read_text().strip().replace("\n", "; ") or "unshare failed"
 
 
 class Instance:

@@ -107,16 +107,18 @@ def test_variables_that_are_no_longer_set_return_to_the_default_in_one_apply(
 def test_what_a_queue_no_longer_sets_returns_to_the_default_in_one_apply(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
-    said: dict[str, str | int] = {
+    parameters_set: dict[str, str | int] = {
         "KeyName": "ours",
         "RootVolumeSize": 500,
         "CpuCredits": "standard",
     }
-    deployment.synthesize(queues=[AgentQueue("t4g.2xlarge", parameters=said), QUEUES[1]])
+    deployment.synthesize(queues=[AgentQueue("t4g.2xlarge", parameters=parameters_set), QUEUES[1]])
     tf.apply()
-    assert said["KeyName"] == deployed_parameters(aws_server, ARM)["KeyName"]
-    unsaid: dict[str, str | None] = {"KeyName": "", "RootVolumeSize": None}
-    deployment.synthesize(queues=[AgentQueue("t4g.2xlarge", parameters=unsaid), QUEUES[1]])
+    assert parameters_set["KeyName"] == deployed_parameters(aws_server, ARM)["KeyName"]
+    parameters_unset: dict[str, str | None] = {"KeyName": "", "RootVolumeSize": None}
+    deployment.synthesize(
+        queues=[AgentQueue("t4g.2xlarge", parameters=parameters_unset), QUEUES[1]]
+    )
     applies_clean(tf)
     parameters = deployed_parameters(aws_server, ARM)
     assert parameters["KeyName"] == ""

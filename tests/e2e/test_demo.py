@@ -18,17 +18,17 @@ def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path
         text=True,
     ) as demo:
         assert demo.stdout is not None
-        shown = ""
+        printed = ""
         for line in demo.stdout:
-            shown += line
+            printed += line
             if line.startswith("Press Ctrl-C"):
                 break
         try:
-            looked = run_commands_of(shown)
+            output = run_commands_of(printed)
         finally:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=30) == 0
-    assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in shown
+    assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in printed
     for seen in (
         f"conbench-prod-buildkite-{main.QUEUES[0].name}\tCREATE_COMPLETE",
         "bootstrap/setup_benchmark_machine.sh",
@@ -36,12 +36,12 @@ def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path
         '"conbench-prod-buildkite-agent-policy"',
         "No changes.",
     ):
-        assert seen in looked
+        assert seen in output
     assert list(tmp_path.iterdir()) == []
 
 
-def run_commands_of(shown: str) -> str:
-    commands = re.findall(r"^  ((?:export|aws|cd) .*)$", shown, re.MULTILINE)
+def run_commands_of(printed: str) -> str:
+    commands = re.findall(r"^  ((?:export|aws|cd) .*)$", printed, re.MULTILINE)
     return subprocess.run(
         ["bash", "-ec", "\n".join(commands)],
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "AWS_PAGER": ""},

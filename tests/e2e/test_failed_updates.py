@@ -82,8 +82,8 @@ def test_a_stack_whose_creation_failed_does_not_plan_as_unchanged(
     aws_server.fail_creation(STACK)
     plan = tf.run("plan", "-no-color", ONLY_STACK, check=False)
     assert plan.returncode == 1
-    said = " ".join(plan.stderr.split())
-    assert f"the stack {STACK} has none of its template's outputs" in said
+    message = " ".join(plan.stderr.split())
+    assert f"the stack {STACK} has none of its template's outputs" in message
     assert len(plan.stderr) < 2000
     tf.apply(ONLY_STACK, f"-replace={ADDRESS}")
     assert aws_server.stack(STACK).status == "CREATE_COMPLETE"

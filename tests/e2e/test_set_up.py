@@ -48,10 +48,10 @@ def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Pa
         subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    said = [process.communicate()[1] for process in both]
+    errors = [process.communicate()[1] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert sum("Waiting for another set-up" in text for text in said) == 1
-    assert sum("Installing the packages for a synthesis" in text for text in said) == 1
+    assert sum("Waiting for another set-up" in text for text in errors) == 1
+    assert sum("Installing the packages for a synthesis" in text for text in errors) == 1
     assert synthesize(checkout) == ""
 
 
@@ -62,7 +62,7 @@ def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
     (other / "cdktf").mkdir(parents=True)
     (other / "cdktf" / "__init__.py").write_text("raise RuntimeError('of another project')\n")
     (other / "Pipfile").touch()
-    said = synthesize(
+    errors = synthesize(
         moved,
         PIP_USER="1",
         PIP_TARGET=str(other / "target"),
@@ -71,5 +71,5 @@ def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
         PYTHONPATH=str(other),
         CDKTF_OUTDIR="",
     )
-    assert "Installing the packages for a synthesis" in said
+    assert "Installing the packages for a synthesis" in errors
     assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "cdktf"]

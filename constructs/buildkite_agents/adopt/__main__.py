@@ -33,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "shown",
-        help="what `terraform show -json` printed, of a plan or a state, or `aws cloudformation "
-        "describe-stacks`; - is standard input",
+        "source",
+        metavar="FILE",
+        help="the output of `terraform show -json`, for a plan or a state, or of `aws "
+        "cloudformation describe-stacks`; - for standard input",
     )
     parser.add_argument(
         "--output", type=Path, help="the program to write (default: standard output)"
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     given = parser.parse_args(arguments)
     program = program_of(
-        _fleet(given.shown),
+        _fleet(given.source),
         project=given.project,
         environment=given.environment,
         folder=given.folder,
@@ -62,31 +63,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
-def _fleet(shown: str) -> Fleet:
-    content = _read(shown)
+def _fleet(source: str) -> Fleet:
+    content = _read(source)
     if "Stacks" in content:
         return cloudformation.fleet_of(content)
     if "format_version" in content:
         return terraform.fleet_of(content)
     raise ConfigError(
-        f"{shown}: this is neither what `terraform show -json` prints nor what `aws cloudformation "
-        "describe-stacks` does"
+        f"{source}: this is neither the output of `terraform show -json` nor of `aws "
+        "cloudformation describe-stacks`"
     )
 
 
-def _read(shown: str) -> Mapping[str, Any]:
+def _read(source: str) -> Mapping[str, Any]:
     try:
-        text = sys.stdin.read() if shown == "-" else Path(shown).read_text(encoding="utf-8-sig")
+        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8-sig")
         content = json.loads(text)
     except OSError as error:
-        raise ConfigError(f"cannot read {shown}: {error.strerror}") from None
+        raise ConfigError(f"cannot read {source}: {error.strerror}") from None
     except ValueError:
         raise ConfigError(
-            f"{shown} is not JSON: write it with `terraform show -json`, which a state or plan "
-            "file itself is not"
+            f"{source} is not JSON: use the output of `terraform show -json`, not a plan file"
         ) from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{shown}: a JSON object was expected, got {type(content).__name__}")
+        raise ConfigError(f"{source}: a JSON object was expected, got {type(content).__name__}")
     return content
 
 

@@ -66,9 +66,7 @@ def _found(stack: Mapping[str, Any]) -> tuple[FoundStack, list[str]]:
     }
     if given.get("BuildkiteAgentToken") == _HIDDEN:
         given["BuildkiteAgentToken"] = "${var.buildkite_agent_token}"
-        notes.append(
-            f"{name}: its token is a parameter, and now the variable buildkite_agent_token"
-        )
+        notes.append(f"{name}: its agent token becomes the variable buildkite_agent_token")
     if values.get("BuildkiteQueue"):
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
     status = stack.get("StackStatus", "")

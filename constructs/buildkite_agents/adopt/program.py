@@ -62,14 +62,14 @@ def program_of(
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:
     """Derive the project and environment from the stacks' names, if all of them agree."""
-    shown = set()
+    names = set()
     for stack in stacks:
         queue = re.sub(r"[^A-Za-z0-9-]", "-", stack.parameters.get("BuildkiteQueue", ""))
         found = re.fullmatch(
             rf"([a-z][a-z0-9-]*)-([a-z][a-z0-9]*)-buildkite-{re.escape(queue)}", stack.name
         )
-        shown.add(found.groups() if found else None)
-    (only,) = shown if len(shown) == 1 else (None,)
+        names.add(found.groups() if found else None)
+    (only,) = names if len(names) == 1 else (None,)
     return Names(*only) if only else Names("buildkite", "prod")
 
 
@@ -203,7 +203,7 @@ class _Draft:
         stack = self._stack_arguments(folder)
         used = {name for name in _NAMES if any(f"{name}(" in argument for argument in stack)}
         imported = sorted({"AgentApp", "AgentStack", *used})
-        lines = ['"""The queues that exist, and their agents."""', ""]
+        lines = ['"""The existing queues and their agents."""', ""]
         if self._common_fields:
             lines += ["from typing import Any", ""]
         variables = self._variables()

@@ -206,7 +206,9 @@ class _Root:
         ]
         # The list also contains the shorter forms of each reference.
         lost = [name for name in lost if not any(r.startswith(f"{name}.") for r in lost)]
-        return [f"{address}: values of {', '.join(lost)} are written out"] if lost else []
+        return (
+            [f"{address}: references to {', '.join(lost)} are replaced with values"] if lost else []
+        )
 
     def _reference(self, value: str, config: Mapping[str, Any]) -> str | None:
         references = _references(config)

@@ -127,7 +127,7 @@ def test_what_a_plan_refers_to_stays_a_reference() -> None:
     assert '"KeyName": "${var.key}"' in program.text
     assert '"BuildkiteAgentToken": "${var.tok}"' in program.text
     assert 'provider="aws.west"' in program.text
-    assert "values of module.vpc.subnets are written out" in program.notes[0]
+    assert "references to module.vpc.subnets are replaced with values" in program.notes[0]
 
 
 def test_what_a_queue_has_no_field_for_is_kept_by_ignore_changes() -> None:
@@ -268,7 +268,7 @@ def test_a_stuck_stack_is_reported() -> None:
     [
         ("not json", "is not JSON"),
         ("[]", "a JSON object was expected, got list"),
-        ("{}", "neither what `terraform show -json` prints"),
+        ("{}", "neither the output of `terraform show -json`"),
         ('{"format_version": "1.0"}', "there is no Elastic CI Stack among the 0 resources"),
         ('{"Stacks": []}', "there is no Elastic CI Stack among the 0 stacks"),
     ],

@@ -12,8 +12,8 @@ QUEUES = [
 
 
 def test_each_queue_has_a_line() -> None:
-    shown = summary("conbench-prod", Path("terraform"), QUEUES, {"cheap": 2}, terminal=False)
-    assert shown == (
+    table = summary("conbench-prod", Path("terraform"), QUEUES, {"cheap": 2}, terminal=False)
+    assert table == (
         "conbench-prod -> terraform/\n"
         "QUEUE                    ARCH   INSTANCE TYPES      SIZE  ON DEMAND  STACK    WARNINGS\n"
         "arm64-t4g-2xlarge-linux  arm64  t4g.2xlarge         0-4   100 %      v6.71.1  -\n"
