@@ -43,8 +43,8 @@ def bootstrap_script() -> Path:
 _MOSTLY_WAITING = tuple(
     f"tests/e2e/test_{name}.py"
     for name in (
-        *("failed_updates", "changes", "drift", "runbook", "adoption"),
-        *("faults", "examples", "deployment", "token", "demo"),
+        *("drift", "changes", "examples", "failed_updates", "faults"),
+        *("deployment", "runbook", "adoption", "token", "demo"),
     )
 )
 _LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")

@@ -523,11 +523,12 @@ def _permitted(access: Any) -> list[str] | None:
     if not isinstance(access, AgentAccess) or access.managed_policies:
         return None
     actions: list[str] = []
-    for statement in access.statements:
-        if not isinstance(statement, Mapping) or "Action" not in statement:
+    # The settings have not been checked yet.
+    for statement in access.statements if isinstance(access.statements, list | tuple) else ():
+        action = statement.get("Action") if isinstance(statement, Mapping) else None
+        if not isinstance(action, str | list | tuple):
             return None
-        action = statement["Action"]
-        actions += [action] if isinstance(action, str) else action
+        actions += [action] if isinstance(action, str) else map(str, action)
     return actions
 
 

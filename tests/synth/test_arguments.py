@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 import cdktf
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -90,6 +91,18 @@ def problems_with(arguments: dict[str, Any]) -> Sequence[str]:
         return error.problems or [""]
     json.loads(cdktf.Testing.synth(stack))
     return []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        *(None, 5, "text", [5], [{"Effect": "Allow", "Action": 5, "Resource": "*"}]),
+        [{"Effect": "Allow", "Action": ["s3:GetObject", None], "Resource": "*"}],
+    ],
+)
+def test_invalid_statements_are_refused_in_lines(statements: Any) -> None:
+    (problem,) = problems_with({"access": AgentAccess(statements=statements)})
+    assert problem.startswith("access.statements must ")
 
 
 @given(ANYTHING)

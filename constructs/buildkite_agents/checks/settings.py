@@ -287,6 +287,16 @@ def _check_statement(statement: Any) -> Iterator[str]:
         )
     elif not is_json(statement):
         yield f"access.statements must consist of strings, lists and mappings, got {statement!r}"
+    else:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+        for name in ("Action", "NotAction", "Resource", "NotResource"):
+            value = statement.get(name, "")
+            values = value if isinstance(value, list | tuple) else [value]
+            if not all(isinstance(one, str) for one in values):
+                yield (
+                    f"access.statements must have a string or a list of strings as {name}, "
+                    f"got {value!r}"
+                )
 
 
 def _check_network(network: Any) -> Iterator[str]:

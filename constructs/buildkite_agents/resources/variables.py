@@ -84,7 +84,7 @@ def aws_profile(stack: TerraformStack) -> str:
         stack,
         "aws_profile",
         "string",
-        "AWS profile; empty for the default credentials",
+        "AWS profile, or empty for the default credentials",
         default="",
     )
     return "var.aws_profile"
@@ -96,13 +96,13 @@ def environment(stack: TerraformStack, environment: str) -> str:
         stack,
         "environment",
         "string",
-        "Environment; main.py decides it, and any other value is refused",
+        "Environment, which must be that of main.py",
         default=environment,
         must=[
             (
                 f'var.environment == "{environment}"',
-                f"This configuration is for the environment {environment}. Another environment is "
-                "another AgentStack in main.py, with a folder of its own.",
+                f"This configuration is for the environment {environment}. For another "
+                "environment, add an AgentStack with its own folder to main.py.",
             ),
         ],
     )
@@ -115,7 +115,7 @@ def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
         stack,
         "buildkite_agent_token",
         "string",
-        "Buildkite agent token, best given as TF_VAR_buildkite_agent_token",
+        "Buildkite agent token; set it as TF_VAR_buildkite_agent_token",
         sensitive=True,
         must=[
             (
@@ -148,8 +148,8 @@ def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) 
         stack,
         "buildkite_agent_amis",
         "map(string)",
-        "AMI for each of amd64-linux and arm64-linux, built from the Elastic CI Stack's own image; "
-        "where one is not set, the stack uses its own image",
+        "AMI ids by architecture (amd64-linux, arm64-linux), built from the Elastic CI Stack's own "
+        "image, which is the default",
         default={},
         must=[
             (
@@ -180,7 +180,7 @@ def vpc_id(stack: TerraformStack) -> str:
         stack,
         "vpc_id",
         "string",
-        "VPC of the agents; empty: each queue's stack makes one of its own",
+        "VPC of the instances, or empty for a VPC for each queue's stack",
         default="",
         must=[
             (
@@ -198,7 +198,7 @@ def subnet_ids(stack: TerraformStack) -> str:
         stack,
         "subnet_ids",
         "list(string)",
-        "Subnets of vpc_id, best two or more; empty when that is empty",
+        "Subnets of vpc_id, preferably two or more, or empty",
         default=[],
         must=[
             (
