@@ -1,4 +1,4 @@
-"""Fixtures of more than one kind of test."""
+"""Fixtures and the order of all tests."""
 
 import os
 from collections.abc import Iterable
@@ -16,10 +16,10 @@ from buildkite_agents.node import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# Before any test imports CDKTF, which takes the first Node.js on PATH otherwise.
+# Before any test imports CDKTF, which otherwise uses the first Node.js on PATH.
 os.environ.update(node_environment())
 
-# No calls home, by Terraform or the cdktf CLI.
+# No version checks by Terraform or the cdktf CLI.
 os.environ["CHECKPOINT_DISABLE"] = "1"
 
 settings.register_profile("default", max_examples=200, deadline=None)
@@ -93,27 +93,27 @@ def _scope(nodeid: str) -> str:
 
 
 class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
-    """Tests go to whichever process is free, but for those that share something."""
+    """Distributes tests to free processes, and keeps those that share something together."""
 
     def _split_scope(self, nodeid: str) -> str:
         return _scope(nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Take our own order of the tests."""
+    """Keep the order of the tests."""
     return _Scheduler(config, log)
 
 
 def pytest_report_header() -> str:
-    """Say which AWS provider the end-to-end tests run on."""
+    """Name the AWS provider of the end-to-end tests."""
     return f"AWS provider: {provider.source()}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what a run on the old provider shows nothing of."""
+    """Report what a run on the old provider did not test."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
     end_to_end = any(getattr(r, "nodeid", "").startswith("tests/e2e/") for r in reports)
     if end_to_end and provider.source().kind == "wheel":
-        terminalreporter.section(f"not shown, on AWS provider {provider.WHEEL_VERSION}")
-        for what in provider.NOT_SHOWN_ON_VERSION_3:
+        terminalreporter.section(f"not tested, on AWS provider {provider.WHEEL_VERSION}")
+        for what in provider.NOT_TESTED_ON_VERSION_3:
             terminalreporter.line(f"* {what}")

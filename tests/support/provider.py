@@ -37,12 +37,12 @@ _ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
 _ADDRESS = "registry.terraform.io/hashicorp/aws"
 _VERSIONS = ">= 5.0, < 7.0"
 
-NOT_SHOWN_ON_VERSION_3 = (
-    "the files as they are synthesized: they were rewritten",
+NOT_TESTED_ON_VERSION_3 = (
+    "the unchanged synthesized files: they were rewritten",
     "the parts of a bucket as resources of their own, and their drift",
     "a write-only token",
     "an import of the bootstrap object and of the bucket's parts",
-    "what the tests that were skipped show",
+    "the behavior that the skipped tests check",
 )
 """What a run on the wheel's provider does not test."""
 
