@@ -43,8 +43,8 @@ def bootstrap_script() -> Path:
 _MOSTLY_WAITING = tuple(
     f"tests/e2e/test_{name}.py"
     for name in (
-        *("drift", "changes", "examples", "failed_updates", "faults"),
-        *("deployment", "runbook", "adoption", "token", "demo"),
+        *("runbook", "changes", "drift", "adoption", "examples"),
+        *("failed_updates", "faults", "deployment", "token", "demo"),
     )
 )
 _LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
