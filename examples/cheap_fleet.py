@@ -25,7 +25,7 @@ AgentStack(
                 "ScaleDownSchedule": "0 18 * * MON-FRI",
                 "ScaleDownMinSize": 0,
             },
-            accepted_risks=["always-on", "spot"],
+            accepted_warnings=["always-on", "spot"],
         )
     ],
     bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",

@@ -26,10 +26,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
 
 import main as main_py  # noqa: E402
 from buildkite_agents import ConfigError, elastic_ci_stack  # noqa: E402
-from buildkite_agents.checks.queue import check_queues  # noqa: E402
+from buildkite_agents.checks import checked  # noqa: E402
 from buildkite_agents.elastic_ci_stack import HISTORY, StackVersion  # noqa: E402
-from buildkite_agents.names import Names  # noqa: E402
-from buildkite_agents.stack_parameters import Wiring  # noqa: E402
+from buildkite_agents.settings import StackSettings  # noqa: E402
 
 TEMPLATE_URL = "https://s3.amazonaws.com/buildkite-aws-stack/{version}/aws-stack.yml"
 # CloudFormation's limit for a template in S3.
@@ -256,9 +255,11 @@ def compare(old: StackVersion, new: StackVersion) -> str:
 def problems_of_main(version: StackVersion) -> str:
     """Report the problems of main.py's queues with *version*."""
     queues = [dataclasses.replace(q, stack_version=version.version) for q in main_py.QUEUES]
-    wiring = Wiring(token_parameter="${later}", amis="later")  # noqa: S106  # nosec B106
-    problems = check_queues(queues, Names("conbench", "prod"), wiring)
-    return "\n".join(problems) or f"main.py's queues are valid with {version.version}"
+    try:
+        checked(StackSettings("conbench"), queues)
+    except ConfigError as error:
+        return "\n".join(error.problems)
+    return f"main.py's queues are valid with {version.version}"
 
 
 def _short(value: Any) -> str:

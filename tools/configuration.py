@@ -15,10 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
 
 from buildkite_agents import AgentStack, elastic_ci_stack  # noqa: E402
-from buildkite_agents.checks.risks import RISKS  # noqa: E402
+from buildkite_agents.checks.combinations import COMBINED_RULES  # noqa: E402
 from buildkite_agents.checks.rules import RULES  # noqa: E402
-from buildkite_agents.checks.together import COMBINED_RULES  # noqa: E402
-from buildkite_agents.queue import DEFAULT_STACK_VERSION, AgentQueue  # noqa: E402
+from buildkite_agents.checks.warnings import WARNINGS  # noqa: E402
+from buildkite_agents.queue import DEFAULT_STACK_VERSION, FIELDS, AgentQueue  # noqa: E402
+from buildkite_agents.resolved import resolve  # noqa: E402
 from buildkite_agents.resources import variables  # noqa: E402
 from buildkite_agents.settings import (  # noqa: E402
     AgentAccess,
@@ -28,8 +29,8 @@ from buildkite_agents.settings import (  # noqa: E402
     Network,
     S3Backend,
     SecretsBucket,
+    StackSettings,
 )
-from buildkite_agents.stack_parameters import FIELDS, Wiring, default_parameters  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 
@@ -108,7 +109,7 @@ def render() -> str:
             )
         ),
         _variables(),
-        _risks(),
+        _warnings(),
         _rules(),
         _parameters(),
     ]
@@ -195,13 +196,13 @@ def _variables() -> str:
     )
 
 
-def _risks() -> str:
+def _warnings() -> str:
     return "\n".join(
         [
             "## Warnings\n",
             "Valid settings that are often a mistake. To accept a warning, add its name to the "
-            "queue's `accepted_risks`.\n",
-            *(f"### {risk.name}\n\n{risk.explanation}\n" for risk in RISKS),
+            "queue's `accepted_warnings`.\n",
+            *(f"### {warning.name}\n\n{warning.explanation}\n" for warning in WARNINGS),
         ]
     )
 
@@ -234,9 +235,7 @@ def _names(parameters: Sequence[str]) -> str:
 
 def _parameters() -> str:
     version = elastic_ci_stack.load(DEFAULT_STACK_VERSION)
-    ours = default_parameters(
-        AgentQueue("m5.large"), instance_role="STACK-role", wiring=Wiring(ecr_access="readonly")
-    )
+    (queue,) = resolve(StackSettings("project"), [(AgentQueue("m5.large"), version)]).queues
     rows = []
     for name, spec in sorted(version.parameters.items()):
         if name in FIELDS:
@@ -244,8 +243,7 @@ def _parameters() -> str:
         elif name in _WORDS:
             how = _WORDS[name]
         else:
-            given = ours.get(name)
-            default = spec.get("Default", "") if given is None else given
+            default = queue.parameters.get(name, spec.get("Default", ""))
             how = f"`{default}`" if default != "" else "empty"
             if "AllowedValues" in spec:
                 values = ", ".join(f"`{value}`" for value in spec["AllowedValues"] if value != "")

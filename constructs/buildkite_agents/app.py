@@ -11,12 +11,12 @@ from typing import Any
 
 import cdktf
 
-from buildkite_agents.checks.values import is_json
+from buildkite_agents.bootstrap_script import FILE_NAME
+from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import summary
 from buildkite_agents.output.terraform_folder import STATE, terraform_folder
-from buildkite_agents.resources.secrets_bucket import BOOTSTRAP_SCRIPT
 from buildkite_agents.stack import AgentStack
 
 _NO_TERRAFORM = "Could not determine version of terraform"
@@ -55,9 +55,6 @@ class AgentApp(cdktf.App):
     stack's own folder for Terraform alone.
     """
 
-    writes_bootstrap_script = True
-    """Whether this app writes the bootstrap script beside the configuration."""
-
     def __init__(
         self, *, outdir: Path | str | None = None, context: Mapping[str, Any] | None = None
     ) -> None:
@@ -78,11 +75,29 @@ class AgentApp(cdktf.App):
         self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
         with _file_errors_plain(self._folder):
             super().__init__(outdir=str(self._folder), context=context)
+        self._stacks: dict[str, AgentStack] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
 
-    def collect_problems(self, stack: str, problems: Sequence[str]) -> None:
-        """Record the problems of a refused stack, which :meth:`synth` raises."""
-        self._problems.append((stack, problems))
+    def register(self, name: str, stack: AgentStack) -> None:
+        """Record a stack of this app, at any depth of its tree of constructs.
+
+        Raises:
+            ConfigError: there is a stack with this name.
+        """
+        if name in self._stacks:
+            raise ConfigError(
+                f"environment: there is a stack {name!r} already: give each another environment "
+                "or project"
+            )
+        self._stacks[name] = stack
+
+    def refuse(self, name: str, problems: Sequence[str]) -> str:
+        """Record the problems of a refused stack, which :meth:`synth` raises.
+
+        Returns the id of a construct that takes the stack's place.
+        """
+        self._problems.append((name, problems))
+        return f"refused-{len(self._problems)}"
 
     def synth(self) -> None:
         """Write all stacks. Each folder is written completely or not at all.
@@ -96,7 +111,7 @@ class AgentApp(cdktf.App):
             raise ConfigError(*self._all_problems())
         if self.hcl_output:
             raise ConfigError("the cdktf CLI's --hcl omits `moved` blocks: synthesize without it")
-        stacks = [stack for stack in self.node.children if isinstance(stack, AgentStack)]
+        stacks = [*self._stacks.values()]
         _check_folders(stacks)
         for stack in stacks:
             # Before CDKTF creates one itself, as it does for a stack that another refers to.
@@ -119,7 +134,7 @@ class AgentApp(cdktf.App):
             update.write()
 
     def _all_problems(self) -> list[str]:
-        several = len(self.node.children) + len(self._problems) > 1
+        several = len(self._stacks) + len(self._problems) > 1
         return [
             Problem(problem, where=stack if several else "")
             for stack, problems in self._problems
@@ -127,9 +142,8 @@ class AgentApp(cdktf.App):
         ]
 
     def _print_summary(self, stack: AgentStack) -> None:
-        counts = {queue: len(warnings) for queue, warnings in stack.warnings.items()}
         terminal = sys.stdout.isatty()
-        print(summary(stack.name, stack.folder, stack.queues, counts, terminal=terminal))
+        print(summary(stack.resolved, stack.folder, stack.warnings, terminal=terminal))
         sys.stdout.flush()
         for warnings in stack.warnings.values():
             for warning in warnings:
@@ -143,13 +157,13 @@ class AgentApp(cdktf.App):
         files = terraform_folder(
             configuration, only_resources=only_resources, own_names=stack.own_names
         )
-        script = stack.bootstrap_script
+        script = stack.resolved.local_script
         if script is None:
             return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]
-        content = {BOOTSTRAP_SCRIPT: script.read_bytes()}
-        if _real(script) == _real(stack.folder / BOOTSTRAP_SCRIPT):
+        content = {FILE_NAME: script.read_bytes()}
+        if _real(script) == _real(stack.folder / FILE_NAME):
             # The source is the folder's own script, which belongs to the user.
-            own = OwnedFiles(stack.folder, files, given_away=[BOOTSTRAP_SCRIPT])
+            own = OwnedFiles(stack.folder, files, given_away=[FILE_NAME])
         else:
             own = OwnedFiles(stack.folder, {**files, **content})
         return [OwnedFiles(cdktf_folder, content), own]

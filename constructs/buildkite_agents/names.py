@@ -1,4 +1,8 @@
-"""The names of all resources, derived from the project and the environment."""
+"""Names and addresses, derived from the project, the environment and the queue.
+
+A changed name replaces the resource, and a changed address loses it: both are a contract with
+existing deployments.
+"""
 
 import re
 from collections import Counter
@@ -7,10 +11,15 @@ from dataclasses import dataclass
 
 from buildkite_agents.queue import AgentQueue
 
+SECRETS_BUCKET = "aws_s3_bucket.buildkite_secrets"
+BOOTSTRAP_OBJECT = "aws_s3_object.bootstrap_script"
+TOKEN_PARAMETER = "aws_ssm_parameter.buildkite_agent_token"  # noqa: S105 # nosec B105
+AGENT_POLICY = "aws_iam_policy.buildkite_agent"
+
 
 @dataclass(frozen=True)
 class Names:
-    """The names that existing deployments have. A changed name replaces the resource."""
+    """The names of the resources of a project's environment."""
 
     project: str
     environment: str
@@ -45,7 +54,7 @@ class Names:
         """The CloudFormation stack of a queue."""
         if queue.stack_name is not None:
             return queue.stack_name
-        return f"{self.prefix}-buildkite-{re.sub(r'[^A-Za-z0-9-]', '-', str(queue.name))}"
+        return f"{self.prefix}-buildkite-{re.sub(r'[^A-Za-z0-9-]', '-', queue.name)}"
 
     def instance_role(self, queue: AgentQueue) -> str:
         """The IAM role of a queue's instances."""
@@ -57,25 +66,37 @@ class Names:
         return "terraform" if self.environment == "prod" else f"terraform-{self.environment}"
 
 
-def address(queue: AgentQueue) -> str:
+def resource_name(address: str) -> str:
+    """The name in the address of a resource of a root module."""
+    return address.rpartition(".")[2]
+
+
+def stack_resource_name(queue: AgentQueue) -> str:
     """The Terraform resource name of a queue's stack: an identifier that starts with no digit."""
     if queue.address is not None:
         return queue.address
-    identifier = re.sub(r"[^A-Za-z0-9_-]", "-", str(queue.name))
+    identifier = re.sub(r"[^A-Za-z0-9_-]", "-", queue.name)
     return identifier if re.match(r"[A-Za-z_]", identifier) else f"queue-{identifier}"
 
 
-def keys(queues: Sequence[AgentQueue]) -> list[str]:
-    """The key of each queue's stack: the queue's name.
-
-    Where several stacks serve one queue, each has its address as its key.
-    """
-    counts = Counter(queue.name for queue in queues)
-    return [queue.name if counts[queue.name] == 1 else address(queue) for queue in queues]
+def stack_address(queue: AgentQueue) -> str:
+    """The Terraform address of a queue's stack."""
+    return f"aws_cloudformation_stack.{stack_resource_name(queue)}"
 
 
-def moved_from(queue: AgentQueue) -> str:
+def former_address(queue: AgentQueue) -> str:
     """The address of a queue's stack in an existing state, which can equal its new address."""
     if queue.moved_from is not None:
-        return queue.moved_from or f"aws_cloudformation_stack.{address(queue)}"
+        return queue.moved_from or stack_address(queue)
     return f'aws_cloudformation_stack.buildkite_agents["{queue.name}"]'
+
+
+def stack_keys(queues: Sequence[AgentQueue]) -> list[str]:
+    """The key of each queue's stack: the queue's name.
+
+    Where several stacks serve one queue, each has its resource name as its key.
+    """
+    counts = Counter(queue.name for queue in queues)
+    return [
+        queue.name if counts[queue.name] == 1 else stack_resource_name(queue) for queue in queues
+    ]

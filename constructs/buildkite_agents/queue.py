@@ -1,10 +1,12 @@
 """A Buildkite queue and the EC2 instances that serve it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
-from typing import Any
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TypeAlias
 
 from buildkite_agents.elastic_ci_stack import instance_types
+from buildkite_agents.expressions import is_reference
+from buildkite_agents.options import option, options
 
 DEFAULT_STACK_VERSION = "v6.71.1"
 """The default version of the Elastic CI Stack: the newest that this program was tested with."""
@@ -12,7 +14,13 @@ DEFAULT_STACK_VERSION = "v6.71.1"
 TEMPLATE_INSTANCE_TYPE = "t3.large"
 """The template's default instance type, in every version."""
 
-ParameterValue = str | int | float | bool | None
+ParameterValue: TypeAlias = str | int | float | bool | None
+
+
+class _Derived(str):
+    """A field that was not set, and so follows the instance type in ``dataclasses.replace``."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -25,8 +33,8 @@ class AgentQueue:
     """
 
     instance_type: str | None = None
-    """The instance type, such as ``t4g.2xlarge``. With None, the template's default applies:
-    ``t3.large``."""
+    """The instance type, such as ``t4g.2xlarge``, or a Terraform reference to one, which requires
+    ``name`` and ``architecture``. With None, the template's default applies: ``t3.large``."""
 
     _: KW_ONLY
 
@@ -47,25 +55,25 @@ class AgentQueue:
     """Further instance types, of the same architecture, that EC2 can use instead: by default
     none."""
 
-    min_size: int | None = 0
-    """The minimum number of instances, which run even without jobs: by default, and in the
-    template, none."""
+    min_size: int | str | None = option("MinSize", default=0)
+    """The minimum number of instances, which run even without jobs. Default: 0. With None, the
+    template's default applies: 0."""
 
-    max_size: int | None = 4
-    """The maximum number of instances, by default four; 0 pauses the queue. With None, the
-    template's default applies: ten."""
+    max_size: int | str | None = option("MaxSize", default=4)
+    """The maximum number of instances; 0 pauses the queue. Default: 4. With None, the template's
+    default applies: 10."""
 
-    on_demand_percentage: int | None = 100
-    """The percentage of On-Demand Instances, by default 100; the others are Spot Instances. With
+    on_demand_percentage: int | str | None = option("OnDemandPercentage", default=100, greatest=100)
+    """The percentage of On-Demand Instances; the others are Spot Instances. Default: 100. With
     None, the template's default applies: 100."""
 
-    idle_minutes: int | None = 15
-    """The minutes without a job after which an instance terminates, by default 15. With None, the
-    template's default applies: ten."""
+    idle_minutes: int | float | str | None = option("ScaleInIdlePeriod", default=15, unit=60)
+    """The minutes without a job after which an instance terminates, such as 1.5 for 90 seconds; 0
+    for never. Default: 15. With None, the template's default applies: 10."""
 
-    agents_per_instance: int | None = 1
-    """The number of agents on each instance, and so of jobs that share an instance: by default, and
-    in the template, one."""
+    agents_per_instance: int | str | None = option("AgentsPerInstance", default=1, least=1)
+    """The number of agents on each instance, and so of jobs that share an instance. Default: 1.
+    With None, the template's default applies: 1."""
 
     stack_version: str = DEFAULT_STACK_VERSION
     """The version of the Elastic CI Stack for AWS: by default the newest that this program was
@@ -101,55 +109,66 @@ class AgentQueue:
     """Arguments of the stack for Terraform's ``ignore_changes``, such as ``tags["owner"]``: by
     default none."""
 
-    timeout_minutes: int = 90
+    timeout_minutes: int = option(default=90, least=1)
     """The minutes that Terraform waits for CloudFormation to create, update or delete the stack, by
     default 90. An update that replaces instances waits for the new instances, by default for at
     most 15 minutes (``InstanceCreationTimeout``), and for jobs on the old ones, for at most an
     hour."""
 
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    """Any template parameters, by name. They override this program's defaults. With None, the
-    template's own default applies."""
+    """Any template parameters that no field sets, by name. They override this program's defaults.
+    With None, the template's own default applies."""
 
-    accepted_risks: Collection[str] = ()
-    """The names of accepted warnings, which are then not printed: by default none."""
-
-    architecture_is_given: bool = field(init=False, repr=False)
-    """Whether the architecture was set explicitly."""
+    accepted_warnings: Collection[str] = ()
+    """The names of accepted warnings, which are then not printed. Default: none."""
 
     def __post_init__(self) -> None:
-        # object.__setattr__ is the documented way to set a field of a frozen dataclass.
-        object.__setattr__(self, "architecture_is_given", bool(self.architecture))
-        if not self.architecture:
+        if not self.architecture or isinstance(self.architecture, _Derived):
             derived = instance_types.architecture(str(self.all_instance_types[0]))
-            object.__setattr__(self, "architecture", derived)
-        if not self.name and self.instance_type is not None:
-            object.__setattr__(self, "name", f"{self.architecture}-{self._instance}-linux")
+            # The documented way to set a field of a frozen dataclass.
+            object.__setattr__(self, "architecture", _Derived(derived))
+        if not self.name or isinstance(self.name, _Derived):
+            name = f"{self.architecture}-{self._instance}-linux" if self._instance else ""
+            object.__setattr__(self, "name", _Derived(name))
+
+    @property
+    def name_is_given(self) -> bool:
+        """Whether the name was set, and not derived from the instance type."""
+        return not isinstance(self.name, _Derived)
+
+    @property
+    def architecture_is_given(self) -> bool:
+        """Whether the architecture was set, and not derived from the instance type."""
+        return not isinstance(self.architecture, _Derived)
 
     @property
     def all_instance_types(self) -> tuple[str, ...]:
-        """The instance types in order of preference."""
-        if self.instance_type is not None:
-            more = self.more_instance_types
-            # The checks, which run later, refuse values of other types.
-            return (self.instance_type, *(more if isinstance(more, list | tuple) else ()))
-        if isinstance(self.parameters, Mapping):
-            given = self.parameters.get("InstanceTypes")
-            if isinstance(given, str) and given and "${" not in given:
-                return tuple(given.split(","))
-        return (TEMPLATE_INSTANCE_TYPE,)
+        """The instance types in order of preference; without one, the template's."""
+        if self.instance_type is None:
+            return (TEMPLATE_INSTANCE_TYPE,)
+        # The checks, which run later, refuse values of other types.
+        more = (
+            self.more_instance_types if isinstance(self.more_instance_types, list | tuple) else ()
+        )
+        return (self.instance_type, *more)
 
     @property
     def agent_tags(self) -> str:
         """The tags by which jobs can select this queue's agents, in Buildkite's notation."""
-        instance = f",instance={self._instance}" if self.instance_type is not None else ""
+        instance = f",instance={self._instance}" if self._instance else ""
         return f"arch={self.architecture},os=linux{instance}"
 
     @property
-    def _instance(self) -> str:
+    def _instance(self) -> str | None:
+        if self.instance_type is None or is_reference(self.instance_type):
+            return None
         return str(self.instance_type).replace(".", "-")
 
 
-def default_of(field_name: str) -> Any:
-    """The default value of a queue's field."""
-    return next(f.default for f in fields(AgentQueue) if f.name == field_name)
+FIELDS = {
+    "BuildkiteQueue": "name",
+    "InstanceTypes": "instance_type",
+    "InstanceType": "instance_type",
+    **{o.parameter: name for name, o in options(AgentQueue).items() if o.parameter is not None},
+}
+"""The parameters that only a field of AgentQueue sets, and that field."""

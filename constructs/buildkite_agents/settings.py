@@ -1,9 +1,12 @@
 """The settings of an AgentStack, one class for each of the resources that it configures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from buildkite_agents.options import option
+from buildkite_agents.queue import ParameterValue
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class AgentToken:
     value: str | None = None
     """A Terraform reference to the token. By default the variable ``buildkite_agent_token``."""
 
-    write_only_version: int | None = None
+    write_only_version: int | None = option(default=None, least=1)
     """Keep the token out of Terraform's state and plans: its value is write-only, and is written
     when this number changes. Requires Terraform 1.11 and AWS provider 5.87. By default the state
     contains the token."""
@@ -134,3 +137,39 @@ class Deployment:
     import_account: str | None = None
     """The id of the AWS account in which all resources exist, after the state was lost: Terraform
     then imports them. Remove it after one apply."""
+
+
+@dataclass(frozen=True)
+class StackSettings:
+    """The arguments of an AgentStack other than its queues, as given."""
+
+    project: str
+    environment: str = "prod"
+    bootstrap_script: Path | str | None = None
+    token: AgentToken | Existing | None = AgentToken()
+    secrets_bucket: SecretsBucket | Existing | None = SecretsBucket()
+    access: AgentAccess | Existing | None = AgentAccess()
+    network: Network | None = None
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    tags: Mapping[str, str] | None = None
+    deployment: Deployment = Deployment()
+    keep_documented_layout: bool = False
+
+    @property
+    def is_write_only(self) -> bool:
+        """Whether the token is kept out of Terraform's state."""
+        return isinstance(self.token, AgentToken) and self.token.write_only_version is not None
+
+    @property
+    def common_tags(self) -> Mapping[str, str]:
+        """The tags of each resource."""
+        if self.tags is not None:
+            return self.tags
+        return {"Project": self.project, "Environment": self.environment}
+
+    @property
+    def default_tags(self) -> Mapping[str, str]:
+        """The provider's default tags."""
+        return (
+            self.tags if self.tags is not None else {**self.common_tags, "ManagedBy": "terraform"}
+        )

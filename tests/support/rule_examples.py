@@ -76,5 +76,5 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
     "ArtifactsBucket": (["acme-artifacts"], ["s3://acme-artifacts"]),
     "SecretsBucketRegion": (["us-east-1", "us-gov-west-1"], ["us-east-1a", "virginia"]),
     "ArtifactsBucketRegion": (["eu-west-1"], ["europe"]),
-    "InstanceRoleName": (["agents"], ["a b", "a" * 65]),
+    "InstanceRoleName": (["agents"], ["a b", "a/b"]),
 }

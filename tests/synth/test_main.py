@@ -101,8 +101,8 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -
         (
             '"c6a.4xlarge"',
             '"m5.4xlarge"',
-            "error: queue 'amd64-m5-4xlarge-linux': 2 queues have this name; set name, another "
-            "for each\n",
+            "error: queue 'amd64-m5-4xlarge-linux': duplicate name of 2 queues; give each queue a "
+            "unique `name`\n",
         ),
         (
             '"m5.4xlarge"',

@@ -3,7 +3,12 @@
 import pytest
 
 from buildkite_agents import AgentQueue
-from buildkite_agents.names import Names, address, keys, moved_from
+from buildkite_agents.names import (
+    Names,
+    former_address,
+    stack_keys,
+    stack_resource_name,
+)
 
 
 def test_names_are_the_documented_ones() -> None:
@@ -14,8 +19,8 @@ def test_names_are_the_documented_ones() -> None:
     queue = AgentQueue("m5.large", name="q")
     assert names.stack(queue) == "conbench-prod-buildkite-q"
     assert names.instance_role(queue) == "conbench-prod-buildkite-q-role"
-    assert address(queue) == "q"
-    assert moved_from(queue) == 'aws_cloudformation_stack.buildkite_agents["q"]'
+    assert stack_resource_name(queue) == "q"
+    assert former_address(queue) == 'aws_cloudformation_stack.buildkite_agents["q"]'
 
 
 def test_no_name_of_one_environment_is_anothers() -> None:
@@ -37,13 +42,17 @@ def test_a_stack_and_its_address_follow_from_any_name(
 ) -> None:
     named = AgentQueue("m5.large", name=queue)
     assert Names("conbench", "prod").stack(named) == stack
-    assert address(named) == terraform
+    assert stack_resource_name(named) == terraform
 
 
 def test_names_from_outside_are_kept() -> None:
     queue = AgentQueue("m5.large", stack_name="ci", address="gpu", moved_from="x.y")
     names = Names("conbench", "prod")
-    assert (names.stack(queue), address(queue), moved_from(queue)) == ("ci", "gpu", "x.y")
+    assert (names.stack(queue), stack_resource_name(queue), former_address(queue)) == (
+        "ci",
+        "gpu",
+        "x.y",
+    )
     assert names.instance_role(queue) == "ci-role"
 
 
@@ -53,4 +62,4 @@ def test_a_stack_is_found_by_its_queue_or_else_by_its_address() -> None:
         AgentQueue("m5.large", name="gpu", address="reserved"),
         AgentQueue("m5.large", name="cpu"),
     ]
-    assert keys(queues) == ["spot", "reserved", "cpu"]
+    assert stack_keys(queues) == ["spot", "reserved", "cpu"]

@@ -10,20 +10,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from support.rule_examples import EXAMPLES
-from support.wiring import PROD, WIRING
+from support.resolving import problems_of, resolved
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
-from buildkite_agents.checks.queue import check_queues
-from buildkite_agents.checks.risks import RISKS
-from buildkite_agents.stack_parameters import FIELDS, stack_parameters
+from buildkite_agents.checks.warnings import WARNINGS
+from buildkite_agents.queue import FIELDS
 
 QUEUE_FIELDS = sorted(field.name for field in fields(AgentQueue) if field.init)
 # Parameters with a field, or whose values only some Linux distributions support.
 SET_BY_FIELDS = {*FIELDS, "BuildkiteAgentToken", "BuildkiteQueue", "InstanceOperatingSystem"}
-
-
-def problems_of(queue: AgentQueue) -> list[str]:
-    return check_queues([queue], PROD, WIRING)
 
 
 AMD_TYPES = ("m5.large", "c6a.4xlarge", "r7i.xlarge", "t3.small")
@@ -111,7 +106,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
         min_size=draw(st.integers(0, max_size)),
         max_size=max_size,
         on_demand_percentage=draw(st.integers(0, 100)),
-        idle_minutes=draw(st.none() | st.integers(1, 10**6)),
+        idle_minutes=draw(st.none() | st.integers(0, 10**6)),
         agents_per_instance=draw(st.integers(1, 100)),
         stack_version=version,
         parameters=draw(valid_parameters(version)),
@@ -122,7 +117,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
 def test_a_valid_queue_has_only_parameters_of_its_version(queue: AgentQueue) -> None:
     assert problems_of(queue) == []
     version = elastic_ci_stack.load(queue.stack_version)
-    parameters = stack_parameters(queue, version, instance_role="R", wiring=WIRING)
+    parameters = resolved(queue).parameters
     assert parameters.keys() <= version.parameters.keys()
     assert all(isinstance(value, str) for value in parameters.values())
 
@@ -144,19 +139,19 @@ ANYTHING = st.recursive(
 # Random strings include those in the program's source.
 NO_VERSION_OR_TYPE = st.text(max_size=8).filter(lambda text: "." not in text)
 NO_ARCHITECTURE = st.text(min_size=1, max_size=8).filter(lambda text: not text.endswith("64"))
-NO_RISK = st.text(max_size=8).filter(lambda text: text not in {risk.name for risk in RISKS})
+NO_RISK = st.text(max_size=8).filter(lambda text: text not in {risk.name for risk in WARNINGS})
 BAD_FIELDS = {
     "name": st.from_regex(r"\A[_ .-][a-z]{0,5}\Z"),
-    "min_size": st.integers(max_value=-1) | st.text(max_size=3) | st.floats(),
+    "min_size": st.integers(max_value=-1) | st.text(max_size=3) | st.floats(min_value=-1e9),
     "max_size": st.integers(max_value=-1) | st.text(max_size=3),
     "on_demand_percentage": st.integers(min_value=101) | st.integers(max_value=-1),
-    "idle_minutes": st.integers(max_value=0) | st.text(max_size=3),
+    "idle_minutes": st.integers(max_value=-1) | st.text(max_size=3),
     "agents_per_instance": st.integers(max_value=0) | st.text(max_size=3),
     "stack_version": NO_VERSION_OR_TYPE,
     "architecture": NO_ARCHITECTURE,
     "instance_type": NO_VERSION_OR_TYPE,
     "more_instance_types": st.lists(NO_VERSION_OR_TYPE, min_size=1, max_size=3),
-    "accepted_risks": st.lists(NO_RISK, min_size=1, max_size=3),
+    "accepted_warnings": st.lists(NO_RISK, min_size=1, max_size=3),
 }
 
 

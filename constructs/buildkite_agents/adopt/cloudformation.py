@@ -9,7 +9,7 @@ from typing import Any
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.found import Fleet, FoundStack, newest_version_with, version_in
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.stack_parameters import FIELDS
+from buildkite_agents.queue import FIELDS
 
 _HIDDEN = "****"
 

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-_KEY = "bootstrap/setup_benchmark_machine.sh"
+from buildkite_agents import bootstrap_script, names, permissions
+
 _DESCRIPTION = re.compile(r"Buildkite Agent Token for (.+) organization")
 _ADDRESSES = {
-    "bucket": "aws_s3_bucket.buildkite_secrets",
+    "bucket": names.SECRETS_BUCKET,
     "access": "aws_s3_bucket_public_access_block.buildkite_secrets",
     "encryption": "aws_s3_bucket_server_side_encryption_configuration.buildkite_secrets",
-    "script": "aws_s3_object.bootstrap_script",
-    "token": "aws_ssm_parameter.buildkite_agent_token",  # nosec B105
-    "policy": "aws_iam_policy.buildkite_agent",
+    "script": names.BOOTSTRAP_OBJECT,
+    "token": names.TOKEN_PARAMETER,
+    "policy": names.AGENT_POLICY,
 }
 
 
@@ -53,13 +54,16 @@ def documented_layout(resources: Mapping[str, Mapping[str, Any]]) -> DocumentedL
         return None
     project, environment = name.groups()
     tags = {"Project": project, "Environment": environment}
+    documented_policy = permissions.policy_document(
+        permissions.documented_statements(f"arn:aws:s3:::{bucket['bucket']}")
+    )
     expected = (
         (bucket["tags"], {**tags, "Name": bucket["bucket"]}),
         (token["tags"], {**tags, "Name": "buildkite-agent-token"}),
         (policy["tags"], tags),
         (policy["name"], f"{project}-{environment}-buildkite-agent-policy"),
-        (json.loads(policy["policy"]), _policy(bucket["bucket"])),
-        (script["key"], _KEY),
+        (json.loads(policy["policy"]), documented_policy),
+        (script["key"], bootstrap_script.KEY),
         (script["bucket"], bucket["bucket"]),
         (token["type"], "SecureString"),
     )
@@ -72,21 +76,3 @@ def documented_layout(resources: Mapping[str, Mapping[str, Any]]) -> DocumentedL
         token_parameter=token["name"],
         script=PurePosixPath(script.get("source") or "buildkite-bootstrap.sh").name,
     )
-
-
-def _policy(bucket: str) -> dict[str, Any]:
-    arn = f"arn:aws:s3:::{bucket}"
-    ecr = (
-        "GetAuthorizationToken BatchCheckLayerAvailability GetDownloadUrlForLayer BatchGetImage "
-        "PutImage InitiateLayerUpload UploadLayerPart CompleteLayerUpload"
-    )
-    logs = ("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
-    statements: list[dict[str, Any]] = [
-        {"Action": ["s3:GetObject", "s3:ListBucket"], "Resource": [arn, f"{arn}/*"]},
-        {"Action": [f"ecr:{action}" for action in ecr.split()], "Resource": "*"},
-        {"Action": list(logs), "Resource": "arn:aws:logs:*:*:*"},
-    ]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", **statement} for statement in statements],
-    }

@@ -1,1 +1,58 @@
-"""The checks that run before synthesis, in plain Python: errors and warnings."""
+"""Checks of the settings and of the values computed from them, reported together."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from buildkite_agents import elastic_ci_stack
+from buildkite_agents.checks.names import duplicate_problems
+from buildkite_agents.checks.parameters import parameter_problems
+from buildkite_agents.checks.queue import queue_problems
+from buildkite_agents.checks.settings import setting_problems
+from buildkite_agents.checks.types import field_problems, shown
+from buildkite_agents.errors import ConfigError, Problem
+from buildkite_agents.queue import AgentQueue
+from buildkite_agents.resolved import ResolvedStack, resolve
+from buildkite_agents.settings import StackSettings
+
+
+def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
+    """Compute what the stacks of *queues* get, and check it.
+
+    Raises:
+        ConfigError: there are problems; the error lists all of them.
+    """
+    problems: list[str] = [*field_problems(settings)]
+    types_are_right = not problems
+    if types_are_right:
+        problems += setting_problems(settings)
+    settings_are_right = not problems
+    problems += _list_problems(queues)
+    sound = []
+    for queue in queues if not _list_problems(queues) else ():
+        found = [Problem(each, where=f"queue {queue.name!r}") for each in queue_problems(queue)]
+        problems += found
+        if not found:
+            sound.append((queue, elastic_ci_stack.load(queue.stack_version)))
+    if not types_are_right:
+        raise ConfigError(*problems)
+    stack = resolve(settings, sound)
+    for resolved in stack.queues:
+        problems += parameter_problems(resolved, only_explicit=not settings_are_right)
+    problems = problems or [*duplicate_problems(stack)]
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return stack
+
+
+def _list_problems(queues: Any) -> list[str]:
+    if isinstance(queues, AgentQueue):
+        return ["queues must be a list: put the AgentQueue in brackets"]
+    if isinstance(queues, str | Mapping) or not isinstance(queues, Sequence):
+        return [f"queues must be a list of AgentQueue values, got {shown('', queues)}"]
+    if not queues:
+        return ["queues must not be empty"]
+    return [
+        f"queues must be AgentQueue values, got {shown('', each)}"
+        for each in queues
+        if not isinstance(each, AgentQueue)
+    ]

@@ -1,7 +1,7 @@
-"""Checks of a stack's parameters against its version of the template.
+"""Checks of the parameters of a queue's stack against its version of the template.
 
-The rules are those of the Elastic CI Stack's templates and of EC2. Values that contain a Terraform
-reference are known only to Terraform, and are not checked.
+The rules are those of the Elastic CI Stack's templates and of the services behind it. Values that
+contain a Terraform reference are known only to Terraform, and only their other text is checked.
 """
 
 import difflib
@@ -9,110 +9,146 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from buildkite_agents.checks.combinations import COMBINED_RULES
+from buildkite_agents.checks.names import role_name_problems, stack_name_problems
 from buildkite_agents.checks.rules import rules_of
-from buildkite_agents.checks.values import is_reference, number
+from buildkite_agents.checks.types import shown
 from buildkite_agents.elastic_ci_stack import StackVersion
-from buildkite_agents.queue import ParameterValue
-from buildkite_agents.stack_parameters import FIELDS
+from buildkite_agents.errors import Problem
+from buildkite_agents.expressions import is_reference, literal_text
+from buildkite_agents.queue import FIELDS
+from buildkite_agents.resolved import Parameter, ResolvedQueue, number, text_of
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
 
 
-def check_own(parameters: Mapping[str, Any], version: StackVersion) -> list[str]:
-    """Check that a user's mapping names only parameters that exist in a version of the template."""
-    problems = []
-    for name, value in parameters.items():
+def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Problem]:
+    """Return the problems of what a queue's stack gets; shared ones do not name the queue.
+
+    Args:
+        queue: The queue.
+        only_explicit: Whether to check only the ``parameters`` of the queue and of the AgentStack,
+            because other values follow from settings that have problems.
+    """
+    where = f"queue {queue.name!r}"
+    problems = [
+        Problem(each, where="" if parameter.is_shared else where)
+        for name, parameter in queue.settings.items()
+        if parameter.is_explicit or not only_explicit
+        for each in _problems(name, parameter, queue.version)
+    ]
+    if problems or only_explicit:
+        return problems
+    return [
+        Problem(each, where=where)
+        for found in (
+            stack_name_problems(queue),
+            role_name_problems(queue),
+            *(rule.problems(queue) for rule in COMBINED_RULES),
+        )
+        for each in found
+    ]
+
+
+def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterator[str]:
+    where, value = parameter.field, parameter.value
+    if parameter.is_explicit:
         where = f"parameters[{name!r}]"
+        if name in FIELDS and not (name == "BuildkiteQueue" and value is None):
+            yield f"{where} is set by {FIELDS[name]} of the AgentQueue: set that field instead"
+            return
         if name not in version.parameters:
-            if not version.is_known:
-                continue
-            close = difflib.get_close_matches(str(name), version.parameters, n=3)
-            problems.append(
-                f"{where}: Elastic CI Stack {version.version} has no such parameter"
-                + (f" (did you mean {' or '.join(close)}?)" if close else "")
-            )
-        elif name == "BuildkiteQueue" and value is not None:
-            problems.append(f"{where} is set already, by name")
-        elif name == "BuildkiteAgentToken" and value is not None and not is_reference(value):
+            yield from _unknown_parameter(where, name, version)
+            return
+        if name == "BuildkiteAgentToken" and value is not None and not is_reference(value):
             # The message does not contain the value.
-            problems.append(
+            yield (
                 f"{where} must not be an agent token, which does not belong in a program: set "
                 "token of the AgentStack, or a Terraform reference"
             )
-        elif value is not None:
-            problems += _check_value(where, name, value, version)
-    return problems
+            return
+    if value is not None:
+        yield from value_problems(where, name, value, version)
 
 
-def check_derived(parameters: Mapping[str, ParameterValue], version: StackVersion) -> list[str]:
-    """Check the values that this program derives from the queue's fields."""
-    return [
-        problem
-        for name, value in parameters.items()
-        if value is not None and name in version.parameters
-        for problem in _check_value(FIELDS.get(name, name), name, value, version)
-    ]
+def _unknown_parameter(where: str, name: str, version: StackVersion) -> Iterator[str]:
+    if version.is_known:
+        close = difflib.get_close_matches(name, version.parameters, n=3)
+        yield (
+            f"{where}: Elastic CI Stack {version.version} has no such parameter"
+            + (f" (did you mean {' or '.join(close)}?)" if close else "")
+        )
 
 
-def _check_value(where: str, name: str, value: Any, version: StackVersion) -> list[str]:
-    """Check a value against the template, and then against the rules of the services behind it."""
-    problems = [*_check_declaration(where, value, version.parameters[name], version)]
-    text = _text(value)
-    if problems or not text or is_reference(value):
-        return problems
-    return [
-        f"{where} must {rule.must}, got {value!r}"
-        for rule in rules_of(name)
-        if not rule.holds(text)
-    ]
+def value_problems(where: str, name: str, value: Any, version: StackVersion) -> Iterator[str]:
+    """Check a value against the template, and then against the rules of the services behind it.
 
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _check_declaration(
-    where: str, value: Any, spec: Mapping[str, Any], version: StackVersion
-) -> Iterator[str]:
-    if is_reference(value):
-        return
-    if not isinstance(value, str | int | float):
-        yield f"{where} must be a string, a number, or True or False, got {value!r}"
-        return
-    text = _text(value)
+    The field *where* begins each problem.
+    """
     template = f"in Elastic CI Stack {version.version}"
+    if is_reference(value):
+        if isinstance(value, str) and _UNSAFE.search(literal_text(value)):
+            yield _unsafe(where, value, template)
+        return
+    problems = [*_declaration_problems(where, value, version.parameters[name], template)]
+    yield from problems
+    text = text_of(value)
+    if text and not problems:
+        yield from (
+            f"{where} must {rule.must}, got {shown(where, value)}"
+            for rule in rules_of(name)
+            if not rule.holds(text)
+        )
+
+
+def _unsafe(where: str, value: Any, template: str) -> str:
+    return (
+        f"{where} must not have quotes, $, backticks, backslashes or line breaks: its value "
+        f"becomes part of a shell script {template}, got {shown(where, value)}"
+    )
+
+
+def _declaration_problems(
+    where: str, value: Any, spec: Mapping[str, Any], template: str
+) -> Iterator[str]:
+    text = text_of(value)
     if not text and str(spec.get("Default", "")):
         # The AWS provider ignores a change to an empty value.
         yield f"{where} must not be empty: leave it out, or give None, for {spec['Default']!r}"
         return
     if _UNSAFE.search(text):
-        yield (
-            f"{where} must not have quotes, $, backticks, backslashes or line breaks: its value "
-            f"becomes part of a shell script {template}, got {value!r}"
-        )
+        yield _unsafe(where, value, template)
         return
     if spec["Type"] == "Number":
-        yield from _check_number(where, value, spec, template)
+        yield from _number_problems(where, value, spec, template)
     allowed = spec.get("AllowedValues")
     if allowed and text not in map(str, allowed):
-        yield f"{where} must be one of {', '.join(map(repr, allowed))} {template}, got {value!r}"
+        yield (
+            f"{where} must be one of {', '.join(map(repr, allowed))} {template}, got "
+            f"{shown(where, value)}"
+        )
     pattern = spec.get("AllowedPattern")
     if pattern and not _fullmatch(pattern, text):
-        yield f"{where} must match {pattern} {template}, got {value!r}"
+        yield f"{where} must match {pattern} {template}, got {shown(where, value)}"
     if len(text) < spec.get("MinLength", 0):
-        yield f"{where} must be at least {spec['MinLength']} characters {template}, got {value!r}"
+        yield (
+            f"{where} must be at least {spec['MinLength']} characters {template}, got "
+            f"{shown(where, value)}"
+        )
 
 
-def _check_number(where: str, value: Any, spec: Mapping[str, Any], template: str) -> Iterator[str]:
+def _number_problems(
+    where: str, value: Any, spec: Mapping[str, Any], template: str
+) -> Iterator[str]:
     parsed = number(value)
     if isinstance(value, bool) or parsed is None:
-        yield f"{where} must be a number {template}, got {value!r}"
+        yield f"{where} must be a number {template}, got {shown(where, value)}"
         return
     if "MinValue" in spec and parsed < spec["MinValue"]:
-        yield f"{where} must be at least {spec['MinValue']} {template}, got {value!r}"
+        yield f"{where} must be at least {spec['MinValue']} {template}, got {shown(where, value)}"
     if "MaxValue" in spec and parsed > spec["MaxValue"]:
-        yield f"{where} must be at most {spec['MaxValue']} {template}, got {value!r}"
+        yield f"{where} must be at most {spec['MaxValue']} {template}, got {shown(where, value)}"
 
 
 def _fullmatch(pattern: str, text: str) -> bool:

@@ -4,14 +4,14 @@ CloudFormation accepts a value that breaks one of these rules, and a service beh
 or interprets it differently. docs/configuration.md lists the rules.
 """
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
-from buildkite_agents.checks.values import number
+from buildkite_agents import patterns
+from buildkite_agents.resolved import number
 
 _TEMPLATES = "https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates"
 _PACKER = "https://github.com/buildkite/elastic-ci-stack-for-aws/tree/main/packer/linux"
@@ -104,8 +104,8 @@ _CRON = (
 
 @cache
 def _time_zones() -> frozenset[str]:
-    names: list[str] = json.loads(Path(__file__).with_name("time_zones.json").read_text())
-    return frozenset(names)
+    # Not those of the system, which differ between machines.
+    return frozenset(files("tzdata").joinpath("zones").read_text().split())
 
 
 def _has_unique_tags(text: str) -> bool:
@@ -113,7 +113,6 @@ def _has_unique_tags(text: str) -> bool:
     return len(set(keys)) == len(keys) and not any(key.startswith("aws:") for key in keys)
 
 
-_ARN = r"arn:aws[a-z-]*:{}:[^\s,\"]+"
 _URL_CHARACTERS = r"[A-Za-z0-9._~:/?#@!%+=\[\]-]"
 _GO_DURATION = r"(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|ms|s|m|h))+)"
 # The tags that the template itself sets on instances, volumes and roles.
@@ -142,45 +141,43 @@ RULES: Sequence[Rule] = (
     Rule(
         ("SecurityGroupIds", "SecurityGroupId"),
         "be ids such as sg-0123456789abcdef0, joined by commas without spaces",
-        _unique_list_of(r"sg-[0-9a-f]{8,17}"),
+        _unique_list_of(patterns.SECURITY_GROUP_ID),
         f"{_EC2}/API_LaunchTemplateInstanceNetworkInterfaceSpecificationRequest.html",
     ),
     Rule(
         ("Subnets",),
         "be ids such as subnet-0123456789abcdef0, joined by commas without spaces",
-        _unique_list_of(r"subnet-[0-9a-f]{8,17}"),
+        _unique_list_of(patterns.SUBNET_ID),
         "https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html",
     ),
     Rule(
         ("VpcId",),
         "be an id such as vpc-0123456789abcdef0",
-        _matches(r"vpc-[0-9a-f]{8,17}"),
+        _matches(patterns.VPC_ID),
         f"{_EC2}/API_Vpc.html",
     ),
     Rule(
         ("AvailabilityZones",),
         "be two or more different zones such as us-east-1a, joined by commas without spaces",
-        lambda text: (
-            _unique_list_of(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]")(text) and text.count(",") > 0
-        ),
+        lambda text: _unique_list_of(patterns.AVAILABILITY_ZONE)(text) and text.count(",") > 0,
         f"{_TEMPLATES}/aws-stack.yml",
     ),
     Rule(
         ("ImageId",),
         "be an id such as ami-0123456789abcdef0",
-        _matches(r"ami-[0-9a-f]{8,17}"),
+        _matches(patterns.IMAGE_ID),
         f"{_EC2}/API_Image.html",
     ),
     Rule(
         ("ManagedPolicyARNs", "ManagedPolicyARN", "ScalerManagedPolicyARNs"),
         "be ARNs of IAM policies, joined by commas without spaces",
-        _unique_list_of(_ARN.format("iam")),
+        _unique_list_of(patterns.arn("iam")),
         "https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html",
     ),
     Rule(
         ("InstanceRolePermissionsBoundaryARN",),
         "be the ARN of an IAM policy",
-        _matches(_ARN.format("iam")),
+        _matches(patterns.arn("iam")),
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
     ),
     Rule(
@@ -278,13 +275,13 @@ RULES: Sequence[Rule] = (
     Rule(
         ("BuildkiteAgentTokenParameterStoreKMSKey",),
         "be the id of a KMS key, not its ARN or an alias",
-        _matches(r"(mrk-)?[0-9a-f-]{32,36}"),
+        _matches(patterns.KMS_KEY_ID),
         f"{_TEMPLATES}/aws-stack.yml",
     ),
     Rule(
         ("PipelineSigningKMSKeyId",),
         "be the id or the ARN of a KMS key, not an alias",
-        _matches(r"(mrk-)?[0-9a-f-]{32,36}|arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[\w-]+"),
+        _matches(rf"{patterns.KMS_KEY_ID}|{patterns.arn('kms', 'key/[a-z0-9-]+')}"),
         f"{_TEMPLATES}/aws-stack.yml",
     ),
     Rule(
@@ -296,13 +293,13 @@ RULES: Sequence[Rule] = (
     Rule(
         ("SecretsBucketRegion", "ArtifactsBucketRegion"),
         "be a region such as us-east-1",
-        _matches(r"[a-z]{2}(-[a-z]+)+-[0-9]+"),
+        _matches(patterns.REGION),
         "https://docs.aws.amazon.com/general/latest/gr/s3.html",
     ),
     Rule(
         ("InstanceRoleName",),
-        "be at most 64 letters, digits and + = , . @ _ -",
-        _matches(r"[\w+=,.@-]{1,64}"),
+        "be letters, digits and + = , . @ _ -",
+        _matches(patterns.ROLE_NAME),
         "https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html",
     ),
 )

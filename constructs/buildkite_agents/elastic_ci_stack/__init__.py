@@ -35,6 +35,10 @@ class StackVersion:
     is_known: bool = True
     """Whether the version is in the history; if not, the values are those of the newest one."""
 
+    def is_at_least(self, version: str) -> bool:
+        """Whether the version is *version* or a newer one."""
+        return _numbers(self.version) >= _numbers(version)
+
     @property
     def template_url(self) -> str:
         """The URL of the template, as published by Buildkite."""

@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from buildkite_agents.queue import AgentQueue
+from buildkite_agents.resolved import ResolvedStack
 
 _HEADER = ("QUEUE", "ARCH", "INSTANCE TYPES", "SIZE", "ON DEMAND", "STACK", "WARNINGS")
 
 
 def summary(
-    stack: str,
+    stack: ResolvedStack,
     folder: Path,
-    queues: Sequence[AgentQueue],
-    warnings: Mapping[str, int],
+    warnings: Mapping[str, Sequence[str]],
     *,
     terminal: bool,
 ) -> str:
@@ -20,14 +19,14 @@ def summary(
     rows = [
         (
             queue.name,
-            queue.architecture,
-            ",".join(queue.all_instance_types),
-            f"{queue.min_size}-{queue.max_size}",
-            f"{queue.on_demand_percentage} %",
-            queue.stack_version,
-            str(warnings.get(queue.name) or "-"),
+            queue.queue.architecture,
+            ",".join(queue.instance_types) or queue.shown("InstanceTypes"),
+            f"{queue.shown('MinSize')}-{queue.shown('MaxSize')}",
+            f"{queue.shown('OnDemandPercentage')} %",
+            queue.version.version,
+            str(len(warnings[queue.key]) or "-"),
         )
-        for queue in queues
+        for queue in stack.queues
     ]
     widths = [max(map(len, column)) for column in zip(_HEADER, *rows, strict=True)]
 
@@ -38,4 +37,4 @@ def summary(
     header = line(_HEADER)
     if terminal:
         header = f"\033[1m{header}\033[0m"
-    return "\n".join([f"{stack} -> {folder}/", header, *map(line, rows)])
+    return "\n".join([f"{stack.names.prefix} -> {folder}/", header, *map(line, rows)])

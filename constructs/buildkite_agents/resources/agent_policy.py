@@ -1,167 +1,87 @@
-"""The permissions of the agents' instances beyond those of the Elastic CI Stack's own role."""
+"""The IAM policy of the agents' instances."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
 
 from cdktf import TerraformLocal, TerraformStack
 
+from buildkite_agents import names, permissions
+from buildkite_agents.expressions import Reference
 from buildkite_agents.imports.aws.iam_policy import IamPolicy
-from buildkite_agents.resources.agent_token import TokenParameter
+from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources.import_block import ImportBlock
-from buildkite_agents.resources.secrets_bucket import Bucket
-from buildkite_agents.settings import AgentAccess
-
-_PULL = ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"]
-_PUSH = [
-    "ecr:PutImage",
-    "ecr:InitiateLayerUpload",
-    "ecr:UploadLayerPart",
-    "ecr:CompleteLayerUpload",
-]
-_LOG = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-
-_NAME = "buildkite_agent"
+from buildkite_agents.settings import AgentAccess, AgentToken, SecretsBucket
 
 
 class AgentPolicy(IamPolicy):
     """The IAM policy of each queue's instance role: secrets, images and logs."""
 
     def __init__(
-        self,
-        scope: TerraformStack,
-        *,
-        name: str,
-        settings: AgentAccess,
-        secrets_bucket: Bucket | None,
-        token: TokenParameter | None,
-        region: str,
-        keep_documented_layout: bool,
-        tags: Mapping[str, str],
+        self, scope: TerraformStack, *, access: AgentAccess, resolved: ResolvedStack
     ) -> None:
-        """Define the policy.
-
-        Args:
-            scope: The stack.
-            name: The policy's name.
-            settings: The permissions that are configurable.
-            secrets_bucket: The bucket to permit reading, but not writing: it contains the bootstrap
-                script, which runs as root. None for an existing bucket, which the template's own
-                role can read.
-            token: The parameter of the agent token, if this program creates it.
-            region: The agents' region.
-            keep_documented_layout: Whether to use the broad policy of the documented layout.
-            tags: The policy's tags.
-        """
-        if keep_documented_layout:
-            statements = _documented_statements(secrets_bucket)
+        """Define the policy of *access* for the resources of *resolved*."""
+        settings = resolved.settings
+        bucket = settings.secrets_bucket
+        bucket_arn = None
+        if isinstance(bucket, SecretsBucket):
+            bucket_arn = str(Reference(f"{names.SECRETS_BUCKET}.arn"))
+        if settings.keep_documented_layout:
+            # dict() for a user's other mappings, which JSON does not know.
+            statements = [
+                *permissions.documented_statements(bucket_arn),
+                *map(dict, access.statements),
+            ]
         else:
-            statements = _statements(scope, secrets_bucket, token, region, settings)
-        document = {
-            "Version": "2012-10-17",
-            "Statement": [*statements, *map(dict, settings.statements)],
-        }
+            token_arn = None
+            if isinstance(settings.token, AgentToken):
+                token_arn = str(Reference(f"{names.TOKEN_PARAMETER}.arn"))
+            partition, account = _partition_and_account(scope, has_token=token_arn is not None)
+            statements = permissions.statements(
+                access,
+                bucket_arn=bucket_arn,
+                token_arn=token_arn,
+                kms_key_arn=bucket.kms_key_arn if isinstance(bucket, SecretsBucket) else None,
+                partition=partition,
+                region=REGION,
+                account=account,
+            )
+        document = permissions.policy_document(statements)
         super().__init__(
             scope,
-            _NAME,
-            name=name,
+            names.resource_name(names.AGENT_POLICY),
+            name=resolved.agent_policy_name,
             description="IAM policy for Buildkite agents",
             # In the format of Terraform's jsonencode, as in existing states.
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
-            tags=tags,
+            tags=settings.common_tags,
         )
-        self.address = f"aws_iam_policy.{_NAME}"
-        """The address of the resource."""
-        self._policy = name
+        self._policy = resolved.agent_policy_name
 
-    def import_block(self, *, account: str, partition: str) -> ImportBlock:
+    def import_block(self, *, account: str) -> ImportBlock:
         """The import block of the policy in the AWS account *account*."""
-        arn = f"arn:{partition}:iam::{account}:policy/{self._policy}"
-        return ImportBlock(self.address, arn, ("tags",))
+        arn = f"arn:{_PARTITION}:iam::{account}:policy/{self._policy}"
+        return ImportBlock(names.AGENT_POLICY, arn, ("tags",))
 
 
-def partition_of(region: str) -> str:
-    """An expression for the partition of a *region*, which is a reference.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-    """
-    name = region.removeprefix("${").removesuffix("}")
-    return (
-        f'${{startswith({name}, "cn-") ? "aws-cn" : '
-        f'startswith({name}, "us-gov-") ? "aws-us-gov" : "aws"}}'
-    )
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+_PARTITION = Reference(
+    f'startswith({REGION.expression}, "cn-") ? "aws-cn" : '
+    f'startswith({REGION.expression}, "us-gov-") ? "aws-us-gov" : "aws"'
+)
 
 
-def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
-    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
-
-
-def _local(scope: TerraformStack, name: str, expression: str) -> str:
-    TerraformLocal(scope, name, expression)
-    return f"${{local.{name}}}"
-
-
-def _statements(
-    scope: TerraformStack,
-    secrets_bucket: Bucket | None,
-    token: TokenParameter | None,
-    region: str,
-    access: AgentAccess,
-) -> list[dict[str, Any]]:
-    partition, account = _partition_and_account(scope, token, region)
-    statements = []
-    if secrets_bucket is not None:
-        bucket_arn = f"${{{secrets_bucket.address}.arn}}"
-        statements += [
-            # The bootstrap script fetches the queue's env file, and lists the bucket to find out
-            # whether it exists.
-            _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
-            _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
-        ]
-    if token is not None:
-        # The agent registers with it.
-        token_arn = f"${{{token.address}.arn}}"
-        statements.append(_allow("ReadAgentToken", ["ssm:GetParameter"], [token_arn]))
-    # The agent's and the bootstrap script's logs.
-    log_groups = f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"
-    statements.append(_allow("WriteLogs", _LOG, [log_groups]))
-    if access.ecr_repositories:
-        prefix = f"arn:{partition}:ecr:{region}:{account}:repository"
-        repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
-        statements += [
-            # This action does not support a narrower resource.
-            _allow("LogInToEcr", ["ecr:GetAuthorizationToken"], ["*"]),
-            # Jobs run in container images, and build them.
-            _allow("UseImages", [*_PULL, *_PUSH], repositories),
-        ]
-    if secrets_bucket is not None and secrets_bucket.kms_key_arn is not None:
-        # The stack's own role can decrypt with the token's key only.
-        statements.append(_allow("DecryptSecrets", ["kms:Decrypt"], [secrets_bucket.kms_key_arn]))
-    return statements
-
-
-def _partition_and_account(
-    scope: TerraformStack, token: TokenParameter | None, region: str
-) -> tuple[str, str]:
+def _partition_and_account(scope: TerraformStack, *, has_token: bool) -> tuple[str, str]:
     # Locals, because the policy's JSON cannot contain an expression with quotes.
-    if token is None:
+    if not has_token:
         # The repositories are limited to those of the agents' own account.
-        return _local(scope, "buildkite_partition", partition_of(region)), "*"
+        return _local(scope, "buildkite_partition", _PARTITION), "*"
     # From the token's ARN, without a data source.
-    partition, account = (
-        _local(scope, name, f'${{element(split(":", {token.address}.arn), {index})}}')
-        for name, index in (("buildkite_partition", 1), ("buildkite_account", 4))
+    parts = f'split(":", {names.TOKEN_PARAMETER}.arn)'
+    return (
+        _local(scope, "buildkite_partition", Reference(f"element({parts}, 1)")),
+        _local(scope, "buildkite_account", Reference(f"element({parts}, 4)")),
     )
-    return partition, account
 
 
-def _documented_statements(secrets_bucket: Bucket | None) -> list[dict[str, Any]]:
-    wide: list[dict[str, Any]] = [
-        ({"Action": ["ecr:GetAuthorizationToken", *_PULL, *_PUSH], "Resource": "*"}),
-        ({"Action": _LOG, "Resource": "arn:aws:logs:*:*:*"}),
-    ]
-    if secrets_bucket is not None:
-        bucket_arn = f"${{{secrets_bucket.address}.arn}}"
-        read = ["s3:GetObject", "s3:ListBucket"]
-        wide.insert(0, {"Action": read, "Resource": [bucket_arn, f"{bucket_arn}/*"]})
-    return [{"Effect": "Allow", **statement} for statement in wide]
+def _local(scope: TerraformStack, name: str, expression: Reference) -> str:
+    TerraformLocal(scope, name, str(expression))
+    return f"${{local.{name}}}"

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 
 from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 
+from buildkite_agents import names
 from buildkite_agents.imports.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
-
-_NAME = "buildkite_agent_token"
-_ADDRESS = f"aws_ssm_parameter.{_NAME}"
 
 
 class TokenParameter(SsmParameter):
@@ -49,14 +47,12 @@ class TokenParameter(SsmParameter):
             else None,
         )
         # The id is overridden because the variable has the same one.
-        self.override_logical_id(_NAME)
-        self.address = _ADDRESS
-        """The address of the resource."""
+        self.override_logical_id(names.resource_name(names.TOKEN_PARAMETER))
         self._parameter = name
 
     def import_block(self) -> ImportBlock:
         """The import block of the parameter."""
-        return ImportBlock(self.address, self._parameter, ("tags",))
+        return ImportBlock(names.TOKEN_PARAMETER, self._parameter, ("tags",))
 
 
 def _is_read(name: str) -> Postcondition:
@@ -70,6 +66,7 @@ def _is_read(name: str) -> Postcondition:
         error_message=(
             "The token was write-only before, and the AWS provider would write it at each apply. "
             "To have the provider read it again, run: "
-            f"terraform state rm {_ADDRESS} && terraform import {_ADDRESS} {name}"
+            f"terraform state rm {names.TOKEN_PARAMETER} && "
+            f"terraform import {names.TOKEN_PARAMETER} {name}"
         ),
     )

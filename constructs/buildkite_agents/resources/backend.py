@@ -5,13 +5,15 @@ from typing import Any
 import cdktf
 from constructs import Construct
 
-from buildkite_agents.names import Names
 from buildkite_agents.output.terraform_folder import STATE
 from buildkite_agents.settings import S3Backend
 
 
-def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, names: Names) -> None:
-    """Define the backend of *stack*: S3, or a file beside the configuration."""
+def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, *, prefix: str) -> None:
+    """Define the backend of *stack*: S3, or a file beside the configuration.
+
+    The *prefix* begins the default key of the state in S3.
+    """
     if settings is None:
         # CDKTF's own default is an absolute path on the machine that synthesizes.
         _StateFile(stack, path=STATE)
@@ -19,7 +21,7 @@ def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, name
     cdktf.S3Backend(
         stack,
         bucket=settings.bucket,
-        key=settings.key or f"{names.prefix}/terraform.tfstate",
+        key=settings.key or f"{prefix}/terraform.tfstate",
         region=settings.region,
         encrypt=True,
     )

@@ -14,6 +14,8 @@ from cdktf import (
 )
 from constructs import Construct
 
+from buildkite_agents import bootstrap_script, names
+from buildkite_agents.expressions import Reference
 from buildkite_agents.imports.aws.s3_bucket import S3Bucket
 from buildkite_agents.imports.aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfiguration,
@@ -45,13 +47,7 @@ from buildkite_agents.imports.aws.s3_object import (
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
-BOOTSTRAP_SCRIPT = "buildkite-bootstrap.sh"
-"""The name of the bootstrap script's file beside the configuration."""
-
-BOOTSTRAP_KEY = "bootstrap/setup_benchmark_machine.sh"
-"""The script's key in the bucket."""
-
-_SOURCE = f"${{path.module}}/{BOOTSTRAP_SCRIPT}"
+_SOURCE = f"${{path.module}}/{bootstrap_script.FILE_NAME}"
 _TAGS_FIT = Postcondition(
     condition="${length(self.tags_all) <= 10}",
     # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
@@ -60,9 +56,8 @@ _TAGS_FIT = Postcondition(
         "secrets_bucket=SecretsBucket(default_tags_on_script=False) in main.py."
     ),
 )
-# The resource name of the bucket and its parts in the documented layout.
-_NAME = "buildkite_secrets"
-_SCRIPT_NAME = "bootstrap_script"
+# Of the bucket and of each of its parts, in the documented layout.
+_NAME = names.resource_name(names.SECRETS_BUCKET)
 
 
 class Bucket(Construct):
@@ -79,7 +74,7 @@ class Bucket(Construct):
         *,
         settings: SecretsBucket,
         name: str,
-        bootstrap_script: Path | None,
+        script: Path | None,
         script_is_beside: bool,
         keep_documented_layout: bool,
         tags: Mapping[str, str],
@@ -91,7 +86,7 @@ class Bucket(Construct):
             id_: The construct's id.
             settings: The user's settings.
             name: The bucket's name.
-            bootstrap_script: The local bootstrap script, if there is one.
+            script: The local bootstrap script, if there is one.
             script_is_beside: Whether the app writes the script beside the configuration. Otherwise
                 CDKTF copies it as an asset.
             keep_documented_layout: Whether to omit what the documented layout does not have: the
@@ -101,8 +96,6 @@ class Bucket(Construct):
         super().__init__(scope, id_)
         self.kms_key_arn = settings.kms_key_arn
         """The ARN of the customer managed key, if there is one."""
-        self.address = f"aws_s3_bucket.{_NAME}"
-        """The address of the bucket."""
         self._bucket = S3Bucket(
             self,
             "bucket",
@@ -114,7 +107,7 @@ class Bucket(Construct):
         )
         self._bucket.override_logical_id(_NAME)
         # Written out, because each reference by CDKTF is a round trip to Node.js.
-        self._id = f"${{{self.address}.id}}"
+        self._id = str(Reference(f"{names.SECRETS_BUCKET}.id"))
 
         # In sequence: S3 answers concurrent changes of a bucket with status 409.
         last: list[ITerraformDependable] = [self._block_public_access()]
@@ -127,8 +120,8 @@ class Bucket(Construct):
             self._expire_versions(last)
         self.bootstrap_script: S3Object | None = None
         """The script's object in the bucket, if it is a local file."""
-        if bootstrap_script is not None:
-            source = _SOURCE if script_is_beside else self._asset(bootstrap_script)
+        if script is not None:
+            source = _SOURCE if script_is_beside else self._asset(script)
             self.bootstrap_script = self._upload(
                 source, default_tags=settings.default_tags_on_script, after=last
             )
@@ -145,13 +138,6 @@ class Bucket(Construct):
         """The bucket's ARN."""
         return self._bucket.arn
 
-    @property
-    def bootstrap_script_url(self) -> str | None:
-        """The URL from which instances fetch the bootstrap script."""
-        if self.bootstrap_script is None:
-            return None
-        return f"s3://${{{self.address}.bucket}}/${{aws_s3_object.{_SCRIPT_NAME}.key}}"
-
     def import_blocks(self) -> list[ImportBlock]:
         """The import blocks of the bucket, its parts and the script."""
         name = self._bucket_name
@@ -159,16 +145,16 @@ class Bucket(Construct):
         if not self._has_documented_parts_only:
             parts += ["ownership_controls", "versioning", "lifecycle_configuration", "policy"]
         blocks = [
-            ImportBlock(self.address, name, ("force_destroy", "tags")),
+            ImportBlock(names.SECRETS_BUCKET, name, ("force_destroy", "tags")),
             *(ImportBlock(f"aws_s3_bucket_{part}.{_NAME}", name) for part in parts),
         ]
         if self.bootstrap_script is not None:
-            address, id_ = f"aws_s3_object.{_SCRIPT_NAME}", f"{name}/{BOOTSTRAP_KEY}"
-            blocks.append(ImportBlock(address, id_, ("force_destroy", "source")))
+            id_ = f"{name}/{bootstrap_script.KEY}"
+            blocks.append(ImportBlock(names.BOOTSTRAP_OBJECT, id_, ("force_destroy", "source")))
         return blocks
 
-    def _asset(self, bootstrap_script: Path) -> str:
-        path = str(bootstrap_script.absolute())
+    def _asset(self, script: Path) -> str:
+        path = str(script.absolute())
         asset = TerraformAsset(self, "script", path=path, type=AssetType.FILE)
         return f"${{path.module}}/{asset.path}"
 
@@ -181,7 +167,7 @@ class Bucket(Construct):
             self,
             "bootstrap-script",
             bucket=self._id,
-            key=BOOTSTRAP_KEY,
+            key=bootstrap_script.KEY,
             source=source,
             # Either of these shows Terraform that the object was overwritten. With a KMS key the
             # ETag is not the content's MD5, but overwriting an object removes its metadata.
@@ -195,7 +181,7 @@ class Bucket(Construct):
             lifecycle=TerraformResourceLifecycle(postcondition=[_TAGS_FIT]),
             depends_on=after,
         )
-        script.override_logical_id(_SCRIPT_NAME)
+        script.override_logical_id(names.resource_name(names.BOOTSTRAP_OBJECT))
         return script
 
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
@@ -290,7 +276,7 @@ class Bucket(Construct):
         return lifecycle
 
     def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
-        arn = f"${{{self.address}.arn}}"
+        arn = str(Reference(f"{names.SECRETS_BUCKET}.arn"))
 
         def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
             return {

@@ -1,12 +1,14 @@
 """The variables of the root module.
 
-Each function defines a variable and returns a reference to it. Their scope is the stack itself,
+Each function defines a variable. Their scope is the stack itself,
 because CDKTF changes the name of a variable inside another construct.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 
 from cdktf import TerraformStack, TerraformVariable, TerraformVariableValidationConfig
+
+from buildkite_agents import patterns
 
 TOKEN_PLACEHOLDER = "your-buildkite-agent-token-here"  # noqa: S105  # nosec B105
 """The placeholder of a token in the documentation."""
@@ -45,7 +47,7 @@ def _if_any(condition: str, message: str) -> list[tuple[str, str]]:
 
 def aws_region(
     stack: TerraformStack, *, with_images: Collection[str], architectures: Collection[str]
-) -> str:
+) -> None:
     """The AWS region.
 
     In a region without images of the Elastic CI Stack, ``buildkite_agent_amis`` must have an image
@@ -65,7 +67,7 @@ def aws_region(
         default="us-east-1",
         must=[
             (
-                'can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]+$", var.aws_region))',
+                f'can(regex("^{patterns.REGION}$", var.aws_region))',
                 "aws_region must be the name of an AWS region, such as us-east-1.",
             ),
             *_if_any(
@@ -75,10 +77,9 @@ def aws_region(
             ),
         ],
     )
-    return "var.aws_region"
 
 
-def aws_profile(stack: TerraformStack) -> str:
+def aws_profile(stack: TerraformStack) -> None:
     """The AWS profile."""
     _variable(
         stack,
@@ -87,10 +88,9 @@ def aws_profile(stack: TerraformStack) -> str:
         "AWS profile, or empty for the default credentials",
         default="",
     )
-    return "var.aws_profile"
 
 
-def environment(stack: TerraformStack, environment: str) -> str:
+def environment(stack: TerraformStack, environment: str) -> None:
     """The environment, which must be that of main.py."""
     _variable(
         stack,
@@ -106,10 +106,9 @@ def environment(stack: TerraformStack, environment: str) -> str:
             ),
         ],
     )
-    return "var.environment"
 
 
-def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
+def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> None:
     """The agent token, which is ephemeral if it is write-only."""
     variable = _variable(
         stack,
@@ -138,10 +137,9 @@ def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> str:
     if ephemeral:
         # CDKTF's TerraformVariable does not have this argument.
         variable.add_override("ephemeral", True)
-    return "var.buildkite_agent_token"
 
 
-def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) -> str:
+def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) -> None:
     """The images by architecture, limited to the architectures of the queues."""
     served = [f'"{architecture}-linux"' for architecture in sorted(architectures)]
     _variable(
@@ -165,16 +163,15 @@ def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) 
             ),
             (
                 "alltrue([for ami in values(var.buildkite_agent_amis) : "
-                'ami == null ? false : can(regex("^(ami-[0-9a-f]{8,17})?$", ami))])',
+                f'ami == null ? false : can(regex("^({patterns.IMAGE_ID})?$", ami))])',
                 "The values of buildkite_agent_amis must be AMI ids, such as "
                 "ami-0123456789abcdef0, or empty for the stack's own image.",
             ),
         ],
     )
-    return "var.buildkite_agent_amis"
 
 
-def vpc_id(stack: TerraformStack) -> str:
+def vpc_id(stack: TerraformStack) -> None:
     """The VPC of the instances."""
     _variable(
         stack,
@@ -184,15 +181,14 @@ def vpc_id(stack: TerraformStack) -> str:
         default="",
         must=[
             (
-                'can(regex("^(vpc-[0-9a-f]{8,17})?$", var.vpc_id))',
+                f'can(regex("^({patterns.VPC_ID})?$", var.vpc_id))',
                 "vpc_id must be the id of a VPC, such as vpc-0123456789abcdef0, or empty.",
             ),
         ],
     )
-    return "var.vpc_id"
 
 
-def subnet_ids(stack: TerraformStack) -> str:
+def subnet_ids(stack: TerraformStack) -> None:
     """The subnets of the instances, which are set together with the VPC."""
     _variable(
         stack,
@@ -206,9 +202,8 @@ def subnet_ids(stack: TerraformStack) -> str:
                 "vpc_id and subnet_ids go together: set both, or neither.",
             ),
             (
-                'alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])',
+                f'alltrue([for id in var.subnet_ids : can(regex("^{patterns.SUBNET_ID}$", id))])',
                 "subnet_ids must be ids of subnets, such as subnet-0123456789abcdef0.",
             ),
         ],
     )
-    return "var.subnet_ids"

@@ -218,7 +218,7 @@ def test_every_field_of_a_queue_that_is_written_is_one() -> None:
     exec(body[1] + body[2], {**scope, **names})  # noqa: S102
     (queue,) = queues
     assert queue.all_instance_types == ("m5.large", "m5a.large")
-    assert queue.parameters["ScaleInIdlePeriod"] == 90
+    assert queue.idle_minutes == 1.5
 
 
 def described(**changes: Any) -> dict[str, Any]:

@@ -1,22 +1,23 @@
 """The checks of a stack's parameters against its version of the template."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.wiring import PROD, WIRING
+from support.resolving import problems_of, problems_of_value
 
-from buildkite_agents import AgentQueue, elastic_ci_stack
-from buildkite_agents.checks.parameters import check_own
-from buildkite_agents.checks.queue import check_queue
-from buildkite_agents.stack_parameters import FIELDS, Wiring
+from buildkite_agents import (
+    AgentAccess,
+    AgentQueue,
+    Existing,
+    Network,
+    elastic_ci_stack,
+)
+from buildkite_agents.queue import FIELDS
 
-IN_A_NETWORK = replace(WIRING, vpc_id="${aws_vpc.main.id}", subnets="${aws_subnet.a.id}")
 
-
-def problems_with(parameters: Any, *, wiring: Wiring = WIRING, **settings: Any) -> list[str]:
+def problems_with(parameters: Any, *, network: Network | None = None, **settings: Any) -> list[str]:
     queue = AgentQueue("m5.large", name="q", parameters=parameters, **settings)
-    return [problem.removeprefix("queue 'q': ") for problem in check_queue(queue, PROD, wiring)]
+    return [p.removeprefix("queue 'q': ") for p in problems_of(queue, network=network)]
 
 
 @pytest.mark.parametrize(
@@ -91,15 +92,17 @@ def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
         ),
         (
             {"KeyName": ["a"]},
-            "parameters['KeyName'] must be a string, a number, or True or False, got ['a']",
+            "parameters['KeyName'] must be a string, a whole number, a number, True or False or "
+            "None, got ['a']",
         ),
         (
             {"InstanceTypes": "m5.large"},
-            "parameters['InstanceTypes'] is set already, by instance_type: set one of them",
+            "parameters['InstanceTypes'] is set by instance_type of the AgentQueue: set that "
+            "field instead",
         ),
         (
             {"BuildkiteQueue": "q"},
-            "parameters['BuildkiteQueue'] is set already, by name",
+            "parameters['BuildkiteQueue'] is set by name of the AgentQueue: set that field instead",
         ),
         (
             {"BuildkiteAgentToken": "secret"},
@@ -156,8 +159,9 @@ def test_what_a_shell_would_interpret_is_refused(value: str) -> None:
 
 
 def test_vpc_endpoints_in_a_given_network_are_refused() -> None:
+    network = Network("${aws_vpc.main.id}", ["${aws_subnet.a.id}"])
     assert problems_with({"EnableVpcEndpoints": True}) == []
-    (problem,) = problems_with({"EnableVpcEndpoints": True}, wiring=IN_A_NETWORK)
+    (problem,) = problems_with({"EnableVpcEndpoints": True}, network=network)
     assert problem.startswith("parameters['EnableVpcEndpoints'] has no effect in an existing VPC")
 
 
@@ -170,16 +174,70 @@ def test_a_parameter_is_checked_against_the_queues_own_version() -> None:
     assert "Elastic CI Stack v6.71.1 has no such parameter" in problem
 
 
+@pytest.mark.parametrize("value", [3, None, "${var.x}"])
 @pytest.mark.parametrize(("parameter", "field"), FIELDS.items())
-def test_a_parameter_with_a_field_takes_its_place_unless_that_is_set(
-    parameter: str, field: str
+def test_a_parameter_with_a_field_is_set_by_the_field_alone(
+    parameter: str, field: str, value: Any
 ) -> None:
-    value = "m5a.large" if field == "instance_type" else 3
-    settings: dict[str, Any] = {} if field == "instance_type" else {field: 2}
-    (problem,) = problems_with({parameter: value}, **settings)
-    assert problem == f"parameters[{parameter!r}] is set already, by {field}: set one of them"
-    if field != "instance_type":
+    if (parameter, value) == ("BuildkiteQueue", None):
         assert problems_with({parameter: value}) == []
+        return
+    problem = (
+        f"parameters[{parameter!r}] is set by {field} of the AgentQueue: set that field instead"
+    )
+    assert problems_with({parameter: value}) == [problem]
+    assert problems_of(AgentQueue("m5.large"), parameters={parameter: value}) == [problem]
+
+
+ARNS = [f"arn:aws:iam::123456789012:policy/p{number}" for number in range(30)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"access": AgentAccess(managed_policies=ARNS[:14])}, "access.managed_policies"),
+        ({"access": Existing(",".join(ARNS))}, "access"),
+        ({"access": AgentAccess(managed_policies=ARNS[:1] * 2)}, "access.managed_policies"),
+        ({"network": Network("vpc-01234567", ["subnet-01234567"] * 2)}, "network.subnet_ids"),
+    ],
+)
+def test_what_an_argument_sets_is_checked_like_the_parameter(
+    settings: dict[str, Any], field: str
+) -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q"), **settings)
+    assert problem.removeprefix("queue 'q': ").startswith(f"{field} must be ")
+
+
+def test_the_arn_of_a_token_is_refused_in_a_version_that_does_not_accept_one() -> None:
+    token = Existing("arn:aws:ssm:us-east-1:123456789012:parameter/buildkite/token")
+    assert problems_of(AgentQueue("m5.large"), token=token) == []
+    old = [AgentQueue("m5.large", name=n, stack_version="v6.21.0") for n in "ab"]
+    (problem,) = problems_of(*old, token=token)
+    assert problem.startswith("token must match ")
+    assert "v6.21.0" in problem
+
+
+@pytest.mark.parametrize(
+    "value", ["team=${var.environment},x=$(touch /tmp/p)", "a=$${HOME}$(id)", '${var.a}"']
+)
+def test_the_text_around_a_reference_is_checked(value: str) -> None:
+    (problem,) = problems_with({"BuildkiteAgentTags": value})
+    assert problem.startswith("parameters['BuildkiteAgentTags'] must not have quotes, $, ")
+
+
+def test_the_quotes_within_a_reference_are_terraforms() -> None:
+    assert problems_with({"KeyName": '${var.keys["a"]}-${lower("${var.b}")}'}) == []
+
+
+@pytest.mark.parametrize("value", ["${var.x", "%{if true}a%{endif}"])
+def test_what_terraform_cannot_read_is_refused(value: str) -> None:
+    (problem,) = problems_with({"KeyName": value})
+    assert problem.startswith("parameters['KeyName'] has a ")
+
+
+def test_a_token_in_a_list_is_not_repeated() -> None:
+    (problem,) = problems_with({"BuildkiteAgentToken": ["bkua_secret"]})
+    assert "bkua_secret" not in problem
 
 
 def test_all_problems_of_a_mapping_are_reported() -> None:
@@ -199,10 +257,5 @@ def test_every_default_of_a_template_is_valid(version: str) -> None:
     # Reserved by AWS; the template was corrected in v5.4.0.
     if defaults["CostAllocationTagName"] == "aws:createdBy":
         del defaults["CostAllocationTagName"]
-    assert check_own(defaults, loaded) == []
-
-
-def test_only_the_version_in_use_is_loaded() -> None:
-    elastic_ci_stack.load.cache_clear()
-    problems_with({})
-    assert elastic_ci_stack.load.cache_info().currsize == 1
+    problems = [p for n, value in defaults.items() for p in problems_of_value(n, value, loaded)]
+    assert problems == []

@@ -1,17 +1,11 @@
 """The checks of queues and their messages."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from support.wiring import PROD, WIRING
+from support.resolving import problems_of, problems_with
 
 from buildkite_agents import AgentQueue
-from buildkite_agents.checks.queue import check_queues
-
-
-def problems_of(*queues: AgentQueue) -> list[str]:
-    return check_queues(queues, PROD, WIRING)
 
 
 def test_the_documented_queues_are_valid() -> None:
@@ -29,7 +23,11 @@ def test_the_documented_queues_are_valid() -> None:
         ({"max_size": True}, "max_size must be a whole number, got True"),
         ({"max_size": 2.5}, "max_size must be a whole number, got 2.5"),
         ({"on_demand_percentage": 101}, "on_demand_percentage must be at most 100, got 101"),
-        ({"idle_minutes": 0}, "idle_minutes must be at least 1, got 0"),
+        ({"max_size": "${a}${b}"}, "max_size must be a number or one reference, got '${a}${b}'"),
+        ({"idle_minutes": -1}, "idle_minutes must be at least 0, got -1"),
+        ({"idle_minutes": 0.01}, "idle_minutes must be a whole number of seconds, got 0.01"),
+        ({"idle_minutes": "15"}, "idle_minutes must be a number, got '15'"),
+        ({"timeout_minutes": None}, "timeout_minutes must be a whole number, got None"),
         ({"agents_per_instance": 0}, "agents_per_instance must be at least 1, got 0"),
         (
             {"stack_version": "v4.5.0"},
@@ -37,7 +35,7 @@ def test_the_documented_queues_are_valid() -> None:
         ),
         (
             {"more_instance_types": "m5a.4xlarge"},
-            "more_instance_types must be a list, got 'm5a.4xlarge'",
+            "more_instance_types must be a list of strings, got 'm5a.4xlarge'",
         ),
         (
             {"more_instance_types": ["m5a.5xlarge"]},
@@ -105,7 +103,7 @@ def test_graviton_that_the_stack_version_treats_as_amd64_is_refused() -> None:
 
 def test_an_instance_type_that_is_no_text_is_refused() -> None:
     (problem,) = problems_of(AgentQueue(4, name="q"))  # type: ignore[arg-type]
-    assert problem == "queue 'q': instance_type must be text, such as 'm5.4xlarge', or None, got 4"
+    assert problem == "queue 'q': instance_type must be a string or None, got 4"
 
 
 @pytest.mark.parametrize("name", ["a b", "-a", "ä", "${var.name}", "a" * 256])
@@ -128,7 +126,7 @@ def test_any_name_that_buildkite_accepts_is_valid(name: str) -> None:
         ({"provider": "google"}, "provider must be aws, or such as aws.us_east_1"),
         ({"ignore_changes": ["Tags!"]}, "ignore_changes must be arguments"),
         ({"tags": "Owner"}, "tags must be a mapping of names to values, or one reference"),
-        ({"instance_type": None}, "name is required without an instance_type"),
+        ({"instance_type": None}, "name is required without an instance type"),
     ],
 )
 def test_a_bad_name_from_outside_is_refused(settings: dict[str, Any], problem: str) -> None:
@@ -151,7 +149,7 @@ def test_two_queues_with_one_stack_or_address_are_refused(
 ) -> None:
     queues = [AgentQueue("m5.4xlarge", name=name, **{field: value}) for name in "ab"]  # type: ignore[arg-type]
     assert problems_of(*queues) == [
-        f"queue {value!r}: 2 queues have this {what}; set {field}, another for each"
+        f"queue {value!r}: duplicate {what} of 2 queues; give each queue a unique `{field}`"
     ]
 
 
@@ -174,7 +172,9 @@ def test_two_queues_of_one_name_are_refused(second: str) -> None:
     (problem,) = problems_of(
         AgentQueue("m5.4xlarge", name="nightly"), AgentQueue("c6a.4xlarge", name=second)
     )
-    assert problem == ("queue 'nightly': 2 queues have this name; set name, another for each")
+    assert problem == (
+        "queue 'nightly': duplicate name of 2 queues; give each queue a unique `name`"
+    )
 
 
 def test_several_stacks_can_serve_one_queue_at_addresses_of_their_own() -> None:
@@ -187,7 +187,7 @@ def test_several_stacks_can_serve_one_queue_at_addresses_of_their_own() -> None:
 
 def test_every_problem_of_every_queue_is_reported() -> None:
     problems = problems_of(
-        AgentQueue("m5.4xlarge", max_size=-1, idle_minutes=0), AgentQueue("banana.large")
+        AgentQueue("m5.4xlarge", max_size=-1, idle_minutes=-1), AgentQueue("banana.large")
     )
     assert len(problems) == 3
 
@@ -202,29 +202,27 @@ def test_no_queues_are_refused() -> None:
         ({"KeyNam": "x"}, "parameters['KeyNam']: Elastic CI Stack v6.71.1 has no such parameter"),
         ({"CpuCredits": "lots"}, "parameters['CpuCredits'] must be one of"),
         ({"BuildkiteAgentToken": "bkua_secret"}, "parameters['BuildkiteAgentToken'] must not be"),
-        ({"BuildkiteQueue": "q"}, "parameters['BuildkiteQueue'] is set already, by name"),
+        ({"BuildkiteQueue": "q"}, "parameters['BuildkiteQueue'] is set by name"),
     ],
 )
 def test_a_bad_parameter_of_all_queues_is_refused_once(
     common: dict[str, Any], problem: str
 ) -> None:
     queues = [AgentQueue("m5.4xlarge"), AgentQueue("t4g.2xlarge")]
-    (found,) = check_queues(queues, PROD, replace(WIRING, parameters=common))
+    (found,) = problems_of(*queues, parameters=common)
     assert found.startswith(problem)
     assert "bkua_secret" not in found
 
 
 def test_what_is_no_queue_is_refused() -> None:
-    assert check_queues(["m5.4xlarge"], PROD, WIRING) == [
-        "queues must be AgentQueue values, got 'm5.4xlarge'"
-    ]
+    assert problems_with(["m5.4xlarge"]) == ["queues must be AgentQueue values, got 'm5.4xlarge'"]
 
 
-def test_an_unknown_risk_is_refused() -> None:
-    (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_risks=["spott"]))
+def test_an_unknown_warning_is_refused() -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_warnings=["spott"]))
     assert problem == (
-        "queue 'q': accepted_risks must be some of always-on, fixed-size, own-role, "
-        "shared-instance, spot, burstable, gp3-iops, no-effect, cpu-quota, open-ssh, one-subnet, "
+        "queue 'q': accepted_warnings must be some of always-on, never-terminates, fixed-size, "
+        "own-role, shared-instance, spot, burstable, gp3-iops, no-effect, cpu-quota, open-ssh, one-subnet, "
         "policy-quota, retired-runtimes, image-versions, unchecked-version, got 'spott'"
     )
 
@@ -244,7 +242,7 @@ def test_a_fleet_has_as_many_types_as_its_stack_version_accepts(version: str, mo
 
 def test_parameters_that_are_no_mapping_are_refused() -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", parameters=["a"]))  # type: ignore[arg-type]
-    assert problem == "queue 'q': parameters must be a mapping of names to values, got ['a']"
+    assert problem == "queue 'q': parameters must be a mapping, got ['a']"
 
 
 def test_an_unknown_newer_type_is_valid_with_an_explicit_architecture() -> None:
@@ -253,3 +251,41 @@ def test_an_unknown_newer_type_is_valid_with_an_explicit_architecture() -> None:
     assert problems_of(AgentQueue("m99i.4xlarge", name="q", architecture="amd64")) == []
     (problem,) = problems_of(AgentQueue("m99i.4xlrge", name="q", architecture="amd64"))
     assert "unknown EC2 instance type" in problem
+
+
+def test_a_single_queue_in_place_of_a_list_is_refused_in_one_line() -> None:
+    assert problems_with(AgentQueue("m5.large")) == [
+        "queues must be a list: put the AgentQueue in brackets"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("min_size", "${var.size}"),
+        ("max_size", -8.1e298),  # a CDKTF token
+        ("idle_minutes", "${var.minutes}"),
+        ("idle_minutes", 100 / 60),
+        ("on_demand_percentage", "${var.share}"),
+    ],
+)
+def test_a_number_can_be_a_reference_or_a_fraction_of_minutes(field: str, value: Any) -> None:
+    assert problems_of(AgentQueue("m5.large", **{field: value})) == []
+
+
+def test_an_instance_type_by_reference_needs_a_name_and_an_architecture() -> None:
+    reference = "${var.instance_type}"
+    (problem,) = problems_of(AgentQueue(reference, architecture="arm64"))
+    assert problem == "queue '': name is required without an instance type"
+    (problem,) = problems_of(AgentQueue(reference, name="q"))
+    assert problem == "queue 'q': architecture is required where instance_type is a reference"
+    assert problems_of(AgentQueue(reference, name="q", architecture="arm64")) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["${var.x", "%{if x}", "\ud800", "${}"], ids=["open", "directive", "surrogate", "empty"]
+)
+@pytest.mark.parametrize("field", ["stack_name", "provider", "address"])
+def test_text_that_terraform_cannot_read_is_refused(field: str, text: str) -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", **{field: text}))  # type: ignore[arg-type]
+    assert problem.startswith(f"queue 'q': {field} ")

@@ -1,19 +1,17 @@
 """The rules for values: each accepts its valid examples and reports its invalid ones."""
 
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.rule_examples import EXAMPLES
-from support.wiring import PROD, WIRING
+from support.resolving import problems_of, problems_of_value
 
-from buildkite_agents import AgentQueue, elastic_ci_stack
-from buildkite_agents.checks.parameters import check_own
-from buildkite_agents.checks.queue import check_queue
+from buildkite_agents import AgentAccess, AgentQueue, elastic_ci_stack
+from buildkite_agents.checks.combinations import COMBINED_RULES
 from buildkite_agents.checks.rules import RULES, rules_of
-from buildkite_agents.checks.together import COMBINED_RULES
 
 WITH_RULES = sorted({name for rule in RULES for name in rule.parameters})
 TEMPLATES_OWN = {  # by their names, the newest version that has each
@@ -41,7 +39,7 @@ def test_each_parameter_with_a_rule_has_examples_that_keep_and_break_it() -> Non
 def test_a_value_is_accepted_or_refused_by_the_name_of_its_parameter(
     name: str, value: str, kept: bool
 ) -> None:
-    problems = check_own({name: value}, TEMPLATES_OWN[name])
+    problems = problems_of_value(name, value, TEMPLATES_OWN[name])
     assert (problems == []) is kept
     assert all(problem.startswith(f"parameters[{name!r}] must ") for problem in problems)
 
@@ -52,7 +50,7 @@ def test_whatever_breaks_a_rule_is_refused_by_the_name_of_its_parameter(
 ) -> None:
     if not value or "${" in value or all(rule.holds(value) for rule in rules_of(name)):
         return
-    (problem, *_) = check_own({name: value}, TEMPLATES_OWN[name])
+    (problem, *_) = problems_of_value(name, value, TEMPLATES_OWN[name])
     assert problem.startswith(f"parameters[{name!r}] must ")
 
 
@@ -62,7 +60,7 @@ def test_a_pattern_must_match_the_whole_value(
 ) -> None:
     name = data.draw(st.sampled_from(sorted(EXAMPLES)))
     value = data.draw(st.sampled_from(EXAMPLES[name][0]))
-    problems = check_own({name: f"{value}\n"}, TEMPLATES_OWN[name])
+    problems = problems_of_value(name, f"{value}\n", TEMPLATES_OWN[name])
     assert problems
 
 
@@ -80,13 +78,12 @@ def problems_with(
     parameters: dict[str, Any], *, instance_type: str | None = "m5.large", **settings: Any
 ) -> list[str]:
     queue = AgentQueue(instance_type, name="q", parameters=parameters, **settings)
-    return [p.removeprefix("queue 'q': ") for p in check_queue(queue, PROD, WIRING)]
+    return [p.removeprefix("queue 'q': ") for p in problems_of(queue)]
 
 
 @pytest.mark.parametrize(
     ("parameters", "instance_type", "problem"),
     [
-        ({"MinSize": 5, "MaxSize": 4}, "m5.large", "min_size must be at most max_size"),
         (
             {"RootVolumeType": "gp3", "RootVolumeIops": 6000, "RootVolumeSize": 10},
             "m5.large",
@@ -160,7 +157,6 @@ def test_invalid_combinations_of_values_are_refused(
         ({"ImageId": "ami-01234567"}, "a1.large"),
         ({"DockerFixedCidrV4": "172.18.0.0/16"}, "m5.large"),
         ({"ScaleUpMinSize": 50}, "m5.large"),
-        ({"MaxSize": 208, "MinSize": 208}, "m5.large"),
     ],
 )
 def test_valid_combinations_of_values_are_accepted(
@@ -179,9 +175,9 @@ def test_more_policies_than_the_quota_of_iam_must_be_accepted() -> None:
     own["ManagedPolicyARNs"] = policies(10)
     (problem,) = problems_with(own)
     assert "must be at most 10 policies" in problem
-    assert problems_with(own, accepted_risks=["policy-quota"]) == []
+    assert problems_with(own, accepted_warnings=["policy-quota"]) == []
     own["ManagedPolicyARNs"] = policies(25)
-    (problem,) = problems_with(own, accepted_risks=["policy-quota"])
+    (problem,) = problems_with(own, accepted_warnings=["policy-quota"])
     assert "must be at most 25 policies" in problem
 
 
@@ -192,11 +188,19 @@ def test_an_env_file_in_ssm_needs_a_role_that_reads_it(
     permitted: list[str] | None, count: int
 ) -> None:
     queue = AgentQueue("m5.large", parameters={"AgentEnvFileUrl": "ssm:/env"})
-    assert len(check_queue(queue, PROD, replace(WIRING, permitted=permitted))) == count
+    access = None
+    if permitted is not None:
+        statement = {"Effect": "Allow", "Action": permitted, "Resource": "*"}
+        access = AgentAccess(statements=[statement])
+    assert len(problems_of(queue, access=access)) == count
 
 
-def test_ubuntu_needs_a_script_without_dnf() -> None:
+def test_ubuntu_needs_a_script_without_dnf(tmp_path: Path) -> None:
     queue = AgentQueue("m5.large", parameters={"LinuxDistribution": "ubuntu2404"})
-    assert check_queue(queue, PROD, WIRING) == []
-    (problem,) = check_queue(queue, PROD, replace(WIRING, script_needs_dnf=True))
+    script = tmp_path / "script.sh"
+    for text in ("apt-get install gcc\n", "dnf --version || apt-get install gcc\n"):
+        script.write_text(text)
+        assert problems_of(queue, bootstrap_script=script) == []
+    script.write_text("dnf install gcc\n")
+    (problem,) = problems_of(queue, bootstrap_script=script)
     assert "must be 'amazonlinux2023' with this bootstrap script" in problem

@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
-from buildkite_agents import AgentQueue
+from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.output.summary import summary
+from buildkite_agents.resolved import resolve
+from buildkite_agents.settings import StackSettings
 
 QUEUES = [
     AgentQueue("t4g.2xlarge"),
     AgentQueue("m5.large", name="cheap", more_instance_types=["m5a.large"], max_size=12),
 ]
+STACK = resolve(
+    StackSettings("conbench"), [(q, elastic_ci_stack.load(q.stack_version)) for q in QUEUES]
+)
+NONE = {queue.name: [] for queue in QUEUES}
 
 
 def test_each_queue_has_a_line() -> None:
-    table = summary("conbench-prod", Path("terraform"), QUEUES, {"cheap": 2}, terminal=False)
+    table = summary(STACK, Path("terraform"), {**NONE, "cheap": ["a", "b"]}, terminal=False)
     assert table == (
         "conbench-prod -> terraform/\n"
         "QUEUE                    ARCH   INSTANCE TYPES      SIZE  ON DEMAND  STACK    WARNINGS\n"
@@ -22,8 +28,8 @@ def test_each_queue_has_a_line() -> None:
 
 
 def test_a_terminal_gets_a_bold_header_and_nothing_else() -> None:
-    plain = summary("s", Path("t"), QUEUES, {}, terminal=False)
-    bold = summary("s", Path("t"), QUEUES, {}, terminal=True)
+    plain = summary(STACK, Path("t"), NONE, terminal=False)
+    bold = summary(STACK, Path("t"), NONE, terminal=True)
     assert "\033" not in plain
     assert bold.replace("\033[1m", "").replace("\033[0m", "") == plain
     assert bold.count("\033[1m") == 1

@@ -1,57 +1,49 @@
 """The parameters of a queue's CloudFormation stack."""
 
-from dataclasses import replace
+from typing import Any
 
 import pytest
+from support.resolving import resolved
 
-from buildkite_agents import AgentQueue, elastic_ci_stack
-from buildkite_agents.stack_parameters import (
-    FIELDS,
-    OF_THE_TEMPLATES_ROLE,
-    Wiring,
-    stack_parameters,
-)
+from buildkite_agents import AgentQueue, Existing, Network, elastic_ci_stack
+from buildkite_agents.queue import FIELDS
+from buildkite_agents.resolved import PARAMETERS_OF_TEMPLATE_ROLE
 
-WIRING = Wiring(
-    vpc_id="VPC",
-    subnets="SUBNETS",
-    amis="AMIS",
-    bootstrap_script_url="URL",
-    token_parameter="PATH",  # noqa: S106
-    managed_policy_arns=["POLICY", "ANOTHER"],
-    secrets_bucket="BUCKET",
-    secrets_bucket_region="REGION",
-)
+STACK: dict[str, Any] = {
+    "network": Network("${VPC}", "${SUBNETS}"),
+    "bootstrap_script": "https://URL",
+    "token": Existing("${PATH}"),
+    "access": Existing("${POLICIES}"),
+    "secrets_bucket": Existing("BUCKET"),
+}
 
 
-def parameters_of(queue: AgentQueue, wiring: Wiring = WIRING) -> dict[str, str]:
-    version = elastic_ci_stack.load(queue.stack_version)
-    return stack_parameters(queue, version, instance_role="ROLE", wiring=wiring)
+def parameters_of(queue: AgentQueue, **settings: Any) -> dict[str, str]:
+    return dict(resolved(queue, **{**STACK, **settings}).parameters)
 
 
 def test_a_queue_of_defaults_has_the_documented_parameters() -> None:
     assert parameters_of(AgentQueue("t4g.2xlarge")) == {
         "AgentsPerInstance": "1",
-        "BootstrapScriptUrl": "URL",
+        "BootstrapScriptUrl": "https://URL",
         "BuildkiteAgentTags": "arch=arm64,os=linux,instance=t4g-2xlarge",
-        "BuildkiteAgentTokenParameterStorePath": "PATH",
+        "BuildkiteAgentTokenParameterStorePath": "${PATH}",
         "BuildkiteQueue": "arm64-t4g-2xlarge-linux",
         "IMDSv2Tokens": "required",
-        "ImageId": '${try(coalesce(AMIS["arm64-linux"]), null)}',
+        "ImageId": '${try(coalesce(var.buildkite_agent_amis["arm64-linux"]), null)}',
         "InstanceCreationTimeout": "PT15M",
         "InstanceOperatingSystem": "linux",
-        "InstanceRoleName": "ROLE",
+        "InstanceRoleName": "conbench-prod-buildkite-arm64-t4g-2xlarge-linux-role",
         "InstanceTypes": "t4g.2xlarge",
-        "ManagedPolicyARNs": "POLICY,ANOTHER",
+        "ManagedPolicyARNs": "${POLICIES}",
         "MaxSize": "4",
         "MinSize": "0",
         "OnDemandPercentage": "100",
         "RootVolumeEncrypted": "true",
         "ScaleInIdlePeriod": "900",
         "SecretsBucket": "BUCKET",
-        "SecretsBucketRegion": "REGION",
-        "Subnets": "SUBNETS",
-        "VpcId": "VPC",
+        "Subnets": "${SUBNETS}",
+        "VpcId": "${VPC}",
     }
 
 
@@ -95,31 +87,28 @@ def test_any_default_of_ours_can_be_replaced_by_a_queue() -> None:
         "ManagedPolicyARNs": None,
         "BootstrapScriptUrl": None,
         "BuildkiteAgentTags": "gpu=true",
-        "MinSize": 3,
     }
     parameters = parameters_of(AgentQueue("m5.large", parameters=given))
-    assert {name: parameters.get(name) for name in given} == {**given, "MinSize": "3"}
+    assert {name: parameters.get(name) for name in given} == given
 
 
-def test_a_queues_parameters_and_fields_override_those_of_all_queues() -> None:
-    wiring = replace(WIRING, parameters={"RootVolumeSize": 100, "KeyName": "k", "MaxSize": 7})
+def test_a_queues_parameters_override_those_of_all_queues() -> None:
+    common = {"RootVolumeSize": 100, "KeyName": "k"}
     queue = AgentQueue("m5.large", parameters={"RootVolumeSize": 200})
-    parameters = parameters_of(queue, wiring)
+    parameters = parameters_of(queue, parameters=common)
     assert (parameters["RootVolumeSize"], parameters["KeyName"]) == ("200", "k")
-    assert parameters["MaxSize"] == "7"
-    assert parameters_of(AgentQueue("m5.large", max_size=2), wiring)["MaxSize"] == "2"
 
 
 def test_with_an_existing_role_the_templates_role_has_no_parameters() -> None:
     role = "arn:aws:iam::123456789012:role/agent"
     parameters = parameters_of(AgentQueue("m5.large", parameters={"InstanceRoleARN": role}))
-    assert parameters.keys().isdisjoint(OF_THE_TEMPLATES_ROLE)
+    assert parameters.keys().isdisjoint(PARAMETERS_OF_TEMPLATE_ROLE)
 
 
 def test_a_version_is_given_only_what_it_has_by_the_names_that_it_has() -> None:
     parameters = parameters_of(AgentQueue("m5.large", stack_version="v5.0.0"))
     assert parameters["InstanceType"] == "m5.large"
-    assert parameters["ManagedPolicyARN"] == "POLICY,ANOTHER"
+    assert parameters["ManagedPolicyARN"] == "${POLICIES}"
     assert parameters.keys() <= elastic_ci_stack.load("v5.0.0").parameters.keys()
 
 
@@ -132,4 +121,19 @@ def test_without_an_instance_type_and_sizes_the_template_decides() -> None:
         idle_minutes=None,
         agents_per_instance=None,
     )
-    assert parameters_of(queue).keys().isdisjoint(FIELDS)
+    assert parameters_of(queue).keys().isdisjoint(FIELDS.keys() - {"BuildkiteQueue"})
+
+
+def test_minutes_become_seconds_whatever_they_are() -> None:
+    def seconds(minutes: Any) -> str:
+        return parameters_of(AgentQueue("m5.large", idle_minutes=minutes))["ScaleInIdlePeriod"]
+
+    assert [seconds(m) for m in (1.5, 0, 100 / 60)] == ["90", "0", "100"]
+    assert seconds("${var.minutes}") == "${(var.minutes) * 60}"
+
+
+def test_the_parameters_that_are_reported_are_those_that_the_stack_gets() -> None:
+    queue = resolved(AgentQueue("m5.large", max_size="${var.size}", min_size=None))
+    assert queue.shown("MaxSize") == queue.parameters["MaxSize"] == "${var.size}"
+    assert queue.shown("MinSize") == "0"
+    assert "MinSize" not in queue.parameters

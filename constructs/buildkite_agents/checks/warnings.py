@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.checks.together import POLICIES_BY_DEFAULT, policies
-from buildkite_agents.checks.values import Values
+from buildkite_agents.checks.combinations import POLICIES_BY_DEFAULT, policies
 from buildkite_agents.elastic_ci_stack import instance_types
-from buildkite_agents.queue import AgentQueue
+from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 
 GUIDE = "docs/configuration.md"
 """The document that explains each warning, under its name."""
@@ -48,34 +47,40 @@ _NEEDS = {"ArtifactsBucketRegion": "ArtifactsBucket", "ArtifactsS3ACL": "Artifac
 
 
 @dataclass(frozen=True)
-class Risk:
+class QueueWarning:
     """A valid setting that is often a mistake."""
 
     name: str
-    """The name, for a queue's ``accepted_risks``."""
+    """The name, for a queue's ``accepted_warnings``."""
 
-    found: Callable[[AgentQueue, Values], str | None]
-    """Return the warning for a queue, or None where the risk does not apply."""
+    found: Callable[[ResolvedQueue, ResolvedStack], str | None]
+    """Return the warning for a queue, or None where it does not apply."""
 
     explanation: str
     """The consequences, and what to do."""
 
 
-def _always_on(queue: AgentQueue, values: Values) -> str | None:
-    if (queue.min_size or 0) > 0:
+def _always_on(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if (queue.number("MinSize") or 0) > 0:
         return "min_size above 0 keeps instances running at all times, at their full cost"
-    if (values.number("InstanceBuffer") or 0) > 0:
+    if (queue.number("InstanceBuffer") or 0) > 0:
         return "InstanceBuffer above 0 keeps idle instances running"
-    scheduled = values.text("EnableScheduledScaling") == "true"
+    scheduled = queue.text("EnableScheduledScaling") == "true"
     if scheduled and any(
-        (values.number(name) or 0) > 0 for name in ("ScaleUpMinSize", "ScaleDownMinSize")
+        (queue.number(name) or 0) > 0 for name in ("ScaleUpMinSize", "ScaleDownMinSize")
     ):
         return "EnableScheduledScaling keeps instances running without jobs, at their full cost"
     return None
 
 
-def _fixed_size(_queue: AgentQueue, values: Values) -> str | None:
-    least, most = values.number("MinSize"), values.number("MaxSize")
+def _never_terminates(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if queue.number("ScaleInIdlePeriod") != 0 or queue.number("MaxSize") == 0:
+        return None
+    return "idle_minutes=0: instances never terminate, and incur their full cost until replaced"
+
+
+def _fixed_size(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    least, most = queue.number("MinSize"), queue.number("MaxSize")
     if least is None or least != most or most == 0:
         return None
     return (
@@ -84,8 +89,8 @@ def _fixed_size(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _own_role(_queue: AgentQueue, values: Values) -> str | None:
-    if not values.is_given("InstanceRoleARN"):
+def _own_role(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if not queue.is_given("InstanceRoleARN"):
         return None
     return (
         "InstanceRoleARN replaces the stack's role and the agents' policy: that role must permit "
@@ -93,8 +98,8 @@ def _own_role(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _shared_instance(_queue: AgentQueue, values: Values) -> str | None:
-    if (values.number("AgentsPerInstance") or 1) <= 1:
+def _shared_instance(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if (queue.number("AgentsPerInstance") or 1) <= 1:
         return None
     return (
         "agents_per_instance above 1: jobs disturb each other's measurements, and all agents of an "
@@ -102,8 +107,8 @@ def _shared_instance(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _spot(_queue: AgentQueue, values: Values) -> str | None:
-    percentage = values.number("OnDemandPercentage")
+def _spot(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    percentage = queue.number("OnDemandPercentage")
     if percentage is None or percentage >= 100:
         return None
     return (
@@ -111,14 +116,13 @@ def _spot(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _burstable(queue: AgentQueue, values: Values) -> str | None:
-    given = values.text("InstanceTypes") or values.text("InstanceType") or ""
-    families = {instance_types.family(one) for one in given.split(",")}
-    mode = values.text("CpuCredits")
-    if mode is None and not values.is_given("CpuCredits"):
+def _burstable(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    families = {instance_types.family(one) for one in queue.instance_types}
+    mode = queue.text("CpuCredits")
+    if mode is None and not queue.is_given("CpuCredits"):
         # The template sets no credit specification, so EC2's default applies.
         limited = families & _STANDARD_BY_DEFAULT
-        advice = f"choose another instance type than {queue.instance_type}"
+        advice = f"choose another instance type than {queue.shown('InstanceTypes')}"
     else:
         limited = families & _BURSTABLE if mode == "standard" else set()
         advice = "set parameters={'CpuCredits': 'unlimited'}"
@@ -127,40 +131,40 @@ def _burstable(queue: AgentQueue, values: Values) -> str | None:
     return f"a burstable instance type is throttled once its CPU credits are used up: {advice}"
 
 
-def _gp3_iops(_queue: AgentQueue, values: Values) -> str | None:
-    iops = values.number("RootVolumeIops")
-    given = values.is_given("RootVolumeIops") or values.is_given("RootVolumeType")
+def _gp3_iops(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    iops = queue.number("RootVolumeIops")
+    given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
     if given or iops is None or iops >= _GP3_LEAST_IOPS:
         return None
     return (
-        f"RootVolumeIops defaults to {iops:g} in {values.version}, below EC2's minimum of "
+        f"RootVolumeIops defaults to {iops:g} in {queue.version.version}, below EC2's minimum of "
         f"{_GP3_LEAST_IOPS} for a gp3 volume: set parameters={{'RootVolumeIops': 3000}}"
     )
 
 
-def _no_effect(_queue: AgentQueue, values: Values) -> str | None:
+def _no_effect(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     idle = []
     for (switch, on), names in _SWITCHES.items():
-        if values.text(switch) in {on, None}:
+        if queue.text(switch) in {on, None}:
             continue
-        idle += [f"{name} without {switch}={on!r}" for name in names if values.is_own(name)]
+        idle += [f"{name} without {switch}={on!r}" for name in names if queue.is_explicit(name)]
     idle += [
         f"{name} without {needed}"
         for name, needed in _NEEDS.items()
-        if values.is_own(name) and not values.is_given(needed)
+        if queue.is_explicit(name) and not queue.is_given(needed)
     ]
-    if values.text("SecretsBucketEncryption") == "true" and values.is_given("SecretsBucket"):
+    if queue.text("SecretsBucketEncryption") == "true" and queue.is_given("SecretsBucket"):
         idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not create")
-    if values.is_own("InstanceName"):
+    if queue.is_explicit("InstanceName"):
         idle.append("InstanceName, which the stack's own tag Name overrides")
-    if values.is_own("AvailabilityZones") and values.is_certain("VpcId"):
+    if queue.is_explicit("AvailabilityZones") and queue.is_certain("VpcId"):
         idle.append("AvailabilityZones in an existing VPC")
     return f"no effect: {', '.join(idle)}" if idle else None
 
 
-def _cpu_quota(_queue: AgentQueue, values: Values) -> str | None:
-    quota = (values.text("ResourceLimitsCPUQuota") or "").removesuffix("%")
-    limited = values.text("ExperimentalEnableResourceLimits") == "true"
+def _cpu_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    quota = (queue.text("ResourceLimitsCPUQuota") or "").removesuffix("%")
+    limited = queue.text("ExperimentalEnableResourceLimits") == "true"
     if not limited or not quota.isdigit() or int(quota) >= 100:
         return None
     return (
@@ -169,9 +173,9 @@ def _cpu_quota(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _open_ssh(_queue: AgentQueue, values: Values) -> str | None:
-    opened = [name for name in ("KeyName", "AuthorizedUsersUrl") if values.is_given(name)]
-    if not opened or values.is_given("SecurityGroupIds") or values.is_given("SecurityGroupId"):
+def _open_ssh(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    opened = [name for name in ("KeyName", "AuthorizedUsersUrl") if queue.is_given(name)]
+    if not opened or queue.is_given("SecurityGroupIds") or queue.is_given("SecurityGroupId"):
         return None
     return (
         f"{' and '.join(opened)} opens port 22 to the internet: set "
@@ -179,33 +183,34 @@ def _open_ssh(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _one_subnet(_queue: AgentQueue, values: Values) -> str | None:
-    subnets = values.text("Subnets")
+def _one_subnet(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    subnets = queue.text("Subnets")
     if not subnets or "," in subnets:
         return None
     return "one subnet is in one Availability Zone: without capacity there, no instances start"
 
 
-def _policy_quota(_queue: AgentQueue, values: Values) -> str | None:
-    if policies(values) <= POLICIES_BY_DEFAULT:
+def _policy_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if policies(queue) <= POLICIES_BY_DEFAULT:
         return None
     return (
         f"more than {POLICIES_BY_DEFAULT} managed policies require a higher quota for the account"
     )
 
 
-def _retired_runtimes(_queue: AgentQueue, values: Values) -> str | None:
+def _retired_runtimes(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     known = list(elastic_ci_stack.known_versions())
-    if values.version not in known[: known.index(_LAST_WITH_RETIRED_RUNTIMES) + 1]:
+    if queue.version.version not in known[: known.index(_LAST_WITH_RETIRED_RUNTIMES) + 1]:
         return None
     return (
-        f"the Lambda functions of {values.version} have runtimes that AWS retires: they cannot be "
-        "created from 2027-02-01, nor updated from 2027-03-03. Move to a newer stack_version"
+        f"the Lambda functions of {queue.version.version} have runtimes that AWS retires: they "
+        "cannot be created from 2027-02-01, nor updated from 2027-03-03. Move to a newer "
+        "stack_version"
     )
 
 
-def _image_versions(_queue: AgentQueue, values: Values) -> str | None:
-    versions = values.versions_of_its_image()
+def _image_versions(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    versions = stack.versions_of_images.get(queue.text("ImageId") or "", ())
     if len(versions) < 2:
         return None
     return (
@@ -214,97 +219,104 @@ def _image_versions(_queue: AgentQueue, values: Values) -> str | None:
     )
 
 
-def _unchecked_version(queue: AgentQueue, _values: Values) -> str | None:
-    if queue.stack_version in elastic_ci_stack.known_versions():
+def _unchecked_version(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if queue.version.is_known:
         return None
     return (
-        f"{queue.stack_version} is newer than this program's checks: its parameters are not checked"
+        f"{queue.version.version} is newer than this program's checks: its parameters are not "
+        "checked"
     )
 
 
-RISKS = (
-    Risk(
+WARNINGS = (
+    QueueWarning(
         "always-on",
         _always_on,
         "Instances run and incur costs without jobs, because of `min_size`, `InstanceBuffer` or a "
         "schedule.",
     ),
-    Risk(
+    QueueWarning(
+        "never-terminates",
+        _never_terminates,
+        "With `idle_minutes=0` (`ScaleInIdlePeriod`), an instance that has started never "
+        "terminates: the number of instances only grows, up to `max_size`.",
+    ),
+    QueueWarning(
         "fixed-size",
         _fixed_size,
         "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
         "never follows the jobs.",
     ),
-    Risk(
+    QueueWarning(
         "own-role",
         _own_role,
         "With `InstanceRoleARN` the stack creates no role, and the agents' policy is not attached. "
         "The existing role must permit what agents need: the token, the secrets bucket, logs.",
     ),
-    Risk(
+    QueueWarning(
         "shared-instance",
         _shared_instance,
         "Jobs on one instance disturb each other's measurements, and all agents of an instance "
         "stop with it.",
     ),
-    Risk(
+    QueueWarning(
         "spot",
         _spot,
         "EC2 interrupts Spot Instances with two minutes' notice, and running benchmarks are lost.",
     ),
-    Risk(
+    QueueWarning(
         "burstable",
         _burstable,
         "Without unlimited credits, a t2, t3, t3a or t4g instance is throttled to a share of its "
         "CPU once its credits are used up. The template sets unlimited credits since v6.41.2; "
         "before, EC2's default applies, which is limited credits for t2 only.",
     ),
-    Risk(
+    QueueWarning(
         "gp3-iops",
         _gp3_iops,
         "Some versions request fewer IOPS by default than the 3,000 that each gp3 volume has.",
     ),
-    Risk(
+    QueueWarning(
         "no-effect",
         _no_effect,
         "A parameter is set without another parameter that it requires.",
     ),
-    Risk(
+    QueueWarning(
         "cpu-quota",
         _cpu_quota,
         "systemd's CPUQuota counts 100% for each CPU, so less than 100% is less than one CPU.",
     ),
-    Risk(
+    QueueWarning(
         "open-ssh",
         _open_ssh,
         "With `KeyName` or `AuthorizedUsersUrl`, and no security group of your own, the template "
         "opens port 22 to 0.0.0.0/0. Session Manager needs no open port.",
     ),
-    Risk(
+    QueueWarning(
         "one-subnet",
         _one_subnet,
         "All instances are in one Availability Zone. The template's description requires two "
         "subnets, but nothing enforces it.",
     ),
-    Risk(
+    QueueWarning(
         "policy-quota",
         _policy_quota,
         "IAM's default quota is ten managed policies for a role; a higher one must be requested.",
     ),
-    Risk(
+    QueueWarning(
         "retired-runtimes",
         _retired_runtimes,
         "AWS blocks the creation (2027-02-01) and update (2027-03-03) of Lambda functions with the "
         "runtimes that versions up to v6.58.1 use: provided.al2, and before v6.42.0 older Pythons.",
     ),
-    Risk(
+    QueueWarning(
         "image-versions",
         _image_versions,
         "A custom image is built from the image of one version and contains that version's "
         "scripts, which may not work with another version's template. Images in "
         "`buildkite_agent_amis` are known only to Terraform, and are not checked.",
     ),
-    Risk(
+    QueueWarning(
         "unchecked-version",
         _unchecked_version,
         "`allow_unchecked_version` permits a stack version that is newer than this program's "
@@ -313,16 +325,19 @@ RISKS = (
 )
 
 
-def warnings(queue: AgentQueue, values: Values) -> list[str]:
-    """The warnings about risks that are not accepted, and about accepted ones that do not apply."""
-    return [f"queue {queue.name!r}: {line}" for line in _lines(queue, values)]
+def warnings_of(queue: ResolvedQueue, stack: ResolvedStack) -> list[str]:
+    """The warnings for a queue that are not accepted, and the accepted ones that do not apply."""
+    return [f"queue {queue.name!r}: {line}" for line in _lines(queue, stack)]
 
 
-def _lines(queue: AgentQueue, values: Values) -> Iterator[str]:
-    for risk in RISKS:
-        found = risk.found(queue, values)
-        accepted = risk.name in queue.accepted_risks
+def _lines(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
+    for warning in WARNINGS:
+        found = warning.found(queue, stack)
+        accepted = queue.accepts(warning.name)
         if found and not accepted:
-            yield (f"{found} (accepted_risks=[{risk.name!r}] accepts it; see {GUIDE}#{risk.name})")
+            yield (
+                f"{found} (accepted_warnings=[{warning.name!r}] accepts it; see "
+                f"{GUIDE}#{warning.name})"
+            )
         elif accepted and not found:
-            yield f"accepted_risks has {risk.name!r}, which does not apply: remove it"
+            yield f"accepted_warnings has {warning.name!r}, which does not apply: remove it"

@@ -1,24 +1,28 @@
 """The warnings."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from support import documented
-from support.wiring import PROD, WIRING
 
-from buildkite_agents import AgentQueue
-from buildkite_agents.checks.queue import values_of
-from buildkite_agents.checks.risks import RISKS, Risk, warnings
+from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents.checks import warnings
+from buildkite_agents.checks.warnings import WARNINGS, QueueWarning
+from buildkite_agents.resolved import resolve
+from buildkite_agents.settings import Network, StackSettings
 
-RISKY: dict[str, tuple[str, dict[str, Any]]] = {
+WARNED: dict[str, tuple[str, dict[str, Any]]] = {
     "always-on": ("m5.large", {"min_size": 1}),
-    "fixed-size": ("m5.large", {"min_size": 2, "max_size": 2, "accepted_risks": ["always-on"]}),
+    "never-terminates": ("m5.large", {"idle_minutes": 0}),
+    "fixed-size": ("m5.large", {"min_size": 2, "max_size": 2, "accepted_warnings": ["always-on"]}),
     "own-role": ("m5.large", {"parameters": {"InstanceRoleARN": "arn:aws:iam::1:role/agent"}}),
     "shared-instance": ("m5.large", {"agents_per_instance": 2}),
     "spot": ("m5.large", {"on_demand_percentage": 99}),
     "burstable": ("t3.large", {"parameters": {"CpuCredits": "standard"}}),
-    "gp3-iops": ("m5.large", {"stack_version": "v6.21.0", "accepted_risks": ["retired-runtimes"]}),
+    "gp3-iops": (
+        "m5.large",
+        {"stack_version": "v6.21.0", "accepted_warnings": ["retired-runtimes"]},
+    ),
     "no-effect": ("m5.large", {"parameters": {"ScaleUpMinSize": 1}}),
     "cpu-quota": ("m5.large", {"parameters": {"ExperimentalEnableResourceLimits": True}}),
     "open-ssh": ("m5.large", {"parameters": {"KeyName": "ours"}}),
@@ -36,7 +40,7 @@ RISKY: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "retired-runtimes": (
         "m5.large",
-        {"stack_version": "v6.58.1", "accepted_risks": ["gp3-iops"]},
+        {"stack_version": "v6.58.1", "accepted_warnings": ["gp3-iops"]},
     ),
     "image-versions": ("m5.large", {"parameters": {"ImageId": "ami-01234567"}}),
     "unchecked-version": (
@@ -46,27 +50,36 @@ RISKY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def warnings_of(queue: AgentQueue) -> list[str]:
-    versions = {"ami-01234567": {"v6.70.0", "v6.71.1"}}
-    return warnings(queue, values_of(queue, PROD, replace(WIRING, versions_of_image=versions)))
+OTHER = AgentQueue(
+    "m5.large", name="other", stack_version="v6.70.0", parameters={"ImageId": "ami-01234567"}
+)
 
 
-@pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)
-def test_a_risk_is_reported_with_its_reason_until_it_is_accepted(risk: Risk) -> None:
-    instance_type, settings = RISKY[risk.name]
+def warnings_of(queue: AgentQueue, **settings: Any) -> list[str]:
+    both = [(each, elastic_ci_stack.load(each.stack_version)) for each in (queue, OTHER)]
+    stack = resolve(StackSettings("conbench", **settings), both)
+    return warnings.warnings_of(stack.queues[0], stack)
+
+
+@pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)
+def test_a_warning_is_given_with_its_reason_until_it_is_accepted(warned: QueueWarning) -> None:
+    instance_type, settings = WARNED[warned.name]
     (warning,) = warnings_of(AgentQueue(instance_type, name="q", **settings))
     assert warning.startswith("queue 'q': ")
     assert warning.endswith(
-        f" (accepted_risks=['{risk.name}'] accepts it; see docs/configuration.md#{risk.name})"
+        f" (accepted_warnings=['{warned.name}'] accepts it; see docs/configuration.md#{warned.name})"
     )
-    settings = {**settings, "accepted_risks": [risk.name, *settings.get("accepted_risks", ())]}
+    settings = {
+        **settings,
+        "accepted_warnings": [warned.name, *settings.get("accepted_warnings", ())],
+    }
     assert warnings_of(AgentQueue(instance_type, name="q", **settings)) == []
 
 
-@pytest.mark.parametrize("risk", RISKS, ids=lambda risk: risk.name)
-def test_accepting_a_risk_that_does_not_apply_is_reported(risk: Risk) -> None:
-    assert warnings_of(AgentQueue("m5.large", name="q", accepted_risks=[risk.name])) == [
-        f"queue 'q': accepted_risks has {risk.name!r}, which does not apply: remove it"
+@pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)
+def test_accepting_a_warning_that_does_not_apply_is_reported(warned: QueueWarning) -> None:
+    assert warnings_of(AgentQueue("m5.large", name="q", accepted_warnings=[warned.name])) == [
+        f"queue 'q': accepted_warnings has {warned.name!r}, which does not apply: remove it"
     ]
 
 
@@ -81,7 +94,7 @@ def test_accepting_a_risk_that_does_not_apply_is_reported(risk: Risk) -> None:
         ("m5.large", {"parameters": {"CpuCredits": "standard"}}, False),
     ],
 )
-def test_burstable_types_are_a_risk_with_limited_credits_only(
+def test_burstable_types_are_warned_of_with_limited_credits_only(
     instance_type: str, settings: dict[str, Any], warned: bool
 ) -> None:
     found = warnings_of(AgentQueue(instance_type, **settings))
@@ -96,11 +109,11 @@ def test_burstable_types_are_a_risk_with_limited_credits_only(
         {"EnableScheduledScaling": True, "ScaleUpMinSize": 1},
     ],
 )
-def test_instances_that_run_without_jobs_are_a_risk_for_any_cause(
+def test_instances_that_run_without_jobs_are_warned_of_for_any_cause(
     parameters: dict[str, Any],
 ) -> None:
     (warning,) = warnings_of(AgentQueue("m5.large", parameters=parameters))
-    assert "accepted_risks=['always-on']" in warning
+    assert "accepted_warnings=['always-on']" in warning
 
 
 @pytest.mark.parametrize(
@@ -116,7 +129,7 @@ def test_instances_that_run_without_jobs_are_a_risk_for_any_cause(
         {"RootVolumeType": "gp2", "RootVolumeThroughput": 200},
     ],
 )
-def test_a_parameter_without_the_one_that_makes_it_count_is_a_risk(
+def test_a_parameter_without_the_one_that_makes_it_count_is_warned_of(
     parameters: dict[str, Any],
 ) -> None:
     (warning,) = warnings_of(AgentQueue("m5.large", parameters=parameters))
@@ -125,3 +138,10 @@ def test_a_parameter_without_the_one_that_makes_it_count_is_a_risk(
 
 def test_the_documented_queues_give_no_warning() -> None:
     assert [warning for queue in documented.QUEUES for warning in warnings_of(queue)] == []
+
+
+def test_a_network_of_one_subnet_is_warned_of_like_the_parameter() -> None:
+    (warning,) = warnings_of(
+        AgentQueue("m5.large"), network=Network("vpc-01234567", ["subnet-01234567"])
+    )
+    assert "accepted_warnings=['one-subnet']" in warning

@@ -6,10 +6,10 @@ values, or the instances never become agents.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
-from buildkite_agents.checks.values import Values
 from buildkite_agents.elastic_ci_stack import instance_types
-from buildkite_agents.stack_parameters import FIELDS, OF_THE_TEMPLATES_ROLE
+from buildkite_agents.resolved import PARAMETERS_OF_TEMPLATE_ROLE, ResolvedQueue
 
 _TEMPLATE = (
     "https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates/aws-stack.yml"
@@ -34,21 +34,16 @@ class CombinedRule:
     rule: str
     """The rule, as a sentence."""
 
-    problems: Callable[[Values], Iterator[str]]
+    problems: Callable[[ResolvedQueue], Iterator[str]]
     """Return a line for each problem."""
 
     source: str
     """The source of the rule."""
 
 
-def named(parameter: str) -> str:
-    """The name of a parameter in a problem: its field, if it has one."""
-    return FIELDS.get(parameter, f"parameters[{parameter!r}]")
-
-
-def _token(values: Values) -> Iterator[str]:
+def _token(queue: ResolvedQueue) -> Iterator[str]:
     if not any(
-        values.is_given(name)
+        queue.is_given(name)
         for name in ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
     ):
         yield (
@@ -57,41 +52,42 @@ def _token(values: Values) -> Iterator[str]:
         )
 
 
-def _operating_system(values: Values) -> Iterator[str]:
-    if values.text("InstanceOperatingSystem") == "windows":
+def _operating_system(queue: ResolvedQueue) -> Iterator[str]:
+    if queue.text("InstanceOperatingSystem") == "windows":
         yield (
             "parameters['InstanceOperatingSystem']: Windows is not supported by this program, "
             "whose bootstrap script, images and checks are for Linux"
         )
 
 
-def _sizes(values: Values) -> Iterator[str]:
-    largest = values.number("MaxSize")
+def _sizes(queue: ResolvedQueue) -> Iterator[str]:
+    largest = queue.number("MaxSize")
     at_most = ["MinSize", "OnDemandBaseCapacity"]
-    if values.text("EnableScheduledScaling") == "true":
+    if queue.text("EnableScheduledScaling") == "true":
         at_most += ["ScaleUpMinSize", "ScaleDownMinSize"]
     for name in at_most:
-        size = values.number(name)
+        size = queue.number(name)
         if size is not None and largest is not None and size > largest:
-            yield f"{named(name)} must be at most max_size, got {size:g} and {largest:g}"
+            yield f"{queue.field(name)} must be at most max_size, got {size:g} and {largest:g}"
 
 
-def _grace_periods(values: Values) -> Iterator[str]:
+def _grace_periods(queue: ResolvedQueue) -> Iterator[str]:
     # In some versions the defaults are equal.
     periods = ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod")
-    if not any(map(values.is_given, periods)):
+    if not any(map(queue.is_given, periods)):
         return
-    cancel, signal = map(values.number, periods)
+    cancel, signal = map(queue.number, periods)
     if cancel is not None and signal not in {-1, None} and cancel <= signal:
         yield (
-            f"{named(periods[0])} must be greater than {periods[1]}, got {cancel:g} and {signal:g}"
+            f"{queue.field(periods[0])} must be greater than {periods[1]}, got {cancel:g} "
+            f"and {signal:g}"
         )
 
 
-def _iops(values: Values) -> Iterator[str]:
-    kind, size = values.text("RootVolumeType"), values.number("RootVolumeSize")
-    iops = values.number("RootVolumeIops")
-    given = values.is_given("RootVolumeIops") or values.is_given("RootVolumeType")
+def _iops(queue: ResolvedQueue) -> Iterator[str]:
+    kind, size = queue.text("RootVolumeType"), queue.number("RootVolumeSize")
+    iops = queue.number("RootVolumeIops")
+    given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
     if kind not in _IOPS or iops is None or not given:
         return
     least, most, by_gib = _IOPS[kind]
@@ -99,124 +95,141 @@ def _iops(values: Values) -> Iterator[str]:
         most = max(least, min(most, int(size * by_gib)))
     if not least <= iops <= most:
         yield (
-            f"{named('RootVolumeIops')} must be from {least} to {most} for a {kind} volume"
+            f"{queue.field('RootVolumeIops')} must be from {least} to {most} for a {kind} volume"
             + (f" of {size:g} GiB" if size is not None else "")
             + f", got {iops:g}"
         )
 
 
-def _throughput(values: Values) -> Iterator[str]:
-    throughput, iops = values.number("RootVolumeThroughput"), values.number("RootVolumeIops")
-    given = values.is_given("RootVolumeThroughput")
-    if values.text("RootVolumeType") != "gp3" or throughput is None or not given:
+def _throughput(queue: ResolvedQueue) -> Iterator[str]:
+    throughput, iops = queue.number("RootVolumeThroughput"), queue.number("RootVolumeIops")
+    given = queue.is_given("RootVolumeThroughput")
+    if queue.text("RootVolumeType") != "gp3" or throughput is None or not given:
         return
     least, most = _THROUGHPUT
     if iops is not None:
         most = max(least, min(most, int(iops * _THROUGHPUT_OF_IOPS)))
     if not least <= throughput <= most:
         yield (
-            f"{named('RootVolumeThroughput')} must be from {least} to {most} MiB/s for a gp3 volume"
+            f"{queue.field('RootVolumeThroughput')} must be from {least} to {most} MiB/s "
+            "for a gp3 volume"
             + (f" of {iops:g} IOPS" if iops is not None else "")
             + f", got {throughput:g}"
         )
 
 
-def _device(values: Values) -> Iterator[str]:
-    name = values.text("RootVolumeName")
-    own_image = values.is_certain("ImageId") or values.is_certain("ImageIdParameter")
-    if not name or own_image or values.text("LinuxDistribution") == "ubuntu2404":
+def _device(queue: ResolvedQueue) -> Iterator[str]:
+    name = queue.text("RootVolumeName")
+    if not name or queue.has_own_image or queue.text("LinuxDistribution") == "ubuntu2404":
         return
     if name != "/dev/xvda":
         yield (
-            f"{named('RootVolumeName')} must be '/dev/xvda', the root device of the stack's own "
+            f"{queue.field('RootVolumeName')} must be '/dev/xvda', the root device of the "
+            "stack's own "
             f"image: another name adds a second disk, got {name!r}"
         )
 
 
-def _role(values: Values) -> Iterator[str]:
-    for name in OF_THE_TEMPLATES_ROLE if values.is_given("InstanceRoleARN") else ():
-        if values.is_given(name):
-            yield f"{named(name)} has no effect with InstanceRoleARN: set one of them"
+def _role(queue: ResolvedQueue) -> Iterator[str]:
+    for name in PARAMETERS_OF_TEMPLATE_ROLE if queue.is_given("InstanceRoleARN") else ():
+        if queue.is_given(name):
+            yield f"{queue.field(name)} has no effect with InstanceRoleARN: set one of them"
 
 
-def _policies(values: Values) -> Iterator[str]:
-    count = policies(values)
+def _policies(queue: ResolvedQueue) -> Iterator[str]:
+    count = policies(queue)
     if count > POLICIES_AT_MOST:
         yield (
-            f"{named('ManagedPolicyARNs')} must be at most {POLICIES_AT_MOST} policies, "
+            f"{queue.field('ManagedPolicyARNs')} must be at most {POLICIES_AT_MOST} policies, "
             f"including those that the template and this program attach, got {count}"
         )
-    elif count > POLICIES_BY_DEFAULT and not values.accepts("policy-quota"):
+    elif count > POLICIES_BY_DEFAULT and not queue.accepts("policy-quota"):
         yield (
-            f"{named('ManagedPolicyARNs')} must be at most {POLICIES_BY_DEFAULT} policies, IAM's "
+            f"{queue.field('ManagedPolicyARNs')} must be at most {POLICIES_BY_DEFAULT} "
+            "policies, IAM's "
             "default quota, including those that the template and this program attach, got "
-            f"{count}: where the account's quota is higher, set accepted_risks=['policy-quota']"
+            f"{count}: where the account's quota is higher, set accepted_warnings=['policy-quota']"
         )
 
 
-def policies(values: Values) -> int:
+def policies(queue: ResolvedQueue) -> int:
     """The number of managed policies of the instances' role, the template's own included."""
-    given = values.raw("ManagedPolicyARNs") or values.raw("ManagedPolicyARN") or ""
-    own = 0 if values.text("ECRAccessPolicy") in {"none", None} else 1
+    given = queue.value("ManagedPolicyARNs") or queue.value("ManagedPolicyARN") or ""
+    own = 0 if queue.text("ECRAccessPolicy") in {"none", None} else 1
     return own + sum(1 for arn in str(given).split(",") if arn)
 
 
-def _signing_key(values: Values) -> Iterator[str]:
-    spec = values.text("PipelineSigningKMSKeySpec")
-    if values.text("PipelineSigningKMSKeyId") and spec not in {None, "none"}:
+def _signing_key(queue: ResolvedQueue) -> Iterator[str]:
+    spec = queue.text("PipelineSigningKMSKeySpec")
+    if queue.text("PipelineSigningKMSKeyId") and spec not in {None, "none"}:
         yield (
-            f"{named('PipelineSigningKMSKeySpec')} must be 'none' where PipelineSigningKMSKeyId "
+            f"{queue.field('PipelineSigningKMSKeySpec')} must be 'none' where "
+            "PipelineSigningKMSKeyId "
             f"is given, got {spec!r}"
         )
 
 
-def _network(values: Values) -> Iterator[str]:
+def _network(queue: ResolvedQueue) -> Iterator[str]:
     for given, missing in (("VpcId", "Subnets"), ("Subnets", "VpcId")):
-        if values.is_given(given) and not values.is_given(missing):
+        if queue.is_given(given) and not queue.is_given(missing):
             yield (
-                f"{named(missing)} is required where {given} is given: set network, or both "
+                f"{queue.field(missing)} is required where {given} is given: set network, or both "
                 "parameters"
             )
-    if values.is_certain("VpcId") and values.text("EnableVpcEndpoints") == "true":
+    if queue.is_certain("VpcId") and queue.text("EnableVpcEndpoints") == "true":
         yield (
-            f"{named('EnableVpcEndpoints')} has no effect in an existing VPC: leave out VpcId, "
+            f"{queue.field('EnableVpcEndpoints')} has no effect in an existing VPC: leave "
+            "out VpcId, "
             "or EnableVpcEndpoints"
         )
-    if values.is_given("VpcId"):
+    if queue.is_given("VpcId"):
         return
     groups = "SecurityGroupIds"
-    if values.is_given(groups):
-        yield f"{named(groups)} must be of the VPC that is given, and none is: set network"
-    if values.text("AssociatePublicIpAddress") == "false":
+    if queue.is_given(groups):
+        yield f"{queue.field(groups)} must be of the VPC that is given, and none is: set network"
+    if queue.text("AssociatePublicIpAddress") == "false":
         yield (
-            f"{named('AssociatePublicIpAddress')} must be true where the stack makes its own VPC, "
+            f"{queue.field('AssociatePublicIpAddress')} must be true where the stack makes "
+            "its own VPC, "
             "which has no NAT: without public addresses, instances cannot reach the internet"
         )
 
 
-def _images(values: Values) -> Iterator[str]:
-    if values.is_certain("ImageId") and values.is_given("ImageIdParameter"):
-        yield f"{named('ImageIdParameter')} has no effect with ImageId: set one of them"
+def _images(queue: ResolvedQueue) -> Iterator[str]:
+    if queue.is_certain("ImageId") and queue.is_given("ImageIdParameter"):
+        yield f"{queue.field('ImageIdParameter')} has no effect with ImageId: set one of them"
 
 
-def _families(values: Values) -> Iterator[str]:
-    given = values.text("InstanceTypes") or values.text("InstanceType")
-    types = [name for name in (given or "").split(",") if name]
-    own_image = values.is_certain("ImageId") or values.is_certain("ImageIdParameter")
-    for name in types:
+def _families(queue: ResolvedQueue) -> Iterator[str]:
+    for name in queue.instance_types:
         family = instance_types.family(name)
-        if family == "a1" and not own_image and values.version >= "v6":
-            yield f"{named('InstanceTypes')}: {name!r} cannot run Amazon Linux 2023"
-        nested = values.text("NestedVirtualizationEnabled") == "true"
+        if family == "a1" and not queue.has_own_image and queue.version.is_at_least("v6.0.0"):
+            yield f"{queue.field('InstanceTypes')}: {name!r} cannot run Amazon Linux 2023"
+        nested = queue.text("NestedVirtualizationEnabled") == "true"
         if nested and family not in _NESTED_VIRTUALIZATION:
             yield (
-                f"{named('NestedVirtualizationEnabled')} needs instance types of the families "
+                f"{queue.field('NestedVirtualizationEnabled')} needs instance types of the "
+                "families "
                 f"{', '.join(_NESTED_VIRTUALIZATION)}, got {name!r}"
             )
 
 
-def _docker(values: Values) -> Iterator[str]:
-    pool, bridge = values.text("DockerIPv4AddressPool1"), values.text("DockerFixedCidrV4")
+def _architecture(queue: ResolvedQueue) -> Iterator[str]:
+    types = queue.instance_types
+    if not types or queue.has_own_image or queue.queue.architecture != instance_types.ARM64:
+        return
+    # The template derives the architecture from the first instance type only.
+    family = instance_types.family(types[0])
+    if family not in queue.version.arm64_instance_families:
+        yield (
+            f"{queue.field('InstanceTypes')}: Elastic CI Stack {queue.version.version} does not "
+            f"recognize {family!r} as arm64 and would boot an amd64 image on it: choose another "
+            "instance type or stack version, or set ImageId"
+        )
+
+
+def _docker(queue: ResolvedQueue) -> Iterator[str]:
+    pool, bridge = queue.text("DockerIPv4AddressPool1"), queue.text("DockerFixedCidrV4")
     if not pool or not bridge:
         return
     import ipaddress
@@ -224,25 +237,29 @@ def _docker(values: Values) -> Iterator[str]:
     outer = ipaddress.IPv4Network(pool, strict=False)
     if not ipaddress.IPv4Network(bridge, strict=False).subnet_of(outer):
         yield (
-            f"{named('DockerFixedCidrV4')} must be within DockerIPv4AddressPool1, {pool}, "
+            f"{queue.field('DockerFixedCidrV4')} must be within DockerIPv4AddressPool1, {pool}, "
             f"got {bridge!r}"
         )
 
 
-def _env_file(values: Values) -> Iterator[str]:
-    if (values.text("AgentEnvFileUrl") or "").startswith("ssm:") and values.may(
-        "ssm:GetParametersByPath"
-    ) is False:
+def _env_file(queue: ResolvedQueue) -> Iterator[str]:
+    actions, needed = queue.role_actions, "ssm:getparametersbypath"
+    if (
+        (queue.text("AgentEnvFileUrl") or "").startswith("ssm:")
+        and actions is not None
+        and not any(fnmatchcase(needed, pattern.lower()) for pattern in actions)
+    ):
         yield (
-            f"{named('AgentEnvFileUrl')}: the instances' role cannot read parameters: permit "
+            f"{queue.field('AgentEnvFileUrl')}: the instances' role cannot read parameters: permit "
             "ssm:GetParametersByPath by AgentAccess(statements=[...])"
         )
 
 
-def _distribution(values: Values) -> Iterator[str]:
-    if values.text("LinuxDistribution") == "ubuntu2404" and values.script_needs_dnf:
+def _distribution(queue: ResolvedQueue) -> Iterator[str]:
+    if queue.text("LinuxDistribution") == "ubuntu2404" and queue.script_needs_dnf:
         yield (
-            f"{named('LinuxDistribution')} must be 'amazonlinux2023' with this bootstrap script, "
+            f"{queue.field('LinuxDistribution')} must be 'amazonlinux2023' with this "
+            "bootstrap script, "
             "which runs dnf: set another bootstrap_script, or None"
         )
 
@@ -289,7 +306,7 @@ COMBINED_RULES: Sequence[CombinedRule] = (
         "https://docs.aws.amazon.com/linux/al2023/ug/ec2.html",
     ),
     CombinedRule(
-        ("InstanceRoleARN", *OF_THE_TEMPLATES_ROLE),
+        ("InstanceRoleARN", *PARAMETERS_OF_TEMPLATE_ROLE),
         "The others have no effect with the first.",
         _role,
         _TEMPLATE,
@@ -327,6 +344,13 @@ COMBINED_RULES: Sequence[CombinedRule] = (
         f"{', '.join(_NESTED_VIRTUALIZATION)}.",
         _families,
         "https://docs.aws.amazon.com/linux/al2023/ug/system-requirements.html",
+    ),
+    CombinedRule(
+        ("InstanceTypes", "ImageId"),
+        "The first instance type's family is one that the version knows as arm64, if it is arm64 "
+        "and there is no image of your own.",
+        _architecture,
+        _TEMPLATE,
     ),
     CombinedRule(
         ("DockerFixedCidrV4", "DockerIPv4AddressPool1"),

@@ -1,0 +1,31 @@
+"""The bootstrap script, which each new instance runs as root."""
+
+import re
+from pathlib import Path
+
+from buildkite_agents.expressions import is_reference
+
+FILE_NAME = "buildkite-bootstrap.sh"
+"""The name of the script's file beside the configuration."""
+
+KEY = "bootstrap/setup_benchmark_machine.sh"
+"""The script's key in the secrets bucket."""
+
+
+def local_path(script: Path | str | None) -> Path | None:
+    """The path of a script that is a local file; None for a URL, a reference or no script."""
+    if script is None or (isinstance(script, str) and ("://" in script or is_reference(script))):
+        return None
+    return Path(script)
+
+
+def needs_dnf(script: Path | str | None) -> bool:
+    """Whether a script is a local file that runs dnf, the package manager of Amazon Linux 2023."""
+    path = local_path(script)
+    if path is None:
+        return False
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return False  # the checks report it
+    return re.search(r"\bdnf\b", text) is not None and "apt-get" not in text

@@ -1,0 +1,69 @@
+"""Checks of the names and addresses of queues' stacks."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from buildkite_agents.expressions import is_reference
+from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+_STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+_LONGEST_ROLE_NAME = 64
+
+
+def stack_name_problems(queue: ResolvedQueue) -> Iterator[str]:
+    """Return the problems of the name of a queue's stack."""
+    name = queue.stack_name
+    if is_reference(name) or re.fullmatch(_STACK_NAME, name):
+        return
+    is_derived = queue.queue.stack_name is None
+    yield (
+        f"{'name' if is_derived else 'stack_name'}: the CloudFormation stack's name must be at "
+        f"most 128 letters, digits and hyphens, starting with a letter, got {name!r}"
+        + (": set stack_name" if is_derived else "")
+    )
+
+
+def role_name_problems(queue: ResolvedQueue) -> Iterator[str]:
+    """Return the problem of the name of a queue's instance role."""
+    if queue.is_given("InstanceRoleARN"):
+        return
+    # The template's default name is STACK-Role.
+    role = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+    excess = len(role) - _LONGEST_ROLE_NAME
+    if excess > 0 and not is_reference(role):
+        yield (
+            f"name is too long by {excess}: its IAM role {role!r} must be at most "
+            f"{_LONGEST_ROLE_NAME} characters, got {len(role)}: set "
+            "parameters={'InstanceRoleName': ...}, or another name"
+        )
+
+
+def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
+    """Return the problems of names that several queues have."""
+    # Stack names are compared case-insensitively, like the names of the roles derived from them.
+    kinds: tuple[tuple[str, Callable[[ResolvedQueue], str], str], ...] = (
+        ("name", lambda queue: queue.name.lower(), "name"),
+        ("stack name", lambda queue: queue.stack_name.lower(), "stack_name"),
+        ("Terraform address", lambda queue: queue.resource_name, "address"),
+        ("address to move from", lambda queue: queue.former_address, "moved_from"),
+    )
+    for what, of, field in kinds:
+        counts = Counter(
+            # Stacks in different regions can have the same name.
+            (of(queue), queue.queue.provider if field == "stack_name" else None)
+            for queue in stack.queues
+            # Several stacks can serve one queue, each with its own address.
+            if field != "name" or queue.queue.address is None
+        )
+        twice = [value for (value, _), count in counts.items() if count > 1]
+        for value in twice:
+            count = sum(1 for queue in stack.queues if of(queue) == value)
+            yield (
+                f"queue {value!r}: duplicate {what} of {count} queues; give each queue a unique "
+                f"`{field}`"
+            )
+        if twice:
+            return

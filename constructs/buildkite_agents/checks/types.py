@@ -1,0 +1,155 @@
+"""Checks of values against the annotations of their fields."""
+
+import math
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from buildkite_agents.expressions import expression_problem, is_reference, is_whole_reference
+from buildkite_agents.options import Option, options
+
+_LONGEST_SHOWN = 100
+_WORDS = {
+    str: ("a string", "strings"),
+    int: ("a whole number", "whole numbers"),
+    float: ("a number", "numbers"),
+    bool: ("True or False", "True or False"),
+    Path: ("a path", "paths"),
+    NoneType: ("None", "None"),
+    Any: ("a value", "values"),
+}
+
+
+def field_problems(settings: Any, where: str = "") -> Iterator[str]:
+    """Return the problems of a dataclass's values with its fields' types and limits."""
+    limits = options(type(settings))
+    for field in fields(settings):
+        name, value = f"{where}{field.name}", getattr(settings, field.name)
+        if field.name in limits:
+            yield from _number_problems(name, value, field.type, limits[field.name])
+        else:
+            yield from type_problems(name, value, field.type)
+
+
+def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
+    """Return the problems of a value with its type; those of mappings and dataclasses by item."""
+    if isinstance(value, Mapping):
+        yield from _mapping_problems(where, value, annotation)
+    elif not _matches(value, annotation):
+        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
+    elif is_dataclass(value):
+        yield from field_problems(value, f"{where}.")
+    elif Path not in get_args(annotation):
+        for text in [value] if isinstance(value, str) else value if _is_list(value) else ():
+            yield from text_problems(where, text)
+
+
+def text_problems(where: str, text: Any) -> Iterator[str]:
+    """Return the problems of a string that becomes part of Terraform's configuration."""
+    if not isinstance(text, str):
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        yield f"{where} must be valid Unicode text, got {shown(where, text)}"
+        return
+    problem = expression_problem(text)
+    if problem:
+        yield f"{where} {problem}, got {shown(where, text)}"
+
+
+def shown(where: str, value: Any) -> str:
+    """A value in a message: shortened, and without what can be an agent token."""
+    if "token" in where.lower() and "KMSKey" not in where:
+        return f"a value of type {type(value).__name__}"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _mapping_problems(where: str, value: Mapping[Any, Any], annotation: Any) -> Iterator[str]:
+    kinds = [kind for kind in _kinds(annotation) if get_origin(kind) is Mapping]
+    if not kinds:
+        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
+        return
+    _, item = get_args(kinds[0])
+    for key, inner in value.items():
+        if not isinstance(key, str):
+            yield f"{where}: keys must be strings, got {shown(where, key)}"
+            continue
+        yield from text_problems(f"{where}: the key {shown('', key)}", key)
+        yield from type_problems(f"{where}[{shown('', key)}]", inner, item)
+
+
+def _number_problems(where: str, value: Any, annotation: Any, option: Option) -> Iterator[str]:
+    kinds = _kinds(annotation)
+    number = int | float if float in kinds else int
+    if value is None and NoneType in kinds:
+        return
+    if is_reference(value) and (str in kinds if isinstance(value, str) else option.unit == 1):
+        if not is_whole_reference(value):
+            yield f"{where} must be a number or one reference, got {shown(where, value)}"
+        yield from text_problems(where, value)
+    elif isinstance(value, bool) or not isinstance(value, number):
+        words = _WORDS[float if float in kinds else int][0]
+        yield f"{where} must be {words}, got {shown(where, value)}"
+    elif not _is_whole(value * option.unit):
+        yield f"{where} must be a whole number of seconds, got {value!r}"
+    elif value < option.least:
+        yield f"{where} must be at least {option.least:g}, got {value!r}"
+    elif option.greatest is not None and value > option.greatest:
+        yield f"{where} must be at most {option.greatest:g}, got {value!r}"
+
+
+def _is_whole(number: float) -> bool:
+    if isinstance(number, int):
+        return True
+    # With the error of a division, such as 100 / 60 minutes.
+    return math.isfinite(number) and abs(number - round(number)) < 1e-6
+
+
+def _matches(value: Any, annotation: Any) -> bool:
+    return any(_matches_kind(value, kind) for kind in _kinds(annotation))
+
+
+def _matches_kind(value: Any, kind: Any) -> bool:
+    if kind is Any:
+        return True
+    origin = get_origin(kind)
+    if origin in {Sequence, Collection}:
+        listed = _is_list(value) or (origin is Collection and isinstance(value, set | frozenset))
+        return listed and all(_matches(item, get_args(kind)[0]) for item in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
+    if kind is Path:
+        return isinstance(value, os.PathLike)
+    if kind in {int, float}:
+        return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _kinds(annotation: Any) -> Sequence[Any]:
+    return get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _words(annotation: Any) -> str:
+    words = [_kind_words(kind)[0] for kind in _kinds(annotation)]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _kind_words(kind: Any) -> tuple[str, str]:
+    if kind in _WORDS:
+        return _WORDS[kind]
+    if get_origin(kind) is Mapping:
+        return "a mapping", "mappings"
+    if get_origin(kind) in {Sequence, Collection}:
+        items = " or ".join(_kind_words(item)[1] for item in _kinds(get_args(kind)[0]))
+        return f"a list of {items}", "lists"
+    name = kind.__name__
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}", f"{name} values"

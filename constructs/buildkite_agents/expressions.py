@@ -1,0 +1,119 @@
+"""Terraform expressions in strings: references, and the text around them.
+
+https://developer.hashicorp.com/terraform/language/syntax/json#expressions
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# CDKTF encodes references to numbers as numbers below this one.
+_LEAST_NUMBER = -1e290
+_CLOSING = {"{": "}", "(": ")", "[": "]"}
+
+
+class Reference(str):
+    """A reference that this program writes: ``${EXPRESSION}``."""
+
+    __slots__ = ()
+
+    def __new__(cls, expression: str) -> "Self":
+        """Refer to the value of an *expression*."""
+        return super().__new__(cls, f"${{{expression}}}")
+
+    @property
+    def expression(self) -> str:
+        """The expression itself."""
+        return self[2:-1]
+
+
+class NullIfEmpty(Reference):
+    """A reference that is null where its expression is null or empty.
+
+    Terraform omits an argument that is null. The AWS provider ignores a change to an empty one, so
+    that the stack's parameter would keep its previous value.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, expression: str) -> "Self":
+        """Refer to the value of an *expression*, or to null."""
+        return super().__new__(cls, f"try(coalesce({expression}), null)")
+
+
+def is_reference(value: Any) -> bool:
+    """Whether only Terraform knows a value: it contains a reference, or is a CDKTF token."""
+    if isinstance(value, str):
+        return "${" in value and any(is_code for is_code, _ in _parts(value))
+    return isinstance(value, float) and value < _LEAST_NUMBER
+
+
+def is_whole_reference(value: Any) -> bool:
+    """Whether a value is one reference, without text around it."""
+    if isinstance(value, str):
+        return [is_code for is_code, _ in _parts(value)] == [True]
+    return is_reference(value)
+
+
+def literal_text(value: str) -> str:
+    """The text of a string outside its references, as Terraform reads it."""
+    return "".join(text for is_code, text in _parts(value) if not is_code)
+
+
+def expression_problem(value: str) -> str | None:
+    """Return why Terraform cannot read a string, or None if it can."""
+    for is_code, text in _parts(value):
+        if is_code and not text.endswith("}"):
+            return "has a `${` without its `}`; for the characters themselves, write `$${`"
+        if is_code and not text[2:-1].strip():
+            return "has an empty reference `${}`"
+        if not is_code and text == "%{":
+            return "has a template directive `%{`; for the characters themselves, write `%%{`"
+    return None
+
+
+def _parts(value: str) -> Iterator[tuple[bool, str]]:
+    """The references and the texts of a string, in order; a directive is a text of its own."""
+    position, text = 0, ""
+    while position < len(value):
+        two, three = value[position : position + 2], value[position : position + 3]
+        if three in {"$${", "%%{"}:
+            text += three[1:]
+            position += 3
+        elif two in {"${", "%{"}:
+            if text:
+                yield False, text
+            text = ""
+            end = _end(value, position + 2) if two == "${" else position + 2
+            yield two == "${", value[position:end]
+            position = end
+        else:
+            text += value[position]
+            position += 1
+    if text:
+        yield False, text
+
+
+def _end(value: str, position: int) -> int:
+    """The end of the expression whose first character is at *position*."""
+    closing = ["}"]
+    while position < len(value) and closing:
+        character = value[position]
+        if closing[-1] == '"':
+            if character == "\\":
+                position += 1
+            elif value.startswith("${", position) and value[position - 1] != "$":
+                closing.append("}")
+                position += 1
+            elif character == '"':
+                closing.pop()
+        elif character == '"':
+            closing.append('"')
+        elif character in _CLOSING:
+            closing.append(_CLOSING[character])
+        elif character == closing[-1]:
+            closing.pop()
+        position += 1
+    return position
