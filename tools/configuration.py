@@ -19,7 +19,7 @@ from buildkite_agents.checks.combinations import COMBINED_RULES  # noqa: E402
 from buildkite_agents.checks.rules import RULES  # noqa: E402
 from buildkite_agents.checks.warnings import WARNINGS  # noqa: E402
 from buildkite_agents.queue import DEFAULT_STACK_VERSION, FIELDS, AgentQueue  # noqa: E402
-from buildkite_agents.resolved import resolve  # noqa: E402
+from buildkite_agents.resolve import resolve  # noqa: E402
 from buildkite_agents.resources import variables  # noqa: E402
 from buildkite_agents.settings import (  # noqa: E402
     AgentAccess,

@@ -114,8 +114,8 @@ class AgentApp(cdktf.App):
         stacks = [*self._stacks.values()]
         _check_folders(stacks)
         for stack in stacks:
-            # Before CDKTF creates one itself, as it does for a stack that another refers to.
-            stack.ensure_backend()
+            # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
+            stack.prepare()
         try:
             self._synth_whole(stacks)
         except OSError as error:

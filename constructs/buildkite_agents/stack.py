@@ -1,13 +1,14 @@
 """The Terraform stack of one environment: its queues and the resources that they share."""
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cdktf
-from constructs import Construct
+import jsii
+from constructs import Construct, IValidation
 
 from buildkite_agents import names
 from buildkite_agents.checks import checked
@@ -32,6 +33,14 @@ from buildkite_agents.settings import (
     Network,
     SecretsBucket,
     StackSettings,
+)
+
+_NO_RESOURCES = (
+    cdktf.TerraformBackend,
+    cdktf.TerraformLocal,
+    cdktf.TerraformOutput,
+    cdktf.TerraformProvider,
+    cdktf.TerraformVariable,
 )
 
 
@@ -125,7 +134,14 @@ class AgentStack(cdktf.TerraformStack):
             self._problems = error.problems
             super().__init__(scope, registry.refuse(name, error.problems))
             return
-        super().__init__(scope, name)
+        try:
+            super().__init__(scope, name)
+        except RuntimeError as error:
+            if "already a Construct" not in str(error):
+                raise
+            raise ConfigError(
+                f"project and environment: the app has a construct {name!r} already"
+            ) from None
         self.name = name
         """The stack's name: the prefix of all resource names, and the cdktf CLI's name for it."""
         self.resolved: ResolvedStack = resolved
@@ -138,7 +154,8 @@ class AgentStack(cdktf.TerraformStack):
         """The queues."""
         self.warnings = {q.key: warnings_of(q, resolved) for q in resolved.queues}
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
-        self._has_backend = deployment.backend is not None
+        self._is_prepared = False
+        self.node.add_validation(_Preparation(self))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -195,14 +212,46 @@ class AgentStack(cdktf.TerraformStack):
         Raises:
             ConfigError: the stack was refused.
         """
-        self.ensure_backend()
+        self.prepare()
         super().prepare_stack()
 
-    def ensure_backend(self) -> None:
-        """Create a local backend, unless the stack has a backend."""
-        if not self._has_backend and self.node.try_find_child("backend") is None:
+    def prepare(self) -> None:
+        """Create a local backend, unless the stack has a backend, and check all addresses.
+
+        Raises:
+            ConfigError: several resources have one address, which CDKTF would merge.
+        """
+        if self._is_prepared:
+            return
+        if self.deployment.backend is None and self.node.try_find_child("backend") is None:
             create_backend(self, None, prefix=self.name)
-        self._has_backend = True
+        twice = [address for address, count in Counter(self._addresses()).items() if count > 1]
+        if twice:
+            raise ConfigError(
+                *(
+                    f"{address}: two resources have this address: change your id"
+                    for address in twice
+                )
+            )
+        self._is_prepared = True
+
+    def _addresses(self) -> Iterator[str]:
+        """The addresses of the stack's resources, its user's own included."""
+        yield from (queue.address for queue in self.resolved.queues)
+        if self._bucket is not None:
+            yield from (block.to for block in self._bucket.import_blocks())
+        if self._token is not None:
+            yield names.TOKEN_PARAMETER
+        if self._policy is not None:
+            yield names.AGENT_POLICY
+        made = [self._bucket, self._token, self._policy, *self.queue_stacks.values()]
+        ours = {id(construct) for construct in made}
+        for child in self.node.children:
+            if id(child) in ours or isinstance(child, _NO_RESOURCES):
+                continue
+            for element in child.node.find_all():
+                if isinstance(element, cdktf.TerraformResource):
+                    yield f"{element.terraform_resource_type}.{element.friendly_unique_id}"
 
     def __getattr__(self, name: str) -> Any:
         problems = self.__dict__.get("_problems")
@@ -337,6 +386,22 @@ class AgentStack(cdktf.TerraformStack):
         for name, (description, value) in outputs.items():
             cdktf.TerraformOutput(self, name, description=description, value=value)
         self.own_names["output"] = set(outputs)
+
+
+@jsii.implements(IValidation)
+class _Preparation:
+    """Reports the problems of a stack's preparation where no AgentApp does."""
+
+    def __init__(self, stack: AgentStack) -> None:
+        self._stack = stack
+
+    def validate(self) -> list[str]:
+        """Prepare the stack, and return the problems."""
+        try:
+            self._stack.prepare()
+        except ConfigError as error:
+            return list(map(str, error.problems))
+        return []
 
 
 _Made = TypeVar("_Made")

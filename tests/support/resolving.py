@@ -6,7 +6,8 @@ from buildkite_agents import AgentQueue, ConfigError, elastic_ci_stack
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.parameters import value_problems
 from buildkite_agents.elastic_ci_stack import StackVersion
-from buildkite_agents.resolved import ResolvedQueue, resolve
+from buildkite_agents.resolve import resolve
+from buildkite_agents.resolved import ResolvedQueue
 from buildkite_agents.settings import StackSettings
 
 QUEUE = AgentQueue("m5.large", name="q")

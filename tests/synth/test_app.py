@@ -7,6 +7,7 @@ from typing import Any
 
 import cdktf
 import pytest
+from constructs import Construct
 
 import buildkite_agents
 from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError, Deployment
@@ -128,6 +129,83 @@ def test_one_environment_twice_is_refused(bootstrap_script: Path) -> None:
     AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
     with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
         app.synth()
+
+
+def test_a_stack_below_another_construct_is_written(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    AgentStack(
+        Construct(Construct(app, "division"), "team"),
+        project="conbench",
+        queues=[AgentQueue("m5.4xlarge", min_size=1)],
+        bootstrap_script=bootstrap_script,
+    )
+    app.synth()
+    assert "buildkite.tf.json" in listing("terraform")
+    assert listing("cdktf.out/stacks/conbench-prod") == [
+        ".buildkite-agents.sha256",
+        "buildkite-bootstrap.sh",
+        "cdk.tf.json",
+    ]
+
+
+def test_one_name_below_two_constructs_is_refused(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    for team in "ab":
+        AgentStack(
+            Construct(app, team),
+            project="conbench",
+            queues=QUEUES,
+            bootstrap_script=bootstrap_script,
+        )
+    with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
+        app.synth()
+
+
+def test_a_construct_of_the_stacks_name_is_reported_in_a_line() -> None:
+    app = AgentApp()
+    cdktf.TerraformStack(app, "conbench-prod")
+    with pytest.raises(ConfigError, match="the app has a construct 'conbench-prod' already"):
+        AgentStack(app, project="conbench", queues=QUEUES)
+
+
+@pytest.mark.parametrize(
+    ("type_", "name"),
+    [
+        ("aws_s3_bucket", "buildkite_secrets"),
+        ("aws_s3_bucket_policy", "buildkite_secrets"),
+        ("aws_ssm_parameter", "buildkite_agent_token"),
+        ("aws_cloudformation_stack", "amd64-m5-4xlarge-linux"),
+    ],
+)
+def test_another_resource_at_an_address_of_the_stack_is_refused(type_: str, name: str) -> None:
+    app = AgentApp()
+    stack = AgentStack(app, project="conbench", queues=QUEUES)
+    theirs = Construct(stack, "theirs")
+    resource = cdktf.TerraformResource(theirs, "own", terraform_resource_type=type_)
+    resource.override_logical_id(name)
+    with pytest.raises(ConfigError, match=rf"{type_}\.{name}: two resources have this address"):
+        app.synth()
+    assert not Path("terraform").exists()
+
+
+def test_two_resources_of_a_user_at_one_address_are_refused_by_testing_too() -> None:
+    stack = AgentStack(cdktf.Testing.app(), project="conbench", queues=QUEUES)
+    for name in ("a", "b"):
+        resource = cdktf.TerraformResource(stack, name, terraform_resource_type="aws_sqs_queue")
+        resource.override_logical_id("results")
+    with pytest.raises(RuntimeError, match=r"aws_sqs_queue\.results: two resources have this"):
+        cdktf.Testing.synth(stack, True)
+
+
+def test_a_resource_of_another_address_is_kept(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
+    cdktf.TerraformResource(
+        Construct(stack, "own"), "buildkite_secrets", terraform_resource_type="aws_s3_bucket"
+    )
+    app.synth()
+    resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
+    assert len(resources["aws_s3_bucket"]) == 2
 
 
 def test_every_problem_of_every_stack_is_reported_together(bootstrap_script: Path) -> None:

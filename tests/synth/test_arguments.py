@@ -2,74 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 import cdktf
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.arbitrary import ANYTHING, ARGUMENTS, VALUES
 
-from buildkite_agents import (
-    AgentAccess,
-    AgentApp,
-    AgentQueue,
-    AgentStack,
-    AgentToken,
-    ConfigError,
-    Deployment,
-    Existing,
-    Network,
-    S3Backend,
-    SecretsBucket,
-)
-
-TEXT = st.text(max_size=12) | st.sampled_from(
-    ["https://host/script.sh", "s3://bucket/key", "${var.x}", "a\0b", "../x", "vpc-12345678"]
-)
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.builds(object),
-    lambda inner: (
-        st.lists(inner, max_size=2) | st.dictionaries(TEXT | st.integers(), inner, max_size=2)
-    ),
-    max_leaves=4,
-)
-
-
-def values_of(kind: Any) -> st.SearchStrategy[Any]:
-    """A settings value with arbitrary values in some of its fields."""
-    names = [field.name for field in fields(kind)]
-    required = {"name": "n", "vpc_id": "v", "subnet_ids": (), "bucket": "b", "region": "r"}
-    return st.dictionaries(st.sampled_from(names), ANYTHING, max_size=2).map(
-        lambda given: kind(**{**{n: v for n, v in required.items() if n in names}, **given})
-    )
-
-
-KINDS = (AgentAccess, AgentToken, Deployment, Existing, Network, S3Backend, SecretsBucket)
-QUEUE_FIELDS = [field.name for field in fields(AgentQueue) if field.init]
-
-
-def queue_of(given: dict[str, Any]) -> AgentQueue:
-    return AgentQueue(**{"instance_type": "m5.large", **given})
-
-
-QUEUES = st.dictionaries(st.sampled_from(QUEUE_FIELDS), ANYTHING, max_size=2).map(queue_of)
-VALUES = ANYTHING | st.one_of(*map(values_of, KINDS)) | st.lists(QUEUES | ANYTHING, max_size=2)
-ARGUMENTS = (
-    "access",
-    "bootstrap_script",
-    "deployment",
-    "environment",
-    "keep_documented_layout",
-    "network",
-    "parameters",
-    "project",
-    "queues",
-    "secrets_bucket",
-    "tags",
-    "token",
-)
-
+from buildkite_agents import AgentAccess, AgentApp, AgentQueue, AgentStack, ConfigError
 
 # Fewer examples, because each creates a stack in Node.js.
 EXAMPLES = settings().max_examples // 4

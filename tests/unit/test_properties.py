@@ -9,8 +9,8 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from support.rule_examples import EXAMPLES
 from support.resolving import problems_of, resolved
+from support.rule_examples import EXAMPLES
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.checks.warnings import WARNINGS

@@ -1,5 +1,7 @@
 """The values that derive from a queue's one line."""
 
+from dataclasses import replace
+
 import pytest
 
 from buildkite_agents import AgentQueue
@@ -44,3 +46,17 @@ def test_an_explicit_architecture_is_in_name_and_tags() -> None:
 def test_a_mixed_fleet_prefers_the_first_type() -> None:
     queue = AgentQueue("m5.4xlarge", more_instance_types=["m5a.4xlarge"])
     assert queue.all_instance_types == ("m5.4xlarge", "m5a.4xlarge")
+
+
+def test_a_replaced_instance_type_has_its_own_name_and_architecture() -> None:
+    queue = replace(AgentQueue("m5.4xlarge", max_size=7), instance_type="t4g.2xlarge")
+    assert (queue.name, queue.architecture) == ("arm64-t4g-2xlarge-linux", "arm64")
+    assert not queue.architecture_is_given
+    assert queue.max_size == 7
+
+
+def test_a_name_and_an_architecture_that_were_set_are_kept() -> None:
+    queue = AgentQueue("z9.large", name="nightly", architecture="arm64")
+    queue = replace(queue, instance_type="z9.xlarge")
+    assert (queue.name, queue.architecture) == ("nightly", "arm64")
+    assert queue.architecture_is_given

@@ -17,7 +17,8 @@ from buildkite_agents.expressions import NullIfEmpty, is_whole_reference
 from buildkite_agents.names import Names
 from buildkite_agents.options import options
 from buildkite_agents.queue import FIELDS, AgentQueue
-from buildkite_agents.resolved import resolve, text_of
+from buildkite_agents.resolve import resolve
+from buildkite_agents.resolved import text_of
 from buildkite_agents.settings import AgentToken, Deployment, Existing, Network, StackSettings
 
 _TEMPLATE_QUEUE = "default"

@@ -11,7 +11,8 @@ from buildkite_agents.checks.settings import setting_problems
 from buildkite_agents.checks.types import field_problems, shown
 from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.queue import AgentQueue
-from buildkite_agents.resolved import ResolvedStack, resolve
+from buildkite_agents.resolve import resolve
+from buildkite_agents.resolved import ResolvedStack
 from buildkite_agents.settings import StackSettings
 
 

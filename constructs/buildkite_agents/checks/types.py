@@ -38,7 +38,7 @@ def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
     """Return the problems of a value with its type; those of mappings and dataclasses by item."""
     if isinstance(value, Mapping):
         yield from _mapping_problems(where, value, annotation)
-    elif not _matches(value, annotation):
+    elif not _matches(value, annotation) or _is_huge(value):
         yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
     elif is_dataclass(value):
         yield from field_problems(value, f"{where}.")
@@ -65,7 +65,10 @@ def shown(where: str, value: Any) -> str:
     """A value in a message: shortened, and without what can be an agent token."""
     if "token" in where.lower() and "KMSKey" not in where:
         return f"a value of type {type(value).__name__}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python does not print integers of more than 4,300 digits
+        return f"a value of type {type(value).__name__}"
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
@@ -92,7 +95,7 @@ def _number_problems(where: str, value: Any, annotation: Any, option: Option) ->
         if not is_whole_reference(value):
             yield f"{where} must be a number or one reference, got {shown(where, value)}"
         yield from text_problems(where, value)
-    elif isinstance(value, bool) or not isinstance(value, number):
+    elif isinstance(value, bool) or not isinstance(value, number) or _is_huge(value):
         words = _WORDS[float if float in kinds else int][0]
         yield f"{where} must be {words}, got {shown(where, value)}"
     elif not _is_whole(value * option.unit):
@@ -101,6 +104,11 @@ def _number_problems(where: str, value: Any, annotation: Any, option: Option) ->
         yield f"{where} must be at least {option.least:g}, got {value!r}"
     elif option.greatest is not None and value > option.greatest:
         yield f"{where} must be at most {option.greatest:g}, got {value!r}"
+
+
+def _is_huge(value: Any) -> bool:
+    # Larger than what Terraform and CloudFormation accept anywhere.
+    return isinstance(value, int) and value.bit_length() > 64
 
 
 def _is_whole(number: float) -> bool:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.rule_examples import EXAMPLES
 from support.resolving import problems_of, problems_of_value
+from support.rule_examples import EXAMPLES
 
 from buildkite_agents import AgentAccess, AgentQueue, elastic_ci_stack
 from buildkite_agents.checks.combinations import COMBINED_RULES

@@ -100,7 +100,7 @@ def test_a_network_is_ids_or_references() -> None:
     ]
 
 
-@pytest.mark.parametrize("account", ["12345678901", "arn", "１23456789012"])
+@pytest.mark.parametrize("account", ["12345678901", "arn", "\uff112345678901"])
 def test_an_account_is_twelve_digits(account: Any) -> None:
     (problem,) = problems_with(deployment=Deployment(import_account=account))
     assert problem.startswith("deployment.import_account must be the 12 digits")

@@ -8,7 +8,7 @@ from support import documented
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.checks import warnings
 from buildkite_agents.checks.warnings import WARNINGS, QueueWarning
-from buildkite_agents.resolved import resolve
+from buildkite_agents.resolve import resolve
 from buildkite_agents.settings import Network, StackSettings
 
 WARNED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -66,9 +66,8 @@ def test_a_warning_is_given_with_its_reason_until_it_is_accepted(warned: QueueWa
     instance_type, settings = WARNED[warned.name]
     (warning,) = warnings_of(AgentQueue(instance_type, name="q", **settings))
     assert warning.startswith("queue 'q': ")
-    assert warning.endswith(
-        f" (accepted_warnings=['{warned.name}'] accepts it; see docs/configuration.md#{warned.name})"
-    )
+    accepts = f" (accepted_warnings=['{warned.name}'] accepts it; "
+    assert warning.endswith(f"{accepts}see docs/configuration.md#{warned.name})")
     settings = {
         **settings,
         "accepted_warnings": [warned.name, *settings.get("accepted_warnings", ())],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.output.summary import summary
-from buildkite_agents.resolved import resolve
+from buildkite_agents.resolve import resolve
 from buildkite_agents.settings import StackSettings
 
 QUEUES = [
@@ -14,7 +14,7 @@ QUEUES = [
 STACK = resolve(
     StackSettings("conbench"), [(q, elastic_ci_stack.load(q.stack_version)) for q in QUEUES]
 )
-NONE = {queue.name: [] for queue in QUEUES}
+NONE: dict[str, list[str]] = {queue.name: [] for queue in QUEUES}
 
 
 def test_each_queue_has_a_line() -> None:
