@@ -27,7 +27,7 @@ ANYTHING = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
-    | st.sampled_from((10**400, 10**5000))
+    | st.just(10**400)
     | st.floats()
     | TEXT
     | st.builds(object),

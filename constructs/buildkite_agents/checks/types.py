@@ -65,10 +65,7 @@ def shown(where: str, value: Any) -> str:
     """A value in a message: shortened, and without what can be an agent token."""
     if "token" in where.lower() and "KMSKey" not in where:
         return f"a value of type {type(value).__name__}"
-    try:
-        text = repr(value)
-    except ValueError:  # Python does not print integers of more than 4,300 digits
-        return f"a value of type {type(value).__name__}"
+    text = repr(value)
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
