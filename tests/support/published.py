@@ -1,0 +1,62 @@
+"""What the publishers publish, on a server on loopback."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from buildkite_agents.elastic_ci_stack import StackVersion
+
+
+@contextlib.contextmanager
+def served(pages: Mapping[str, str]) -> Iterator[str]:
+    """The URL of a server with *pages*, by path; like S3, it answers others with 403."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = pages.get(self.path)
+            content = (page if page is not None else "AccessDenied").encode()
+            self.send_response(403 if page is None else 200)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+            """Keep the tests' output free of requests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def template(version: StackVersion) -> str:
+    """A template that declares what a version has, in JSON, which is YAML as well."""
+    family = {"Fn::Select": [0, {"Fn::Split": [".", {"Ref": "InstanceTypes"}]}]}
+
+    def one_of(families: frozenset[str]) -> dict[str, Any]:
+        return {"Fn::Or": [{"Fn::Equals": [family, one]} for one in sorted(families)]}
+
+    content = {
+        "Description": f"Buildkite stack {version.version}",
+        "Parameters": {
+            name: {"Description": "Not part of the declaration.", **spec}
+            for name, spec in version.parameters.items()
+        },
+        "Mappings": {
+            "AWSRegion2AMI": {region: {"linuxamd64": "ami-1"} for region in version.regions}
+        },
+        "Conditions": {
+            "UsingArmInstances": one_of(version.arm64_instance_families),
+            "UseBurstable": one_of(version.burstable_instance_families),
+        },
+        "Resources": {},
+    }
+    return json.dumps(content)
