@@ -150,7 +150,7 @@ def test_a_comparison_shows_what_is_added_removed_and_changed() -> None:
 
 
 def test_a_comparison_shows_the_agents_and_what_was_not_read() -> None:
-    shown = catalogue.compare(*map(elastic_ci_stack.load, ("v6.71.1", "v7.13.0")))
+    shown = catalogue.compare(elastic_ci_stack.load("v6.71.1"), elastic_ci_stack.load("v7.13.0"))
     assert "agent: 3.137.0 -> 4.12.0" in shown.splitlines()
     assert "note: the template of v7.13.0 was not read: " in shown
 
@@ -162,7 +162,7 @@ KEPT = ("v5.0.0", "v6.71.4", "v6.71.5", "v7.0.0", "v7.13.0")
 def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A package's history of five versions, two of them inferred, in an empty working folder."""
     whole = elastic_ci_stack.history()
-    small = {
+    small: dict[str, Any] = {
         "versions": [],
         "inferred": {},
         "regions": [],
