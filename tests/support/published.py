@@ -4,9 +4,11 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from buildkite_agents import elastic_ci_stack
 from buildkite_agents.elastic_ci_stack import StackVersion
 
 
@@ -60,3 +62,17 @@ def template(version: StackVersion) -> str:
         "Resources": {},
     }
     return json.dumps(content)
+
+
+def newer(version: str = "v7.14.0") -> StackVersion:
+    """A release that adds, changes and removes a parameter."""
+    newest = elastic_ci_stack.load("v7.13.0")
+    parameters = {
+        **newest.parameters,
+        "Added": {"Type": "String", "Default": ""},
+        "MaxSize": {**newest.parameters["MaxSize"], "Default": 7},
+    }
+    del parameters["KeyName"]
+    return replace(
+        newest, version=version, parameters=parameters, inferred="", uncertain=frozenset()
+    )

@@ -53,15 +53,20 @@ def compare(old: StackVersion, new: StackVersion, title: str = "") -> str:
     lines = [f"{title or f'{old.version} -> {new.version}'}: {len(rows)} differences"]
     lines += [f"{name:{width}}  {what:23}  {how}" for name, what, how in rows]
     if not title:
-        before, after = agents.agent_of(old.version), agents.agent_of(new.version)
-        if before and after and before.version != after.version:
-            lines.append(f"agent: {before.version} -> {after.version}")
+        before, after = _agent(old.version), _agent(new.version)
+        if before != after:
+            lines.append(f"agent: {before} -> {after}")
         lines += [
             f"note: the template of {one.version} was not read: {one.inferred}; see --verify"
             for one in (old, new)
             if one.inferred
         ]
     return "\n".join(lines)
+
+
+def _agent(version: str) -> str:
+    agent = agents.agent_of(version)
+    return "unknown" if agent is None else agent.version
 
 
 def differences(old: StackVersion, new: StackVersion) -> list[tuple[str, str, str]]:

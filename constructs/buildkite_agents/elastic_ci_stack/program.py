@@ -45,13 +45,24 @@ def check(program: Path, version: str | None = None) -> list[str]:
 
 
 def _run(program: Path) -> None:
-    arguments, path = sys.argv, [*sys.path]
+    arguments, path, modules, current = sys.argv, [*sys.path], {*sys.modules}, Path.cwd()
+    folder = program.resolve().parent
     sys.argv = [str(program)]
-    sys.path.insert(0, str(program.resolve().parent))
+    sys.path.insert(0, str(folder))
     try:
         runpy.run_path(str(program), run_name="__main__")
     finally:
+        os.chdir(current)
         sys.argv, sys.path[:] = arguments, path
+        # The next run must run the program's own modules again.
+        for name in {*sys.modules} - modules:
+            if _is_of(folder, sys.modules[name]) and name.partition(".")[0] not in modules:
+                del sys.modules[name]
+
+
+def _is_of(folder: Path, module: Any) -> bool:
+    file = Path(getattr(module, "__file__", None) or "/")
+    return file.is_relative_to(folder) and "site-packages" not in file.parts
 
 
 @contextlib.contextmanager

@@ -3,128 +3,32 @@
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
-from support.checkout import copy_checkout
-from support.documented import as_main_of
-from support.published import served, template
+from support.published import newer, served, template
 
 from buildkite_agents import ConfigError, elastic_ci_stack
 from buildkite_agents.elastic_ci_stack import StackVersion, catalogue, releases
-from buildkite_agents.elastic_ci_stack.template import read_template, stack_version
 
-ROOT = Path(__file__).parents[3]
-
-TEMPLATE = """
-AWSTemplateFormatVersion: 2010-09-09
-Description: "Buildkite stack v7.0.0"
-Parameters:
-  BuildkiteQueue: { Type: String, Default: default, MinLength: 1, Description: left out }
-  MaxSize: { Type: Number, Default: 10, MinValue: 0 }
-  Secret: { Type: String, NoEcho: true, AllowedPattern: "^a$" }
-Mappings:
-  AWSRegion2AMI:
-    us-east-1: { linuxamd64: ami-1 }
-    eu-west-1: { linuxamd64: ami-2 }
-Conditions:
-  UsingArmInstances: !Or
-    - !Equals [ !Select [ 0, !Split [ ".", !Ref InstanceTypes ] ], "a1" ]
-    - !Or
-      - !Equals [ !Select [ 0, !Split [ ".", !Ref InstanceTypes ] ], "t4g" ]
-  IsBurstable: !Equals [ !Select [ 0, !Split [ ".", !Ref InstanceTypes ] ], "t3" ]
-  Other: !Not [ !Equals [ !Ref MaxSize, "x" ] ]
-Resources:
-  Role: { Type: "AWS::IAM::Role", Name: !GetAtt A.B, Sub: !Sub "${A}" }
-"""
-
-
-def make(text: str) -> StackVersion:
-    return stack_version("v7.0.0", read_template(text))
-
-
-def test_a_template_becomes_a_version() -> None:
-    assert make(TEMPLATE) == StackVersion(
-        version="v7.0.0",
-        regions=frozenset({"us-east-1", "eu-west-1"}),
-        arm64_instance_families=frozenset({"a1", "t4g"}),
-        burstable_instance_families=frozenset({"t3"}),
-        parameters={
-            "BuildkiteQueue": {"Type": "String", "Default": "default", "MinLength": 1},
-            "MaxSize": {"Type": "Number", "Default": 10, "MinValue": 0},
-            "Secret": {"Type": "String", "AllowedPattern": "^a$", "NoEcho": True},
-        },
-    )
-
-
-def test_a_template_before_version_6_is_read_by_its_parameter_of_one_instance_type() -> None:
-    families = make(TEMPLATE.replace("InstanceTypes", "InstanceType")).arm64_instance_families
-    assert families == {"a1", "t4g"}
-
-
-def test_the_first_templates_without_arm64_images_are_readable() -> None:
-    text = TEMPLATE.replace("UsingArmInstances", "Renamed")
-    read = stack_version("v7.0.0", read_template(text), has_arm64=False)
-    assert read.arm64_instance_families == frozenset()
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "not a CloudFormation template"),
-        ("[]", "not a CloudFormation template"),
-        ("a: [", "not readable as YAML"),
-        ("Resources: {}", "not a template of the Elastic CI Stack"),
-        ("Resources: {}\nParameters: {Other: {}}", "not a template of the Elastic CI Stack"),
-        (TEMPLATE.replace("stack v7.0.0", "stack v7.0.1"), "this is the template of v7.0.1, not"),
-        (TEMPLATE.replace("UsingArmInstances", "Renamed"), "no condition of ARM"),
-        (TEMPLATE.replace("AWSRegion2AMI", "Renamed"), "no mapping AWSRegion2AMI"),
-        (TEMPLATE.replace("Type: Number", "Type: Integer"), "parameter MaxSize: its Type must be"),
-        ("Resources: &a {x: *a}", "aliases"),
-        ("x: !!python/object/apply:os.system [id]", "not readable as YAML"),
-        ("Resources: {}\nx: '" + "a" * 1024 * 1024 + "'", "larger than"),
-        ("[" * 5000, "not readable as YAML"),
-    ],
+OLD = StackVersion(
+    version="v7.0.0",
+    regions=frozenset({"us-east-1", "eu-west-1"}),
+    arm64_instance_families=frozenset({"a1", "t4g"}),
+    burstable_instance_families=frozenset({"t3"}),
+    parameters={
+        "BuildkiteQueue": {"Type": "String", "Default": "default", "MinLength": 1},
+        "MaxSize": {"Type": "Number", "Default": 10, "MinValue": 0},
+        "Secret": {"Type": "String", "AllowedPattern": "^a$", "NoEcho": True},
+    },
 )
-def test_what_is_no_such_template_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        make(text)
-
-
-@given(st.lists(st.sampled_from(TEMPLATE.splitlines()), max_size=25), st.text(max_size=40))
-def test_a_broken_template_is_read_or_refused_and_nothing_else(lines: list[str], tail: str) -> None:
-    try:
-        made = make("\n".join(lines) + tail)
-    except ConfigError:
-        return
-    json.dumps(dict(made.parameters))
-
-
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(st.sampled_from(["Parameters", "Conditions", "Type", "a"]), inner)
-        ),
-        max_leaves=10,
-    )
-)
-def test_any_other_yaml_is_refused(value: Any) -> None:
-    with pytest.raises(ConfigError):
-        make(yaml.safe_dump({"Resources": {}, "Parameters": value}))
 
 
 def test_a_comparison_shows_what_is_added_removed_and_changed() -> None:
-    old = make(TEMPLATE)
+    old = OLD
     parameters = {
         "BuildkiteQueue": {**old.parameters["BuildkiteQueue"], "MinLength": 2},
         "New": {"Type": "String"},
@@ -185,20 +89,6 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     os.environ.pop(releases.HISTORY_VARIABLE, None)
     monkeypatch.undo()
     elastic_ci_stack.forget()
-
-
-def newer(version: str = "v7.14.0") -> StackVersion:
-    """A release that adds, changes and removes a parameter."""
-    newest = elastic_ci_stack.load("v7.13.0")
-    parameters = {
-        **newest.parameters,
-        "Added": {"Type": "String", "Default": ""},
-        "MaxSize": {**newest.parameters["MaxSize"], "Default": 7},
-    }
-    del parameters["KeyName"]
-    return replace(
-        newest, version=version, parameters=parameters, inferred="", uncertain=frozenset()
-    )
 
 
 def pages(*versions: StackVersion, latest: StackVersion | None = None) -> dict[str, str]:
@@ -385,104 +275,3 @@ def test_only_http_is_fetched(history: Path, url: str) -> None:
     assert history.exists()
     with pytest.raises(ConfigError, match="an http or https URL was expected"):
         run(url, "v7.14.0")
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with the documented queues in main.py, set up as this one."""
-    copy = tmp_path_factory.mktemp("catalogue") / "checkout"
-    copy_checkout(ROOT, copy)
-    as_main_of(copy)
-    imports = Path("constructs", "buildkite_agents", "imports")
-    (copy / imports).resolve().joinpath("aws").symlink_to((ROOT / imports / "aws").resolve())
-    return copy
-
-
-def run_tool(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, checkout / "tools" / "catalogue.py", *arguments],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_a_comparison_checks_the_queues_of_the_program(checkout: Path) -> None:
-    done = run_tool(checkout, "--compare", "v6.21.0", "v6.71.1")
-    assert done.returncode == 0, done.stderr
-    assert "BuildkiteAgentScalerVersion" in done.stdout
-    assert done.stdout.count(" added  ") - done.stdout.count("family added") == 58
-    assert done.stdout.endswith("the queues of main.py are valid with v6.71.1\n")
-    assert not (checkout / "cdktf.out").exists()
-    assert not (checkout / "terraform").exists()
-
-
-# Like the programs that adopt writes, it has no list of queues to import.
-ADOPTED = """
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken
-
-app = AgentApp()
-for environment in ("prod", "test"):
-    AgentStack(
-        app,
-        project="acme",
-        environment=environment,
-        queues=[AgentQueue("m5.large", stack_version="v6.21.0", parameters=PARAMETERS)],
-    )
-app.synth()
-print("this is not part of the report")
-"""
-
-
-def test_the_problems_of_any_program_are_those_of_its_own_checks(checkout: Path) -> None:
-    adopted = checkout / "adopted.py"
-    parameters = 'PARAMETERS = {"BuildkiteAgentScalerVersion": "1.7.0"}'
-    adopted.write_text(parameters + ADOPTED)
-    done = run_tool(checkout, "--program", "adopted.py", "--compare", "v6.21.0", "v6.71.1")
-    assert done.returncode == 0, done.stderr
-    last = done.stdout.splitlines()[-1]
-    assert "BuildkiteAgentScalerVersion" in last
-    assert "v6.71.1" in last
-    assert "not part of the report" not in done.stdout
-    adopted.write_text("PARAMETERS = {}" + ADOPTED)
-    done = run_tool(checkout, "--program", "adopted.py", "--compare", "v6.21.0", "v6.71.1")
-    assert done.stdout.endswith("the queues of adopted.py are valid with v6.71.1\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("raise ValueError('mine')", "error: cannot run broken.py: ValueError: mine"),
-        ("import sys; sys.exit(3)", "error: cannot run broken.py: SystemExit: 3"),
-        ("(", "error: cannot run broken.py: SyntaxError"),
-        ("print('nothing')", "error: broken.py defines no queues"),
-        (None, "error: broken.py does not exist"),
-    ],
-)
-def test_a_program_that_cannot_be_read_leaves_the_history_as_it_is(
-    checkout: Path, tmp_path: Path, text: str | None, message: str
-) -> None:
-    release = tmp_path / "template.yml"
-    release.write_text(template(newer()))
-    broken = checkout / "broken.py"
-    broken.unlink(missing_ok=True)
-    if text is not None:
-        broken.write_text(text)
-    history = checkout / elastic_ci_stack.HISTORY.relative_to(ROOT)
-    before = history.read_bytes()
-    done = run_tool(checkout, "--program", "broken.py", "--template", str(release), "v7.14.0")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines()[-1].startswith(message)
-    assert history.read_bytes() == before
-
-
-def test_a_release_from_a_file_is_added_to_the_checkout(checkout: Path, tmp_path: Path) -> None:
-    release = tmp_path / "template.yml"
-    release.write_text(template(newer()))
-    done = run_tool(checkout, "--template", str(release), "v7.14.0")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("v7.13.0 -> v7.14.0: 3 differences\n")
-    assert done.stdout.endswith("the queues of main.py are valid with v7.14.0\n")
-    shown = run_tool(checkout, "--compare", "v7.13.0", "v7.14.0")
-    assert shown.stdout == done.stdout
