@@ -3,13 +3,13 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.elastic_ci_stack import StackVersion
+from buildkite_agents.elastic_ci_stack import StackVersion, releases
 
 
 @contextlib.contextmanager
@@ -64,9 +64,9 @@ def template(version: StackVersion) -> str:
     return json.dumps(content)
 
 
-def newer(version: str = "v7.14.0") -> StackVersion:
-    """A release that adds, changes and removes a parameter."""
-    newest = elastic_ci_stack.load("v7.13.0")
+def newer(version: str = "v99.0.0") -> StackVersion:
+    """A release that adds, changes and removes a parameter of the newest known one."""
+    newest = elastic_ci_stack.load(elastic_ci_stack.known_versions()[-1])
     parameters = {
         **newest.parameters,
         "Added": {"Type": "String", "Default": ""},
@@ -76,3 +76,13 @@ def newer(version: str = "v7.14.0") -> StackVersion:
     return replace(
         newest, version=version, parameters=parameters, inferred="", uncertain=frozenset()
     )
+
+
+def history_of(versions: Sequence[str], inferred: Sequence[str]) -> dict[str, Any]:
+    """A history of a few known versions."""
+    history: dict[str, Any] = {"versions": [], "inferred": {}, "parameters": {}}
+    history |= {name: [] for name in releases.LISTS}
+    for version in versions:
+        content = releases.release(elastic_ci_stack.load(version))
+        history = releases.insert(history, version, content)
+    return {**history, "inferred": dict.fromkeys(inferred, "everything")}

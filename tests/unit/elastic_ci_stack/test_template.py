@@ -1,6 +1,7 @@
 """Reading a published template."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -109,3 +110,9 @@ def test_a_broken_template_is_read_or_refused_and_nothing_else(lines: list[str],
 def test_any_other_yaml_is_refused(value: Any) -> None:
     with pytest.raises(ConfigError):
         make(yaml.safe_dump({"Resources": {}, "Parameters": value}))
+
+
+def test_without_pyyaml_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(ConfigError, match="needs PyYAML: pip install pyyaml"):
+        make(TEMPLATE)

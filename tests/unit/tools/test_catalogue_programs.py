@@ -98,7 +98,7 @@ def test_a_program_that_cannot_be_read_leaves_the_history_as_it_is(
         broken.write_text(text)
     history = checkout / elastic_ci_stack.HISTORY.relative_to(ROOT)
     before = history.read_bytes()
-    done = run_tool(checkout, "--program", "broken.py", "--template", str(release), "v7.14.0")
+    done = run_tool(checkout, "--program", "broken.py", "--template", str(release), "v99.0.0")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1].startswith(message)
     assert history.read_bytes() == before
@@ -107,11 +107,12 @@ def test_a_program_that_cannot_be_read_leaves_the_history_as_it_is(
 def test_a_release_from_a_file_is_added_to_the_checkout(checkout: Path, tmp_path: Path) -> None:
     release = tmp_path / "template.yml"
     release.write_text(template(newer()))
-    done = run_tool(checkout, "--template", str(release), "v7.14.0")
+    done = run_tool(checkout, "--template", str(release), "v99.0.0")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("v7.13.0 -> v7.14.0: 3 differences\n")
-    assert done.stdout.endswith("the queues of main.py are valid with v7.14.0\n")
-    shown = run_tool(checkout, "--compare", "v7.13.0", "v7.14.0")
+    newest = elastic_ci_stack.known_versions()[-1]
+    assert done.stdout.startswith(f"{newest} -> v99.0.0: 3 differences\n")
+    assert done.stdout.endswith("the queues of main.py are valid with v99.0.0\n")
+    shown = run_tool(checkout, "--compare", newest, "v99.0.0")
     assert shown.stdout == done.stdout
 
 
@@ -121,8 +122,29 @@ def test_the_programs_own_modules_run_again_for_the_new_version(
     (checkout / "fleet.py").write_text("PARAMETERS = {}" + ADOPTED)
     (checkout / "imports_fleet.py").write_text("import fleet\n")
     release = tmp_path / "template.yml"
-    release.write_text(template(newer("v7.15.0")))
+    release.write_text(template(newer("v98.0.0")))
     program = ("--program", "imports_fleet.py")
-    done = run_tool(checkout, *program, "--template", str(release), "v7.15.0")
+    done = run_tool(checkout, *program, "--template", str(release), "v98.0.0")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("the queues of imports_fleet.py are valid with v7.15.0\n")
+    assert done.stdout.endswith("the queues of imports_fleet.py are valid with v98.0.0\n")
+
+
+def test_the_installed_package_compares_versions_by_itself(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "buildkite_agents.elastic_ci_stack",
+            "--compare",
+            "v7.0.0",
+            "v7.13.0",
+        ],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT / "constructs")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("v7.0.0 -> v7.13.0: ")
+    assert done.stdout.endswith("no program was checked: name one with --program\n")
