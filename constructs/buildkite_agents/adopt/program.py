@@ -133,7 +133,7 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings) -> AgentQue
         **_types_of(stack),
         name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
         stack_version=stack.version,
-        allow_unchecked_version=elastic_ci_stack.is_newer(stack.version),
+        allow_unchecked_version=stack.version not in elastic_ci_stack.known_versions(),
         **_numbers_of(stack),
         provider=stack.provider,
         ignore_changes=stack.ignore_changes,
@@ -175,9 +175,9 @@ def _parameters(
 
 
 def _version(stack: FoundStack) -> StackVersion:
-    known = elastic_ci_stack.known_versions()
-    usable = stack.version in known or elastic_ci_stack.is_newer(stack.version)
-    return elastic_ci_stack.load(stack.version if usable else known[-1])
+    usable = elastic_ci_stack.is_usable(stack.version)
+    newest = elastic_ci_stack.known_versions()[-1]
+    return elastic_ci_stack.load(stack.version if usable else newest)
 
 
 def _types_of(stack: FoundStack) -> dict[str, Any]:

@@ -90,13 +90,14 @@ def _accepted_warnings_problems(queue: AgentQueue) -> list[str]:
 
 def _version_problems(queue: AgentQueue) -> Iterator[str]:
     version, known = queue.stack_version, elastic_ci_stack.known_versions()
-    newer = elastic_ci_stack.is_newer(version)
-    if version in known or (newer and queue.allow_unchecked_version):
+    usable = elastic_ci_stack.is_usable(version)
+    if version in known or (usable and queue.allow_unchecked_version):
         return
     yield (
         f"stack_version must be a published version from {known[0]} to {known[-1]}, got "
         f"{version!r}"
-        + ("; to use it unchecked, set allow_unchecked_version=True" if newer else "")
+        + (f" (did you mean 'v{version}'?)" if f"v{version}" in known else "")
+        + ("; to use it unchecked, set allow_unchecked_version=True" if usable else "")
     )
 
 

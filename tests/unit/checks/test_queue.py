@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from support.resolving import problems_of, problems_with
 
-from buildkite_agents import AgentQueue
+from buildkite_agents import AgentQueue, elastic_ci_stack
+
+NEWEST = elastic_ci_stack.known_versions()[-1]
 
 
 def test_the_documented_queues_are_valid() -> None:
@@ -31,7 +33,12 @@ def test_the_documented_queues_are_valid() -> None:
         ({"agents_per_instance": 0}, "agents_per_instance must be at least 1, got 0"),
         (
             {"stack_version": "v4.5.0"},
-            "stack_version must be a published version from v5.0.0 to v6.71.1, got 'v4.5.0'",
+            f"stack_version must be a published version from v5.0.0 to {NEWEST}, got 'v4.5.0'",
+        ),
+        (
+            {"stack_version": "6.70.1"},
+            f"stack_version must be a published version from v5.0.0 to {NEWEST}, got '6.70.1' "
+            "(did you mean 'v6.70.1'?)",
         ),
         (
             {"more_instance_types": "m5a.4xlarge"},
