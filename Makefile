@@ -52,11 +52,11 @@ diagram: synth ## Draw the resources of terraform/ as Mermaid.
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	@$(VENV)/bin/python -c 'import buildkite_agents.imports' # mypy reads the bindings
+	@$(VENV)/bin/python -c 'import buildkite_agents.aws' # mypy reads the bindings
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shfmt --diff --indent 2 $(SHELL_SCRIPTS)
 	$(VENV)/bin/shellcheck --enable all $(SHELL_SCRIPTS)
-	$(VENV)/bin/codespell .github bootstrap constructs docs examples imports tests tools *.md *.py
+	$(VENV)/bin/codespell .github bootstrap constructs docs examples tests tools *.md *.py
 
 SHELL_SCRIPTS := bootstrap/buildkite-bootstrap.sh .ci/run
 
@@ -85,5 +85,5 @@ lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.
-	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache imports/aws *.egg-info \
+	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache constructs/buildkite_agents/aws/*/ *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis

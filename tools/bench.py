@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from buildkite_agents.node import node_environment
+from buildkite_agents.loading import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
@@ -56,10 +56,10 @@ app.synth()
 PREBUILT = (
     """
 import importlib, sys
-from buildkite_agents.imports import AWS_SUBMODULES
+from buildkite_agents.bindings import AWS_SUBMODULES
 for name in AWS_SUBMODULES:
     module = importlib.import_module(f"cdktf_cdktf_provider_aws.{name}")
-    sys.modules[f"buildkite_agents.imports.aws.{name}"] = module
+    sys.modules[f"buildkite_agents.aws.{name}"] = module
 """
     + PROGRAM
 )
@@ -166,7 +166,7 @@ def _print_header() -> None:
 def main() -> None:
     """Measure, and print the tables."""
     os.environ.update(node_environment())  # the same one for all
-    importlib.import_module("buildkite_agents.imports")  # creates the bindings
+    importlib.import_module("buildkite_agents.aws")  # creates the bindings
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     _print_header()
     for caches, cold in (("warm", False), ("cold", True)):

@@ -11,11 +11,11 @@ import cdktf
 from constructs import Construct
 
 from buildkite_agents import elastic_ci_stack, names
+from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import risks
 from buildkite_agents.checks.queue import check_queues, values_of
 from buildkite_agents.checks.settings import check_settings, script_is_elsewhere
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.imports.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.names import Names
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resources import variables

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildkite_agents import node
+from buildkite_agents import loading
 
 ROOT, DISABLED = "JSII_RUNTIME_PACKAGE_CACHE_ROOT", "JSII_RUNTIME_PACKAGE_CACHE"
 
@@ -20,7 +20,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen() -> dict[str, str]:
-    return node._package_cache()  # noqa: SLF001
+    return loading._package_cache()  # noqa: SLF001
 
 
 def test_in_a_virtual_environment_it_is_there(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from cdktf import TerraformLocal, TerraformStack
 
-from buildkite_agents.imports.aws.iam_policy import IamPolicy
+from buildkite_agents.aws.iam_policy import IamPolicy
 from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.resources.secrets_bucket import Bucket

@@ -12,11 +12,11 @@ from cdktf import (
 )
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.checks.values import may_be_null
-from buildkite_agents.imports.aws.cloudformation_stack import (
+from buildkite_agents.aws.cloudformation_stack import (
     CloudformationStack,
     CloudformationStackTimeouts,
 )
+from buildkite_agents.checks.values import may_be_null
 from buildkite_agents.names import Names, address
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.resources.import_block import ImportBlock
