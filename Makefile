@@ -44,10 +44,6 @@ demo: setup-dev ## Deploy to a simulated AWS on this machine, with real Terrafor
 bench: setup ## Measure a synthesis, and compare it with an empty app and the prebuilt package.
 	@$(VENV)/bin/python tools/bench.py
 
-.PHONY: diagram
-diagram: synth ## Draw the resources of terraform/ as Mermaid.
-	@$(VENV)/bin/python tools/diagram.py terraform
-
 .PHONY: lint
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .
@@ -81,7 +77,7 @@ setup-dev: ## Install the packages for the tests too. Checkov and pipenv need se
 .PHONY: lock
 lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
 	$(SET_UP) pipenv
-	$(PYTHON) tools/lock.py .pipenv/bin/pipenv
+	$(PYTHON) tools/lock.py .pipenv/bin/python
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.

@@ -87,7 +87,12 @@ def node_environment() -> dict[str, str]:
 
 
 def _how() -> str:
-    install = "make setup" if checkout() else "pip install 'buildkite-agents[node]'"
+    if not checkout():
+        install = "pip install 'buildkite-agents[node]'"
+    elif os.environ.get("PIPENV_ACTIVE"):
+        install = "pipenv install --dev"
+    else:
+        install = "make setup"
     return f"run `{install}`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.documented import as_main_of
-from support.terraform import TERRAFORM_CLI
+from support.provider import TERRAFORM_CLI
 
 from buildkite_agents.output.folder_lock import folder_lock
 
@@ -192,6 +192,32 @@ def test_pipenv_run(root: Path, checkout: Path) -> None:
     environment |= {"PIPENV_VENV_IN_PROJECT": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
     subprocess.run([*pipenv, "run", "python", "main.py"], cwd=checkout, env=environment, check=True)
     assert tree(checkout / "terraform") == tree(GOLDEN)
+
+
+def test_the_lock_is_current_on_a_machine_without_configuration(root: Path, tmp_path: Path) -> None:
+    for name in ("Pipfile", "Pipfile.lock"):
+        shutil.copy2(root / name, tmp_path)
+    done = subprocess.run(
+        [root / ".pipenv" / "bin" / "python", "-m", "pipenv", "verify"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_cdktf_can_be_imported_first_where_no_node_is_on_path(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import cdktf; cdktf.App()"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_python_alone_without_our_own_package_installed(checkout: Path) -> None:
