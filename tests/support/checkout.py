@@ -6,7 +6,7 @@ from pathlib import Path
 
 _GENERATED = shutil.ignore_patterns(
     *(".venv", ".pipenv", ".checkov", ".demo-cache", ".set-up.lock", ".hypothesis", ".*_cache"),
-    *("__pycache__", "*.egg-info", "cdktf.out", ".git", "aws"),
+    *("__pycache__", "*.egg-info", "cdktf.out", ".git"),
 )
 
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bootstrap.instance import NamespacesRefusedError
 from jsii._kernel.providers.process import _NodeProcess
 from support.tools import load_tool
 
@@ -30,19 +29,6 @@ def test_memory_is_that_of_all_processes_together() -> None:
 def test_a_program_that_fails_ends_the_benchmark() -> None:
     with pytest.raises(SystemExit, match="a program of the benchmark failed"):
         bench.measure({"broken": "raise SystemExit(3)"}, runs=1)
-
-
-def test_the_bootstrap_script_boots_in_both_orders(
-    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    boot_order = load_tool("boot_order")
-    monkeypatch.setattr(boot_order, "SHARE", 1e-3)
-    script = bootstrap_script.read_text()
-    try:
-        assert boot_order.boot_seconds(script) > 0
-    except NamespacesRefusedError as refused:
-        pytest.skip(str(refused))
-    assert boot_order.boot_seconds(boot_order.one_after_the_other(script)) > 0
 
 
 @pytest.mark.parametrize(

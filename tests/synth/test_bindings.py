@@ -17,10 +17,9 @@ from typing import Any
 import cdktf
 import pytest
 
-from buildkite_agents import ConfigError, imports
-from buildkite_agents.imports import AWS_SUBMODULES
-from buildkite_agents.imports.aws.s3_bucket import S3Bucket
-from buildkite_agents.imports.carver import ASSEMBLY, carve
+from buildkite_agents import ConfigError, bindings
+from buildkite_agents.aws.s3_bucket import S3Bucket
+from buildkite_agents.bindings import ASSEMBLY, AWS_SUBMODULES, carve, ensure_bindings, share
 
 DISTRIBUTION = "cdktf-cdktf-provider-aws"
 
@@ -31,26 +30,17 @@ def test_a_value_of_another_type_is_refused() -> None:
         S3Bucket(stack, "bucket", bucket=5)  # type: ignore[arg-type]
 
 
-def carve_into(target: Path, *submodules: str) -> None:
-    carve(distribution=DISTRIBUTION, submodules=submodules, target=target)
-
-
 @pytest.fixture(scope="module")
 def carved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A carved package, shared by all tests."""
-    target = tmp_path_factory.mktemp("carved") / "aws"
-    carve_into(target, "s3_object")
+    target = tmp_path_factory.mktemp("carved")
+    carve(target, ["s3_object"])
     return target
 
 
 def test_only_the_wanted_submodules_are_carved(carved: Path) -> None:
     version = importlib.metadata.version(DISTRIBUTION)
-    assert {path.name for path in carved.iterdir()} == {
-        "__init__.py",
-        "_jsii",
-        "carved-from.txt",
-        "s3_object",
-    }
+    assert {path.name for path in carved.iterdir()} == {"_jsii", "s3_object"}
     with tarfile.open(carved / "_jsii" / f"{ASSEMBLY}@{version}.jsii.tgz") as tar:
         assert sorted(tar.getnames()) == [
             "package/.jsii",
@@ -123,30 +113,35 @@ def test_the_carved_package_equals_the_prebuilt_one_except_for_its_name(carved: 
     assert syntax(carved / "s3_object" / "__init__.py").replace(future, "", 1) == module
 
 
-def test_nothing_else_is_left_beside_the_carved_package(carved: Path) -> None:
-    assert [path.name for path in carved.parent.iterdir()] == ["aws"]
-
-
 def test_it_is_carved_again_only_when_the_list_changes(
     carved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shutil.copytree(carved, tmp_path / "aws")
-    carve_into(tmp_path / "aws", "s3_object")
+    shutil.copytree(carved, tmp_path, dirs_exist_ok=True)
+    carve(tmp_path, ["s3_object"])
     assert capsys.readouterr().err.count("Creating ") == 0
-    carve_into(tmp_path / "aws", "s3_object", "iam_policy")
+    carve(tmp_path, ["iam_policy"])
     assert capsys.readouterr().err.count("Creating ") == 1
-    assert (tmp_path / "aws" / "iam_policy").is_dir()
+    assert {path.name for path in tmp_path.iterdir()} == {"_jsii", "iam_policy"}
+
+
+def test_what_a_killed_process_left_is_replaced(carved: Path, tmp_path: Path) -> None:
+    shutil.copytree(carved / "s3_object", tmp_path / "s3_object")
+    (tmp_path / "s3_object" / "__init__.py").write_text("incomplete")
+    (tmp_path / ".new-killed").mkdir()
+    (tmp_path / "__init__.py").touch()
+    carve(tmp_path, ["s3_object"])
+    assert (tmp_path / "s3_object" / "__init__.py").stat().st_size > 1000
+    assert {path.name for path in tmp_path.iterdir()} == {"__init__.py", "_jsii", "s3_object"}
 
 
 def test_processes_beside_each_other_carve_once(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from buildkite_agents.imports.carver import carve; "
-        f"carve(distribution={DISTRIBUTION!r}, submodules=['s3_object'], "
-        "target=Path(sys.argv[1]))"
+        "import sys; from pathlib import Path; from buildkite_agents.bindings import carve; "
+        "carve(Path(sys.argv[1]), ['s3_object'])"
     )
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", code, tmp_path / "aws"],
+            [sys.executable, "-c", code, tmp_path],
             env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
             stderr=subprocess.PIPE,
             text=True,
@@ -159,38 +154,93 @@ def test_processes_beside_each_other_carve_once(tmp_path: Path) -> None:
 
 
 def test_the_same_bytes_each_time(carved: Path, tmp_path: Path) -> None:
-    carve_into(tmp_path / "again", "s3_object")
-    tarballs = [next(folder.glob("_jsii/*.tgz")) for folder in (carved, tmp_path / "again")]
+    carve(tmp_path, ["s3_object"])
+    tarballs = [next(folder.glob("_jsii/*.tgz")) for folder in (carved, tmp_path)]
     assert tarballs[0].read_bytes() == tarballs[1].read_bytes()
 
 
 def test_a_package_that_is_not_installed_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no-such-package is not installed for"):
-        carve(distribution="no-such-package", submodules=["s3_object"], target=tmp_path / "aws")
+        carve(tmp_path, ["s3_object"], distribution="no-such-package")
 
 
 def test_a_submodule_that_the_provider_does_not_have_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"@cdktf/provider-aws [\d.]+ has no no-such-thing"):
-        carve_into(tmp_path / "aws", "s3_object", "no_such_thing")
+        carve(tmp_path, ["s3_object", "no_such_thing"])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_read_only_folder_is_reported(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot create"):
-        carve_into(tmp_path / "no" / "folder" / "aws", "s3_object")
+        carve(tmp_path / "no" / "folder", ["s3_object"])
+
+
+@pytest.fixture
+def read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The package's folder, which only another user can write to."""
+    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    own = tmp_path / "site-packages" / "buildkite_agents" / "aws"
+    own.mkdir(parents=True)
+    return own
+
+
+def test_where_the_package_is_read_only_they_are_in_the_users_cache(
+    read_only: Path, tmp_path: Path
+) -> None:
+    folder = ensure_bindings(read_only)
+    assert folder.is_relative_to(tmp_path / "cache" / "buildkite-agents" / "bindings")
+    assert (folder / "s3_bucket").is_dir()
+    assert list(read_only.iterdir()) == []
+    shutil.copytree(folder, read_only, dirs_exist_ok=True)
+    assert ensure_bindings(read_only) == read_only
+
+
+def test_without_any_writable_folder_it_says_which_variable_to_set(
+    read_only: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").touch()
+    with pytest.raises(ConfigError, match=r"can be written to .*: set XDG_CACHE_HOME"):
+        ensure_bindings(read_only)
 
 
 def test_every_submodule_listed_is_imported_by_the_program(root: Path) -> None:
     sources = (root / "constructs" / "buildkite_agents").rglob("*.py")
     text = "".join(source.read_text() for source in sources)
     unused = [
-        name
-        for name in AWS_SUBMODULES
-        if f"from buildkite_agents.imports.aws.{name} import" not in text
+        name for name in AWS_SUBMODULES if f"from buildkite_agents.aws.{name} import" not in text
     ]
     assert unused == []
 
 
-def test_importing_the_bindings_package_makes_them() -> None:
-    importlib.reload(imports)
-    assert (Path(imports.__file__).parent / "aws" / "carved-from.txt").is_file()
+def test_imports_aws_has_the_same_classes(root: Path) -> None:
+    share(root / "imports")
+    assert importlib.import_module("imports.aws.s3_bucket").S3Bucket is S3Bucket
+
+
+def test_each_submodule_is_shared(tmp_path: Path) -> None:
+    share(tmp_path / "imports")
+    shared = {path.parent.name for path in tmp_path.glob("imports/aws/*/__init__.py")}
+    assert shared == {*AWS_SUBMODULES}
+    assert [path.name for path in (tmp_path / "imports").iterdir()] == ["aws"]
+
+
+def test_what_is_shared_follows_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share(tmp_path)
+    monkeypatch.setattr(bindings, "AWS_SUBMODULES", ("s3_object",))
+    share(tmp_path)
+    assert {path.name for path in (tmp_path / "aws").iterdir()} == {"__init__.py", "s3_object"}
+
+
+def test_the_users_own_imports_aws_is_kept(tmp_path: Path) -> None:
+    theirs = tmp_path / "aws" / "__init__.py"
+    theirs.parent.mkdir()
+    theirs.write_text("from ._jsii import *\n")
+    share(tmp_path)
+    assert list(tmp_path.rglob("*.py")) == [theirs]
+    assert theirs.read_text() == "from ._jsii import *\n"
+
+
+def test_imports_that_cannot_be_written_to_are_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "imports").touch()
+    share(tmp_path / "imports")

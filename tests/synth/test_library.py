@@ -24,8 +24,8 @@ from buildkite_agents import (
     Network,
     S3Backend,
 )
-from buildkite_agents.imports.aws.provider import AwsProvider
-from buildkite_agents.imports.aws.s3_bucket import S3Bucket
+from buildkite_agents.aws.provider import AwsProvider
+from buildkite_agents.aws.s3_bucket import S3Bucket
 
 QUEUES = [AgentQueue("m5.4xlarge", name="q")]
 CLI = Path(__file__).parents[1] / "support" / "terraform_cli.py"

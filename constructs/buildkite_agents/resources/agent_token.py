@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
 
 from buildkite_agents import names
-from buildkite_agents.imports.aws.ssm_parameter import SsmParameter
+from buildkite_agents.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
 

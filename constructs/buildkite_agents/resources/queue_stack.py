@@ -11,7 +11,7 @@ from cdktf import (
 )
 
 from buildkite_agents.expressions import NullIfEmpty
-from buildkite_agents.imports.aws.cloudformation_stack import (
+from buildkite_agents.aws.cloudformation_stack import (
     CloudformationStack,
     CloudformationStackTimeouts,
 )

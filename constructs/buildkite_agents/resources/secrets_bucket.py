@@ -16,30 +16,30 @@ from constructs import Construct
 
 from buildkite_agents import bootstrap_script, names
 from buildkite_agents.expressions import Reference
-from buildkite_agents.imports.aws.s3_bucket import S3Bucket
-from buildkite_agents.imports.aws.s3_bucket_lifecycle_configuration import (
+from buildkite_agents.aws.s3_bucket import S3Bucket
+from buildkite_agents.aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfiguration,
     S3BucketLifecycleConfigurationRule,
     S3BucketLifecycleConfigurationRuleAbortIncompleteMultipartUpload,
     S3BucketLifecycleConfigurationRuleFilter,
     S3BucketLifecycleConfigurationRuleNoncurrentVersionExpiration,
 )
-from buildkite_agents.imports.aws.s3_bucket_ownership_controls import (
+from buildkite_agents.aws.s3_bucket_ownership_controls import (
     S3BucketOwnershipControls,
     S3BucketOwnershipControlsRule,
 )
-from buildkite_agents.imports.aws.s3_bucket_policy import S3BucketPolicy
-from buildkite_agents.imports.aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
-from buildkite_agents.imports.aws.s3_bucket_server_side_encryption_configuration import (
+from buildkite_agents.aws.s3_bucket_policy import S3BucketPolicy
+from buildkite_agents.aws.s3_bucket_public_access_block import S3BucketPublicAccessBlock
+from buildkite_agents.aws.s3_bucket_server_side_encryption_configuration import (
     S3BucketServerSideEncryptionConfigurationA,
     S3BucketServerSideEncryptionConfigurationRuleA,
     S3BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultA,
 )
-from buildkite_agents.imports.aws.s3_bucket_versioning import (
+from buildkite_agents.aws.s3_bucket_versioning import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
-from buildkite_agents.imports.aws.s3_object import (
+from buildkite_agents.aws.s3_object import (
     S3Object,
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,

@@ -1,12 +1,14 @@
-"""Carve the few submodules in use out of a prebuilt CDKTF provider package.
+"""The maker of ``buildkite_agents.aws``: it carves a few submodules out of a prebuilt package.
 
 The prebuilt package is a jsii assembly: a tarball with JavaScript and a description of its types
 (``.jsii``), and Python modules that name these types. The carved package is an assembly with
 another name, so that one process can load both.
 """
 
+import contextlib
 import gzip
 import hashlib
+import importlib
 import importlib.metadata
 import io
 import json
@@ -21,23 +23,58 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from buildkite_agents.errors import ConfigError
-from buildkite_agents.node import user_cache
+from buildkite_agents.loading import checkout, not_installed, user_cache
 from buildkite_agents.output.folder_lock import folder_lock
 
-ASSEMBLY = "imports-aws"
+AWS_SUBMODULES = (
+    "cloudformation_stack",
+    "iam_policy",
+    "provider",
+    "s3_bucket",
+    "s3_bucket_lifecycle_configuration",
+    "s3_bucket_ownership_controls",
+    "s3_bucket_policy",
+    "s3_bucket_public_access_block",
+    "s3_bucket_server_side_encryption_configuration",
+    "s3_bucket_versioning",
+    "s3_object",
+    "ssm_parameter",
+)
+"""The provider's Python submodules that this package imports."""
+
+ASSEMBLY = "buildkite-agents-aws"
 """The carved assembly's name, without dots: jsii splits a type's name at the first dot."""
 
-_STAMP = "carved-from.txt"
+_DISTRIBUTION = "cdktf-cdktf-provider-aws"
+_STAMP = "_jsii/carved-from.txt"
+_SHARED = '"""The bindings of buildkite_agents.aws'
 # typeguard's checks of each argument, which mypy and jsii (in Node.js) repeat. Removing them makes
 # a synthesis 5 % faster.
 _TYPE_CHECK = re.compile(r"^( +)if __debug__:\n(?:\1    .*\n)+", re.MULTILINE)
 _SOURCE_MAP = re.compile(rb"^//# sourceMappingURL=.*$", re.MULTILINE)
 
 
-def writable_folder(own: Path) -> Path:
-    """Choose a writable folder for the bindings: the package's *own* one, or one of the user."""
-    if (own / "aws").is_dir() or os.access(own, os.W_OK | os.X_OK):
-        return own
+def ensure_bindings(own: Path) -> Path:
+    """Create the bindings unless they are current; return their folder.
+
+    That is *own*, the folder of the package ``buildkite_agents.aws``, or a cache folder of the user
+    where *own* is read-only, because another user installed the package.
+
+    Raises:
+        ConfigError: see :func:`carve`, or there is no writable folder.
+    """
+    folder = own
+    if not _is_current(own, _stamp(_installed(_DISTRIBUTION), AWS_SUBMODULES)):
+        if not os.access(own, os.W_OK | os.X_OK):
+            folder = _cache_folder(own)
+        carve(folder)
+    root = checkout()
+    if root:
+        share(root / "imports")
+    return folder
+
+
+def _cache_folder(own: Path) -> Path:
     # Named after the package's path, so that two installations do not overwrite each other's.
     place = hashlib.sha256(str(own).encode()).hexdigest()[:12]
     folder = user_cache() / "bindings" / place
@@ -51,36 +88,68 @@ def writable_folder(own: Path) -> Path:
     return folder
 
 
-def carve(*, distribution: str, submodules: Sequence[str], target: Path) -> None:
-    """Create the package *target* with only *submodules* of *distribution*, unless it is current.
+def share(imports: Path) -> None:
+    """Make the same classes importable from ``imports.aws``, the usual place in a CDKTF project.
 
-    Safe to call from several processes: one creates the package and the others wait. The package is
-    renamed into place when it is complete.
+    An ``imports.aws`` that ``cdktf get`` created is not changed, and a folder that cannot be
+    written to is not an error, because this package itself does not use ``imports``.
+    """
+    folder = imports / "aws"
+    text = f'{_SHARED}: {", ".join(AWS_SUBMODULES)}."""\n'
+    try:
+        there = (folder / "__init__.py").read_text()
+    except OSError:
+        there = ""
+    if there == text or (folder.exists() and not there.startswith(_SHARED)):
+        return
+    with contextlib.suppress(OSError):
+        imports.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".aws-", dir=imports) as workspace:
+            new = Path(workspace) / "aws"
+            for name in AWS_SUBMODULES:
+                (new / name).mkdir(parents=True)
+                module = f"from buildkite_agents.aws.{name} import *\n"
+                (new / name / "__init__.py").write_text(module)
+            (new / "__init__.py").write_text(text)
+            shutil.rmtree(folder, ignore_errors=True)
+            new.rename(folder)
+
+
+def carve(
+    target: Path,
+    submodules: Sequence[str] = AWS_SUBMODULES,
+    distribution: str = _DISTRIBUTION,
+) -> None:
+    """Fill the folder *target* with only *submodules* of *distribution*, unless it is current.
+
+    Safe to call from several processes: one creates the submodules and the others wait. Files in
+    *target* are kept, and its subfolders are replaced.
 
     Raises:
-        ConfigError: *distribution* is not installed, has an unexpected structure, or the folder of
-            *target* is not writable.
+        ConfigError: *distribution* is not installed, has an unexpected structure, or *target* is
+            not writable.
     """
-    try:
-        installed = importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        raise ConfigError(
-            f"{distribution} is not installed for {sys.executable}: run `make synth`, which "
-            "installs it into .venv, or the program with .venv/bin/python"
-        ) from None
+    installed = _installed(distribution)
     stamp = _stamp(installed, submodules)
     if _is_current(target, stamp):
         return
     try:
-        with folder_lock(target.parent):
+        with folder_lock(target):
             if not _is_current(target, stamp):
                 print(
                     f"Creating {target} from {distribution}, once ...", file=sys.stderr, flush=True
                 )
                 _make(installed, submodules, target, stamp)
-                _have_uninstalled(target)
     except OSError as error:
         raise ConfigError(f"cannot create {target}: {error}") from error
+    importlib.invalidate_caches()
+
+
+def _installed(distribution: str) -> importlib.metadata.Distribution:
+    try:
+        return importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise ConfigError(not_installed(distribution)) from None
 
 
 def _stamp(installed: importlib.metadata.Distribution, submodules: Sequence[str]) -> str:
@@ -102,50 +171,32 @@ def _make(
     stamp: str,
 ) -> None:
     source = Path(str(installed.locate_file(installed.name.replace("-", "_"))))
-    workspace = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    workspace = Path(tempfile.mkdtemp(prefix=".new-", dir=target))
     try:
-        package = workspace / "new"
-        (package / "_jsii").mkdir(parents=True)
+        for folder in ("_jsii", *submodules):
+            (workspace / folder).mkdir()
         tarball = f"{ASSEMBLY}@{installed.version}.jsii.tgz"
-        original = _carve_assembly(source, submodules, package / "_jsii" / tarball)
+        original = _carve_assembly(source, submodules, workspace / "_jsii" / tarball)
         for submodule in submodules:
-            (package / submodule).mkdir()
-            _carve_module(
-                source / submodule / "__init__.py", package / submodule / "__init__.py", original
-            )
-        (package / "__init__.py").write_text(
-            f'"""Carved from {installed.name} {installed.version}."""\n'
-        )
-        (package / "_jsii" / "__init__.py").write_text(
+            module = f"{submodule}/__init__.py"
+            _carve_module(source / module, workspace / module, original)
+        (workspace / "_jsii" / "__init__.py").write_text(
             "import cdktf._jsii\n"
             "import constructs._jsii\n"
             "import jsii\n\n"
             f'jsii.JSIIAssembly.load("{ASSEMBLY}", "{installed.version}", '
             f'__name__[: -len("._jsii")], "{tarball}")\n'
         )
-        (package / _STAMP).write_text(stamp)
-        if target.exists():
-            target.rename(workspace / "old")
-        package.rename(target)
+        (workspace / _STAMP).write_text(stamp)
+        # _jsii is removed first and created last: its stamp says that all are complete.
+        shutil.rmtree(target / "_jsii", ignore_errors=True)
+        for old in target.iterdir():
+            if old.is_dir() and old != workspace:
+                shutil.rmtree(old)
+        for folder in (*submodules, "_jsii"):
+            (workspace / folder).rename(target / folder)
     finally:
-        shutil.rmtree(workspace)
-
-
-def _have_uninstalled(target: Path) -> None:
-    """Have pip remove the bindings together with the package that contains them."""
-    try:
-        ours = importlib.metadata.distribution("buildkite-agents")
-    except importlib.metadata.PackageNotFoundError:
-        return
-    site_packages = Path(str(ours.locate_file("")))
-    records = list(site_packages.glob("buildkite_agents-*.dist-info/RECORD"))
-    if len(records) != 1 or not target.is_relative_to(site_packages / "buildkite_agents"):
-        return
-    recorded = records[0].read_text()
-    made = sorted(path for path in target.rglob("*") if path.is_file())
-    names = (path.relative_to(site_packages).as_posix() for path in made)
-    with records[0].open("a") as file:
-        file.writelines(f"{name},,\n" for name in names if f"{name}," not in recorded)
+        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def _carve_assembly(source: Path, submodules: Sequence[str], carved: Path) -> str:
