@@ -11,11 +11,11 @@ import jsii
 from constructs import Construct, IValidation
 
 from buildkite_agents import names
+from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
-from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources import variables

@@ -5,8 +5,8 @@ import json
 from cdktf import TerraformLocal, TerraformStack
 
 from buildkite_agents import names, permissions
-from buildkite_agents.expressions import Reference
 from buildkite_agents.aws.iam_policy import IamPolicy
+from buildkite_agents.expressions import Reference
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentAccess, AgentToken, SecretsBucket

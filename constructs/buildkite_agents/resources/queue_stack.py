@@ -10,11 +10,11 @@ from cdktf import (
     TerraformStack,
 )
 
-from buildkite_agents.expressions import NullIfEmpty
 from buildkite_agents.aws.cloudformation_stack import (
     CloudformationStack,
     CloudformationStackTimeouts,
 )
+from buildkite_agents.expressions import NullIfEmpty
 from buildkite_agents.resolved import ResolvedQueue
 from buildkite_agents.resources.import_block import ImportBlock
 

@@ -15,7 +15,6 @@ from cdktf import (
 from constructs import Construct
 
 from buildkite_agents import bootstrap_script, names
-from buildkite_agents.expressions import Reference
 from buildkite_agents.aws.s3_bucket import S3Bucket
 from buildkite_agents.aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfiguration,
@@ -44,6 +43,7 @@ from buildkite_agents.aws.s3_object import (
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
+from buildkite_agents.expressions import Reference
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 

@@ -20,7 +20,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("catalogue") / "checkout"
     copy_checkout(ROOT, copy)
     as_main_of(copy)
-    imports = Path("constructs", "buildkite_agents", "imports")
+    imports = Path("constructs", "buildkite_agents")
     (copy / imports).resolve().joinpath("aws").symlink_to((ROOT / imports / "aws").resolve())
     return copy
 

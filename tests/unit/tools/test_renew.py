@@ -28,7 +28,7 @@ def checkout(tmp_path: Path) -> Path:
     copy = tmp_path / "checkout"
     copy_checkout(ROOT, copy)
     as_main_of(copy)
-    imports = Path("constructs", "buildkite_agents", "imports")
+    imports = Path("constructs", "buildkite_agents")
     (copy / imports).resolve().joinpath("aws").symlink_to((ROOT / imports / "aws").resolve())
     history = history_of(KEPT, inferred=["v6.71.5", "v7.13.0"])
     (copy / HISTORY).write_text(json.dumps(history))
