@@ -1,5 +1,6 @@
 """The programs whose queues the catalogue's tool checks with a release."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,8 +21,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("catalogue") / "checkout"
     copy_checkout(ROOT, copy)
     as_main_of(copy)
-    imports = Path("constructs", "buildkite_agents")
-    (copy / imports).resolve().joinpath("aws").symlink_to((ROOT / imports / "aws").resolve())
+    bindings = Path("constructs", "buildkite_agents", "aws")
+    shutil.copytree(ROOT / bindings, copy / bindings, dirs_exist_ok=True)
     return copy
 
 
