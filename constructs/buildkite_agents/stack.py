@@ -10,10 +10,11 @@ import cdktf
 import jsii
 from constructs import Construct, IValidation
 
-from buildkite_agents import names
+from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
+from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
 from buildkite_agents.queue import AgentQueue, ParameterValue
@@ -172,6 +173,7 @@ class AgentStack(cdktf.TerraformStack):
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
+        self._warn_of_images()
         self._move_from_existing_addresses()
         self._output()
         if deployment.inside_root_module:
@@ -320,6 +322,25 @@ class AgentStack(cdktf.TerraformStack):
         if isinstance(settings.access, AgentAccess):
             policy = AgentPolicy(self, access=settings.access, resolved=resolved)
         return bucket, token, policy
+
+    def _warn_of_images(self) -> None:
+        """Have Terraform warn of images in a variable, whose versions this program cannot check."""
+        oldest = elastic_ci_stack.known_versions()[0]
+        versions = {
+            queue.version.version
+            for queue in self.resolved.queues
+            if not queue.has_own_image and needs_new_image(oldest, queue.version.version)
+        }
+        if not versions:
+            return
+        message = (
+            "Images in buildkite_agent_amis must be built from the image of Elastic CI Stack "
+            f"{' or '.join(sorted(versions))}: those of older major versions cannot boot. To have "
+            "this checked, set ImageId and image_stack_version of the queues instead."
+        )
+        condition = "${length(compact(values(var.buildkite_agent_amis))) == 0}"
+        check = {"assert": {"condition": condition, "error_message": message}}
+        self.add_override("check", {"buildkite_agent_amis": check})
 
     def _move_from_existing_addresses(self) -> None:
         # Not with the resource's move_from_id(): CDKTF then runs `terraform version`, and fails

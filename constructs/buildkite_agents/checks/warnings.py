@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks.combinations import POLICIES_BY_DEFAULT, policies
 from buildkite_agents.elastic_ci_stack import instance_types
+from buildkite_agents.elastic_ci_stack.stacks import role_actions
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 
 GUIDE = "docs/configuration.md"
@@ -16,8 +16,6 @@ GUIDE = "docs/configuration.md"
 _STANDARD_BY_DEFAULT = {"t2"}
 _BURSTABLE = {"t2", "t3", "t3a", "t4g"}
 _GP3_LEAST_IOPS = 3000
-# https://github.com/buildkite/elastic-ci-stack-for-aws/issues/1728
-_LAST_WITH_RETIRED_RUNTIMES = "v6.58.1"
 
 _SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
     ("EnableScheduledScaling", "true"): (
@@ -40,6 +38,12 @@ _SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
     ("DockerNetworkingProtocol", "dualstack"): ("DockerFixedCidrV6", "DockerIPv6AddressPool"),
     ("BuildkiteAgentEnableGitMirrors", "true"): ("GitMirrorSeedBucket",),
     ("RootVolumeType", "gp3"): ("RootVolumeThroughput",),
+    ("WarmPoolEnabled", "true"): (
+        "WarmPoolBootstrapTimeout",
+        "WarmPoolMaxGroupPreparedCapacity",
+        "WarmPoolMinSize",
+        "WarmPoolState",
+    ),
 }
 """The parameters that have no effect unless another parameter has a certain value."""
 
@@ -106,6 +110,29 @@ def _never_terminates(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None
 
 
 @warning(
+    "warm-pool",
+    "Instances in a warm pool incur costs without jobs: stopped ones for their volumes, "
+    "running ones "
+    "in full. `WarmPoolMaxGroupPreparedCapacity` of -1 is as many as `max_size`. The bootstrap "
+    "script runs when an instance enters the pool: the agent token and other files that it fetches "
+    "are as old as that.",
+)
+def _warm_pool(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if queue.text("WarmPoolEnabled") != "true":
+        return None
+    prepared = queue.number("WarmPoolMaxGroupPreparedCapacity")
+    unlimited = prepared is None or prepared < 0
+    count = queue.shown("MaxSize") if unlimited else f"{prepared:g}"
+    state = (queue.text("WarmPoolState") or "Stopped").lower()
+    cost = "at their full cost" if state == "running" else "at the cost of their volumes"
+    return (
+        f"the warm pool keeps up to {count} {state} instances without jobs, {cost}; the "
+        "agent token "
+        "and what the bootstrap script fetches date from the time when an instance enters the pool"
+    )
+
+
+@warning(
     "fixed-size",
     "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
     "never follows the jobs.",
@@ -128,9 +155,12 @@ def _fixed_size(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 def _own_role(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if not queue.is_given("InstanceRoleARN"):
         return None
+    also = "".join(
+        f", and {action} {where}" for action, where in role_actions(queue.version.version).items()
+    )
     return (
         "InstanceRoleARN replaces the stack's role and the agents' policy: that role must permit "
-        "what agents need, such as access to the token and the secrets bucket"
+        f"what agents need, such as access to the token and the secrets bucket{also}"
     )
 
 
@@ -272,52 +302,6 @@ def _policy_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
         return None
     return (
         f"more than {POLICIES_BY_DEFAULT} managed policies require a higher quota for the account"
-    )
-
-
-@warning(
-    "retired-runtimes",
-    "AWS blocks the creation (2027-02-01) and update (2027-03-03) of Lambda functions with the "
-    "runtimes that versions up to v6.58.1 use: provided.al2, and before v6.42.0 older Pythons.",
-)
-def _retired_runtimes(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    known = list(elastic_ci_stack.known_versions())
-    if queue.version.version not in known[: known.index(_LAST_WITH_RETIRED_RUNTIMES) + 1]:
-        return None
-    return (
-        f"the Lambda functions of {queue.version.version} have runtimes that AWS retires: they "
-        "cannot be created from 2027-02-01, nor updated from 2027-03-03. Move to a newer "
-        "stack_version"
-    )
-
-
-@warning(
-    "image-versions",
-    "A custom image is built from the image of one version and contains that version's "
-    "scripts, which may not work with another version's template. Images in "
-    "`buildkite_agent_amis` are known only to Terraform, and are not checked.",
-)
-def _image_versions(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
-    versions = stack.versions_of_images.get(queue.text("ImageId") or "", ())
-    if len(versions) < 2:
-        return None
-    return (
-        f"the same ImageId is used with {', '.join(sorted(versions))}, but an image is built from "
-        "the image of one version: build one for each version"
-    )
-
-
-@warning(
-    "unchecked-version",
-    "`allow_unchecked_version` permits a stack version that is newer than this program's "
-    "history. To have it checked, add it with `python tools/catalogue.py VERSION`.",
-)
-def _unchecked_version(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    if queue.version.is_known:
-        return None
-    return (
-        f"{queue.version.version} is newer than this program's checks: its parameters are not "
-        "checked"
     )
 
 
