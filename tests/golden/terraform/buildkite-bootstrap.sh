@@ -11,16 +11,15 @@
 
 AGENT_USER=buildkite-agent
 AGENT_HOME=/var/lib/buildkite-agent
-AGENT_HOOK=/etc/buildkite-agent/hooks/environment
-QUEUE_ENV=${AGENT_HOME}/queue-env
-QUEUE_HOOK=/etc/buildkite-agent/queue-env.sh
+CONFIG=/etc/buildkite-agent
 
 # The deadline, in seconds, for all steps that need the network. The stack waits 15 minutes for an
 # instance (InstanceCreationTimeout).
 DEADLINE=600
 
 # Jobs use it as ~/miniconda3 and `conda`. For another conda installer, such as Miniforge, change the
-# URL and the checksums: see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64.
+# URL and the checksums: see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64. The Brotli library
+# of 26.7.1-1 has a known fault, which 26.9.4-1 of 2026-11-10 corrects.
 CONDA_HOME=/opt/miniconda3
 CONDA_RELEASE=Miniconda3-py313_26.7.1-1
 CONDA_URL=https://repo.anaconda.com/miniconda/${CONDA_RELEASE}-Linux-@ARCHITECTURE@.sh
@@ -44,19 +43,35 @@ OPTIONAL_PACKAGES=(
   pkgconf-pkg-config re2-devel snappy-devel utf8proc-devel wget xz-devel zlib-devel libzstd-devel
 )
 
-# Settings for measurements, each for the queues whose names match one of its patterns; "*" matches all
-# queues. docs/operations.md, Measurements, describes their effect on comparisons over time.
+# Settings, each for the queues whose names match one of its patterns; "*" matches all queues. For the
+# effect of the first three on comparisons over time, see docs/operations.md, Measurements.
 QUIET_QUEUES=""         # no timers that clean up Docker images during a job
 SINGLE_THREAD_QUEUES="" # one thread for each CPU core (no SMT)
 PROFILING_QUEUES=""     # jobs can use perf events
+KUBECTL_QUEUES=""       # jobs have kubectl
+
+# For Kubernetes 1.34 to 1.36. The checksums are those of kubectl_checksums in
+# https://github.com/kubernetes-sigs/kubespray/blob/46dbdd3/roles/kubespray_defaults/vars/main/checksums.yml
+KUBECTL_URL=https://dl.k8s.io/release/v1.35.8/bin/linux/@ARCHITECTURE@/kubectl
+KUBECTL_SHA256_AMD64=874d5e72dbb819f43cff16bcd1e4f8bac5b7f2361fe1e55049b0a6c676fb0cbf
+KUBECTL_SHA256_ARM64=cc749967b62f4422260bc9c0aa7a7c55f45175ae38cb8d95767b5d2b7e04c1fd
+
+# The agent's default patterns (https://github.com/buildkite/agent/blob/v3.137.0/clicommand/global.go), which
+# a list in its configuration replaces, and what a secret in a queue's env file looks like.
+REDACTED="*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY"
+SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
+PUBLIC_NAME='(PUBLIC_KEY|CACHE_KEY|TOKEN_URL|_(ID|NAME|USER|EMAIL|HOST|FILE|PATH|DIR))$'
+SECRET_VALUE='://[^/@ ]*:[^/@ ]+@|-----BEGIN|^(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|pypi-|eyJ)'
 
 main() {
+  local conda
   set -euo pipefail
   umask 022
   export HOME="${HOME:-/root}"
 
   # Downloaded and installed while dnf runs.
   begin "Miniconda" install_conda
+  conda=$!
   required "packages" install_packages
   required "CMake" install_cmake
   required "Docker" ensure_docker
@@ -66,9 +81,11 @@ main() {
   optional "network settings" tune_network
   if [[ -z ${IMAGE_ONLY:-} ]]; then
     optional "measurement settings" apply_measurement_settings
-    required "the queue's env file" fetch_queue_env
+    required "kubectl" install_kubectl
+    required "files of the agent" protect_agent_files
+    required "the queue's env file" set_up_queue_env
   fi
-  finish
+  wait "${conda}" || failed "Miniconda"
   log "done after ${SECONDS} s"
 }
 
@@ -76,73 +93,66 @@ log() {
   printf 'bootstrap: %s\n' "$*" >&2
 }
 
-# required NAME COMMAND...: run a required step; if it fails, the boot fails.
+# required NAME COMMAND...: run a step; if it fails, the boot fails.
 required() {
+  begin "$@"
+  wait "$!" || failed "$1"
+}
+
+# optional NAME COMMAND...: run a step; if it fails, only a warning is logged.
+optional() {
+  begin "$@"
+  wait "$!" || log "WARNING: $1: failed with status $?, and the agent starts without"
+}
+
+# begin NAME COMMAND...: run a step in the background: there, `set -e` is in effect in all functions, which
+# it is not in an `if` or before `||`.
+begin() {
   local name=$1 started=${SECONDS}
   shift
   log "${name} ..."
-  # Not in an `if`, because bash ignores `set -e` there and in all functions that are called.
-  trap 'log "FAILED: '"${name//\'/}"'"; kill "${BEGUN:-}" 2>/dev/null' EXIT
-  "$@"
-  trap - EXIT
-  log "${name}: done in $((SECONDS - started)) s"
-}
-
-# begin NAME COMMAND...: run a required step in parallel with the following ones, until `finish`.
-begin() {
-  local name=$1
-  shift
-  (
-    set -euo pipefail
-    BEGUN=
-    required "${name}" "$@"
-  ) &
-  BEGUN=$! BEGUN_NAME=${name}
-}
-
-finish() {
-  wait "${BEGUN}" || {
-    log "FAILED: ${BEGUN_NAME}"
-    return 1
-  }
-}
-
-# optional NAME COMMAND...: run an optional step; if it fails, only a warning is logged.
-optional() {
-  local name=$1 started=${SECONDS} status=0
-  shift
-  log "${name} ..."
-  # In a separate process, where `set -e` is in effect.
   (
     set -euo pipefail
     "$@"
-  ) &
-  wait "$!" || status=$?
-  if ((status == 0)); then
     log "${name}: done in $((SECONDS - started)) s"
-  else
-    log "WARNING: ${name}: failed with status ${status}, and the agent starts without"
-  fi
+  ) &
 }
 
-# retry COMMAND...: run it up to three times, each for at most three minutes or until the deadline.
+failed() {
+  log "FAILED: $1"
+  kill "${conda}" 2>/dev/null || true
+  exit 1
+}
+
+# retry COMMAND...: run a program or function until it succeeds, or until the deadline.
 retry() {
-  local attempt left
-  for attempt in 1 2 3; do
-    left=$((DEADLINE - SECONDS))
-    if ((left <= 0)); then
-      log "no time is left for: $1"
-      return 1
-    fi
-    if timeout "$((left < 180 ? left : 180))" "$@"; then
+  local name="$1 ${2-}" kind pause=5
+  kind=$(type -t "$1")
+  [[ ${kind} == function ]] || set -- bounded "$@"
+  while ((SECONDS < DEADLINE)); do
+    if "$@"; then
       return 0
     fi
-    log "attempt ${attempt} of 3 failed: $1"
-    if ((attempt < 3)); then
-      sleep "$((attempt * 5))"
-    fi
+    log "failed, next attempt in ${pause} s: ${name}"
+    sleep "${pause}"
+    pause=$((pause < 60 ? pause * 2 : 60))
   done
+  log "no time is left for: ${name}"
   return 1
+}
+
+# bounded PROGRAM...: run it for at most three minutes, and not beyond the deadline.
+bounded() {
+  local left=$((DEADLINE - SECONDS))
+  timeout --kill-after=10 "$((left > 180 ? 180 : left > 0 ? left : 1))" "$@"
+}
+
+# download URL FILE SHA256...: each attempt includes the checksum, since a truncated file may be no error.
+download() {
+  local checksum
+  bounded curl --fail --silent --show-error --location --output "$2" "$1" || return
+  checksum=$(sha256sum "$2")
+  [[ " ${*:3} " == *" ${checksum%% *} "* ]]
 }
 
 # In one transaction, so that dnf reads the metadata of its repositories once.
@@ -167,22 +177,18 @@ install_packages() {
 
 # not_installed PACKAGE...: print the packages that are not installed, on one line.
 not_installed() {
-  local package missing=()
-  for package in "$@"; do
-    if ! rpm --quiet --query "${package}"; then
-      missing+=("${package}")
-    fi
-  done
-  printf '%s' "${missing[*]}"
+  { LC_ALL=C rpm --query "$@" || true; } | sed --quiet 's/^package \(.*\) is not installed$/\1/p' |
+    paste --serial --delimiters=' '
 }
 
 # With the system's pip, which jobs cannot change.
 install_cmake() {
   local program version
-  if [[ ! -x ${CMAKE_HOME}/cmake/data/bin/cmake ]]; then
-    rm --recursive --force "${CMAKE_HOME}"
+  if [[ ! -e ${CMAKE_HOME}/installed ]]; then
+    write_file 0644 "${CMAKE_HOME}/requirements.txt" <<<"${CMAKE_REQUIREMENT//$'\n'/ }"
     retry python3 -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all: \
-      --require-hashes --target "${CMAKE_HOME}" --requirement <(printf '%s\n' "${CMAKE_REQUIREMENT//$'\n'/ }")
+      --require-hashes --upgrade --target "${CMAKE_HOME}" --requirement "${CMAKE_HOME}/requirements.txt"
+    touch "${CMAKE_HOME}/installed"
   fi
   for program in cmake cpack ctest; do
     ln --symbolic --force "${CMAKE_HOME}/cmake/data/bin/${program}" "/usr/local/bin/${program}"
@@ -198,20 +204,15 @@ install_conda() {
   # Written last, so that an incomplete installation is detected.
   local complete=${CONDA_HOME}/.installed-${CONDA_RELEASE}
   if [[ ! -e ${complete} ]]; then
-    local architecture checksum folder
+    local architecture folder
     architecture=$(uname -m)
-    case ${architecture} in
-    x86_64) checksum=${CONDA_SHA256_X86_64} ;;
-    aarch64) checksum=${CONDA_SHA256_AARCH64} ;;
-    *)
+    if [[ ${architecture} != @(x86_64|aarch64) ]]; then
       log "there is no conda for ${architecture}"
       return 1
-      ;;
-    esac
+    fi
     folder=$(mktemp --directory)
-    retry curl --fail --silent --show-error --location --output "${folder}/miniconda.sh" \
-      "${CONDA_URL//@ARCHITECTURE@/${architecture}}"
-    printf '%s  %s\n' "${checksum}" "${folder}/miniconda.sh" | sha256sum --check --quiet
+    retry download "${CONDA_URL//@ARCHITECTURE@/${architecture}}" "${folder}/miniconda.sh" \
+      "${CONDA_SHA256_X86_64}" "${CONDA_SHA256_AARCH64}"
     rm --recursive --force "${CONDA_HOME}"
     bash "${folder}/miniconda.sh" -b -p "${CONDA_HOME}"
     rm --recursive --force "${folder}"
@@ -239,6 +240,11 @@ ensure_docker() {
   fi
   systemctl enable --now docker.service
   usermod --append --groups docker "${AGENT_USER}"
+  retry docker_works
+}
+
+docker_works() {
+  as_agent timeout --kill-after=5 30 docker ps >/dev/null
 }
 
 configure_git() {
@@ -295,6 +301,20 @@ apply_measurement_settings() {
   fi
 }
 
+# shellcheck disable=SC2310 # the result of is_queue_of is its status
+install_kubectl() {
+  local architecture folder
+  if is_queue_of "${KUBECTL_QUEUES}"; then
+    architecture=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+    folder=$(mktemp --directory)
+    retry download "${KUBECTL_URL/@ARCHITECTURE@/${architecture}}" "${folder}/kubectl" \
+      "${KUBECTL_SHA256_AMD64}" "${KUBECTL_SHA256_ARM64}"
+    install --mode=0755 "${folder}/kubectl" /usr/local/bin/kubectl
+    rm --recursive --force "${folder}"
+    log "installed ${KUBECTL_URL}"
+  fi
+}
+
 # is_queue_of PATTERNS: whether the name of this instance's queue matches one of the patterns.
 is_queue_of() {
   local pattern patterns
@@ -310,17 +330,12 @@ is_queue_of() {
 
 # raised NAME VALUE...: print the setting NAME, with each VALUE or its current value, if that is greater.
 raised() {
-  local name=$1 current value values=()
-  shift
-  current=$(sysctl --values "${name}")
-  read -r -a current <<<"${current}"
-  for value in "$@"; do
-    if ((${current[${#values[@]}]:-0} > value)); then
-      value=${current[${#values[@]}]}
-    fi
-    values+=("${value}")
-  done
-  printf '%s = %s\n' "${name}" "${values[*]}"
+  sysctl --values "$1" | awk -v name="$1" -v least="${*:2}" '{
+    count = split(least, values)
+    printf "%s =", name
+    for (i = 1; i <= count; i++) printf " %s", ($i > values[i] ? $i : values[i])
+    print ""
+  }'
 }
 
 # Benchmarks that start with a cold disk drop the page cache, which requires root. Jobs have no other
@@ -334,94 +349,200 @@ allow_dropping_caches() {
   rm --force "${rule}"
 }
 
-fetch_queue_env() {
-  local bucket="${BUILDKITE_SECRETS_BUCKET:?}" key="queues/${BUILDKITE_QUEUE:?}/env"
-  local region="${BUILDKITE_SECRETS_BUCKET_REGION:-${AWS_REGION:-}}" found folder
-  local options=(--no-cli-pager)
-  if [[ -n ${region} ]]; then
-    options+=(--region "${region}")
+# What runs for each job, or as root when the agent stops, must not be replaceable by an earlier job: the
+# image's hooks and plugins belong to the agent's user, and ~/cfn-env, which they read, is in its home.
+protect_agent_files() {
+  install --group="${AGENT_USER}" --mode=0640 "${AGENT_HOME}/cfn-env" "${CONFIG}/cfn-env"
+  sed --in-place "s#\(~\|${AGENT_HOME}\)/cfn-env#${CONFIG}/cfn-env#" \
+    "${CONFIG}/hooks/environment" /usr/local/bin/stop-agent-gracefully
+  chown --recursive root: "${CONFIG}/hooks" /usr/local/buildkite-aws-stack
+  chown "root:${AGENT_USER}" "${CONFIG}/buildkite-agent.cfg"
+  chmod 0640 "${CONFIG}/buildkite-agent.cfg"
+}
+
+# Jobs export the env file's variables by the environment hook. As an instance can wait for days in a warm pool,
+# a unit fetches the file again when the agent starts; not the agent's own unit, whose commands have the
+# variables of ~/env, which jobs can write. Both call functions of this script, which are installed.
+set_up_queue_env() {
+  local line="queue_exports=\$(bash ${CONFIG}/queue-env.bash export_queue_env); eval \"\${queue_exports}\""
+  # shellcheck disable=SC2016 # expanded by the bash that runs it
+  {
+    declare -f
+    printf 'refresh() {\nset -euo pipefail\numask 022\n. %s/cfn-env >/dev/null\n' "${CONFIG}"
+    declare -p AGENT_USER AGENT_HOME CONFIG DEADLINE REDACTED SECRET_NAME PUBLIC_NAME SECRET_VALUE BUILDKITE_QUEUE
+    printf '[[ -n $(find /run -maxdepth 1 -name queue-env -mmin -10) ]] || fetch_queue_env\n}\n"$@"\n'
+  } | write_file 0644 "${CONFIG}/queue-env.bash"
+  if ! grep --quiet --fixed-strings --line-regexp "${line}" "${CONFIG}/hooks/environment"; then
+    printf '%s\n' "${line}" >>"${CONFIG}/hooks/environment"
   fi
+  # As in the stack's own units, an instance that fails stops, and its group replaces it.
+  write_file 0644 /etc/systemd/system/queue-env.service <<'UNIT'
+[Unit]
+Description=Fetch the env file of the Buildkite queue
+Wants=network-online.target
+After=network-online.target
+Before=buildkite-agent.service
+OnFailure=poweroff.target
+
+[Service]
+Type=oneshot
+Environment=HOME=/root
+ExecStart=/bin/bash /etc/buildkite-agent/queue-env.bash refresh
+StandardOutput=append:/var/log/elastic-stack.log
+
+[Install]
+RequiredBy=buildkite-agent.service
+UNIT
+  systemctl enable queue-env.service
+  fetch_queue_env
+}
+
+fetch_queue_env() {
+  local bucket="${BUILDKITE_SECRETS_BUCKET:?}" key="queues/${BUILDKITE_QUEUE:?}/env" found folder
+  local options=(--no-cli-pager --region "${BUILDKITE_SECRETS_BUCKET_REGION:-${AWS_REGION:?}}")
   # Listing distinguishes a missing key from one that is not readable.
   found=$(retry aws s3api list-objects-v2 "${options[@]}" --bucket "${bucket}" \
     --prefix "${key}" --query "length(Contents[?Key=='${key}'] || \`[]\`)" --output text)
+  rm --force "${CONFIG}/queue-env"
   if [[ ${found} == 0 ]]; then
     log "there is no s3://${bucket}/${key}: jobs get no variables of their queue"
-    rm --force "${QUEUE_ENV}"
   else
     # Only root can enter it, so that no other user can read the file while it is written.
     folder=$(mktemp --directory)
     retry aws s3 cp "${options[@]}" --only-show-errors "s3://${bucket}/${key}" "${folder}/env"
     # Lines, and so values, of files that were written on Windows end with carriage returns.
     sed --in-place 's/\r$//' "${folder}/env"
-    install --owner="${AGENT_USER}" --group="${AGENT_USER}" --mode=0400 \
-      "${folder}/env" "${QUEUE_ENV}"
+    use_queue_env "s3://${bucket}/${key}" "${folder}/env"
     rm --recursive --force "${folder}"
-    check_queue_env "s3://${bucket}/${key}"
-    log "jobs get the variables in s3://${bucket}/${key}"
   fi
-  export_queue_env_in_hook
+  touch /run/queue-env
 }
 
-# check_queue_env URL: run the queue's file once, as jobs will, and fail if it fails. Only the number of
-# the failing line is printed, because the output of the file and of bash can contain secrets.
-check_queue_env() {
-  local line
-  line=$({ bash -n "${QUEUE_ENV}" 2>&1 || true; } |
-    sed --quiet '1s/^.*: line \([0-9]*\):.*$/\1/p')
-  if [[ -z ${line} ]]; then
-    # Inside the file, BASH_SOURCE has an entry. The status of the last line does not count as a failure.
-    # shellcheck disable=SC2016 # expanded by the bash that runs it
-    # shellcheck disable=SC2310 # its output shows a failure
-    line=$(as_agent bash -c '
-      exec 3>&1 >/dev/null 2>&1
-      set -E
-      trap "if ((\${#BASH_SOURCE[@]} > 0)); then printf %s \"\$LINENO\" >&3; exit; fi" ERR
-      . "$0"
-      printf whole >&3' "${QUEUE_ENV}") || true
+# use_queue_env URL FILE: install the env file, if it runs as a whole. Only names and numbers of lines are
+# logged, because values, and the output of the file and of bash, can be secrets.
+use_queue_env() {
+  local problem folder variable name bytes names=() secrets=() short=()
+  problem=$({ bash -n "$2" 2>&1 || true; } | sed --quiet '1s/^.*: line \([0-9]*\):.*$/fails in line \1/p')
+  # Only without a `return` or `exit` before it, the last line runs.
+  printf '\n\nqueue_env_end\n' >>"$2"
+  install --group="${AGENT_USER}" --mode=0640 "$2" "${CONFIG}/queue-env"
+  folder=$(as_agent mktemp --directory)
+  problem=${problem:-$(as_agent bash "${CONFIG}/queue-env.bash" run_queue_env "${folder}")}
+  if [[ -n ${problem} ]]; then
+    rm --force "${CONFIG}/queue-env"
+    log "$1 ${problem}: correct it and upload it again"
+    return 1
   fi
-  if [[ ${line} == whole ]]; then
-    return 0
-  fi
-  rm --force "${QUEUE_ENV}"
-  if [[ -z ${line} ]]; then
-    log "$1 ends before its last line, by exit or the like: correct it and upload it again"
-  else
-    log "$1 fails in line ${line}: correct it and upload it again"
-  fi
-  return 1
+  while IFS= read -r -d '' variable; do
+    name=${variable%%=*} variable=${variable#*=}
+    names+=("${name}")
+    if [[ ${name} == BUILDKITE_REDACTED_VARS ]]; then
+      secrets+=("${variable}")
+    elif [[ ${name^^} =~ ${SECRET_NAME} && ! ${name^^} =~ ${PUBLIC_NAME} || ${variable} =~ ${SECRET_VALUE} ]]; then
+      secrets+=("${name}")
+      bytes=$(printf '%s' "${variable}" | wc --bytes)
+      # https://github.com/buildkite/agent/blob/v3.137.0/internal/redact/redact.go, LengthMin
+      ((bytes >= 6)) || short+=("${name}")
+    fi
+  done <"${folder}/variables"
+  redact_in_logs "${secrets[@]}"
+  log "jobs get from $1: ${names[*]}"
+  log "the agent redacts in job logs: ${secrets[*]:-none of these}"
+  ((${#short[@]} == 0)) || log "WARNING: not redacted, because the values have fewer than 6 bytes: ${short[*]}"
+  [[ ! -s ${folder}/lost ]] || log "WARNING: jobs do not get arrays, values over 128 KiB, and what is not exported: $(<"${folder}/lost")"
+  rm --recursive --force "${folder}"
 }
 
-# Install an environment hook that exports the variables of the queue's file to each job.
-export_queue_env_in_hook() {
-  local line=". ${QUEUE_HOOK}"
-  write_file 0644 "${QUEUE_HOOK}" <<'HOOK'
-# Exports the variables of the queue's env file, and has the agent redact them in job logs.
-# The file runs in a separate process: it cannot end or change the hook that sources this, which runs
-# with `set -Eeuo pipefail`, and its output is discarded.
-if [[ -r ~/queue-env ]]; then
-  BUILDKITE_REDACTED_VARS=${BUILDKITE_REDACTED_VARS:-*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING}
-  while IFS= read -r -d '' queue_variable; do
-    queue_name=${queue_variable%%=*}
-    case ${queue_name} in
-    '' | _ | PWD | OLDPWD | SHLVL | SHELLOPTS | BASHOPTS | [0-9]* | *[!A-Za-z0-9_]*) ;;
-    *)
-      if [[ ${!queue_name-} != "${queue_variable#*=}" ]]; then
-        export "${queue_variable?}" || :
-        BUILDKITE_REDACTED_VARS+=,${queue_name}
-      fi
-      ;;
-    esac
-  done < <(bash -c 'exec 3>&1 >/dev/null 2>&1
-    trap "/usr/bin/env --null >&3" EXIT
-    . ~/queue-env
-    /usr/bin/env --null >&3' || :)
-  export BUILDKITE_REDACTED_VARS
-  unset queue_variable queue_name
-fi
-HOOK
-  if ! grep --quiet --fixed-strings --line-regexp "${line}" "${AGENT_HOOK}"; then
-    printf '%s\n' "${line}" >>"${AGENT_HOOK}"
+# redact_in_logs PATTERN...: add the patterns to the agent's, which it has from its environment or else its
+# configuration (https://github.com/buildkite/agent/blob/v3.137.0/cliconfig/loader.go). After each hook it
+# matches them with all variables; it does not read what a hook exports as BUILDKITE_REDACTED_VARS
+# (https://github.com/buildkite/agent/blob/v3.137.0/internal/job/executor.go, applyEnvironmentChanges).
+redact_in_logs() {
+  local patterns environment=${AGENT_HOME}/env
+  [[ -e ${environment} ]] || environment=/dev/null
+  patterns=$({
+    printf '%s\n' "${REDACTED}" "$@"
+    as_agent sed --quiet 's/^BUILDKITE_REDACTED_VARS=//p' "${environment}"
+  } | tr ',' '\n' | tr --complement --delete '[:alnum:]_*?\n' | sort --unique | paste --serial --delimiters=,)
+  sed --in-place '/^redacted-vars=/d' "${CONFIG}/buildkite-agent.cfg"
+  printf 'redacted-vars=%s\n' "${patterns}" >>"${CONFIG}/buildkite-agent.cfg"
+  if [[ ${environment} != /dev/null ]]; then
+    as_agent sed --in-place "s/^BUILDKITE_REDACTED_VARS=.*/BUILDKITE_REDACTED_VARS=${patterns}/" "${environment}"
   fi
+}
+
+# export_queue_env: print statements that export the variables of the queue's env file.
+export_queue_env() {
+  local folder problem variable
+  [[ -e /etc/buildkite-agent/queue-env ]] || return 0
+  folder=$(mktemp --directory)
+  problem=$(run_queue_env "${folder}")
+  [[ -n ${problem} ]] || while IFS= read -r -d '' variable; do
+    [[ ${variable} == BUILDKITE_REDACTED_VARS=* ]] || printf 'export %s=%q\n' "${variable%%=*}" "${variable#*=}"
+  done <"${folder}/variables"
+  rm --recursive --force "${folder}"
+  [[ -z ${problem} ]] || ! echo "The env file of this queue ${problem}" >&2
+}
+
+# run_queue_env FOLDER: run the queue's env file for at most a minute, as the agent's user; print how it
+# failed, or nothing. It writes to files, because a process in its background would keep a pipe open.
+run_queue_env() {
+  local status=0 line
+  {
+    timeout --kill-after=5 60 bash "${BASH_SOURCE[0]}" source_queue_env "$1" </dev/null >/dev/null || status=$?
+  } 2>/dev/null
+  line=$((10#$(<"$1/line")))
+  if [[ -e $1/failed ]]; then
+    printf 'fails in line %s' "${line}"
+  elif ((status == 124 || status == 137)); then
+    printf 'does not finish within a minute: it was in line %s' "${line}"
+  elif [[ ! -e $1/variables ]]; then
+    printf 'ends before its last line, by exit or return in line %s' "${line}"
+  elif [[ ! -s $1/variables ]]; then
+    printf 'exports no variables'
+  fi
+}
+
+# source_queue_env FOLDER: keep the number of the line that runs in FOLDER/line. Each variable is exported, as by
+# https://github.com/buildkite/elastic-ci-stack-s3-secrets-hooks/blob/v2.8.0/hooks/environment.
+source_queue_env() {
+  declare -A queue_before
+  local queue_folder=$1 queue_name
+  for queue_name in $(compgen -v); do
+    queue_before[${queue_name}]=${!queue_name-}
+  done
+  trap '[[ -e ${queue_folder}/failed ]] || printf %09d "${LINENO}" 1<>"${queue_folder}/line"' DEBUG
+  trap '>|"${queue_folder}/failed"; exit 1' ERR
+  set -aET
+  # shellcheck source=/dev/null
+  . /etc/buildkite-agent/queue-env
+}
+
+# The last line of the env file: write each changed variable, ended by NUL, to FOLDER/variables, and the names
+# of new ones that cannot be in the environment of a program to FOLDER/lost.
+# shellcheck disable=SC2154,SC2310
+queue_env_end() {
+  trap - DEBUG ERR EXIT
+  set +aefuETvx
+  local IFS=$' \t\n' queue_name queue_value
+  for queue_name in $(compgen -v); do
+    queue_value=${!queue_name-}
+    if [[ ${queue_name} =~ ^(queue_|_$|IFS$|PS4$|PWD$|OLDPWD$|OPT|SHLVL$|SHELLOPTS$|BASH|FUNCNAME$|COLUMNS$|LINES$) ]]; then
+      continue
+    elif [[ ${!queue_name@a} == *x* && ${!queue_name@a} != *[aA]* ]] && is_short_enough "${queue_name}=${queue_value}"; then
+      [[ -v queue_before[${queue_name}] && ${queue_before[${queue_name}]} == "${queue_value}" ]] ||
+        printf '%s\0' "${queue_name}=${queue_value}"
+    elif [[ ! -v queue_before[${queue_name}] ]]; then
+      printf '%s ' "${queue_name}" >>"${queue_folder}/lost"
+    fi
+  done >|"${queue_folder}/variables"
+  exit 0
+}
+
+# Linux limits a variable with its name and NUL to 128 KiB (MAX_ARG_STRLEN).
+is_short_enough() {
+  local LC_ALL=C
+  ((${#1} < 131072))
 }
 
 # write_file MODE PATH: write standard input to PATH.
