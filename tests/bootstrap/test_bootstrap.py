@@ -189,6 +189,18 @@ def test_each_package_that_is_missing_is_named(boot: Boot, script: str) -> None:
     ) in output
 
 
+def test_optional_packages_that_fail_a_transaction_do_not_fail_the_boot(
+    boot: Boot, script: str
+) -> None:
+    instance = boot()
+    instance.fail("dnf install* flex *")
+    status, output = instance.boot(script)
+    assert status == 0, output
+    assert (instance.root / "stand-ins/rpm-gcc").exists()
+    assert "the agent starts without: autoconf bison " in output
+    assert not any(call.startswith("sleep") for call in instance.calls())
+
+
 def test_a_required_package_that_is_missing_fails_the_boot_by_its_name(
     boot: Boot, script: str
 ) -> None:
@@ -212,13 +224,12 @@ def test_cmake_is_new_enough_for_arrow_and_found_by_jobs(boot: Boot, script: str
     assert "--require-hashes" in pip
 
 
-@pytest.mark.parametrize("version", ["3.22.2", "3.9.1", ""])
-def test_an_older_cmake_fails_the_boot(boot: Boot, script: str, version: str) -> None:
+def test_a_cmake_that_does_not_run_fails_the_boot(boot: Boot, script: str) -> None:
     instance = boot()
-    (instance.root / "stand-ins/cmake-version").write_text(f"{version}\n")
+    (instance.root / "stand-ins/cmake-version").write_text("3.31.10; exit 1\n")
     status, output = instance.boot(script)
     assert status != 0
-    assert f"bootstrap: CMake must be 3.25 or newer, got {version or 'none'}" in output
+    assert output.splitlines()[-1] == "bootstrap: FAILED: CMake"
 
 
 def test_conda_is_installed_beside_the_packages(boot: Boot, script: str) -> None:
@@ -298,7 +309,7 @@ def test_network_steps_are_tried_until_the_deadline(boot: Boot, script: str) -> 
     assert status != 0
     pauses = [int(call.split()[1]) for call in instance.calls() if call.startswith("sleep ")]
     assert pauses[:5] == [5, 10, 20, 40, 80]
-    assert 600 <= sum(pauses) < 700
+    assert 500 < sum(pauses) < 600
     assert "bootstrap: no time is left for: download https://repo.anaconda.com/" in output
 
 
@@ -310,6 +321,7 @@ def test_a_package_database_that_is_locked_for_a_minute_is_waited_for(
     status, output = instance.boot(script)
     assert status == 0, output
     assert output.count("failed, next attempt in") == 4
+    assert (instance.root / "stand-ins/rpm-flex").exists(), "optional ones too"
 
 
 def test_a_dnf_that_ignores_the_signal_to_terminate_is_killed(boot: Boot, script: str) -> None:
@@ -373,11 +385,13 @@ def test_a_kubectl_with_a_wrong_checksum_is_not_installed(boot: Boot, script: st
 def test_docker_is_verified_as_a_job_uses_it(boot: Boot, script: str) -> None:
     instance = boot()
     assert instance.boot(script)[0] == 0
-    assert "docker ps by buildkite-agent" in instance.calls()
+    assert "docker ps --quiet by buildkite-agent" in instance.calls()
 
 
 def test_without_time_left_the_boot_fails(boot: Boot, script: str) -> None:
-    status, output = boot().boot(script.replace("DEADLINE=600", "DEADLINE=0"))
+    instance = boot()
+    instance.fail("dnf install*")
+    status, output = instance.boot(script.replace("DEADLINE=600", "DEADLINE=5"))
     assert status != 0
     assert "bootstrap: no time is left for: dnf" in output
 

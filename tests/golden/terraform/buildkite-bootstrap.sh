@@ -1,42 +1,35 @@
 #!/usr/bin/env bash
 # Prepares a new instance of the Elastic CI Stack for the Arrow benchmarks.
 #
-# The stack runs this script as root, once on each instance, as `bash <script`: the script is bash's
-# standard input. So everything is in functions, which the last line calls with another standard
-# input: a truncated copy runs nothing, and no child process can read the rest of the script. If the
-# script fails, the instance terminates and its group starts another one, so optional steps must not
-# fail.
-#
+# The stack runs it as root, once, as `bash <script`: the script is bash's standard input. So the last line
+# calls functions with another one: a truncated copy runs nothing, and no child process can read the rest.
+# If the script fails, the instance terminates and its group starts another: optional steps must not fail.
 # The output goes to /var/log/elastic-stack.log and to CloudWatch: it must not contain secrets.
 
 AGENT_USER=buildkite-agent
 AGENT_HOME=/var/lib/buildkite-agent
 CONFIG=/etc/buildkite-agent
 
-# The deadline, in seconds, for all steps that need the network. The stack waits 15 minutes for an
-# instance (InstanceCreationTimeout).
+# Seconds for all steps that need the network. The stack waits 15 minutes (InstanceCreationTimeout).
 DEADLINE=600
 
-# Jobs use it as ~/miniconda3 and `conda`. For another conda installer, such as Miniforge, change the
-# URL and the checksums: see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64. The Brotli library
-# of 26.7.1-1 has a known fault, which 26.9.4-1 of 2026-11-10 corrects.
+# For another conda installer, such as Miniforge, see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64.
+# The Brotli library of 26.7.1-1 has a known fault, which 26.9.4-1 of 2026-11-10 corrects.
 CONDA_HOME=/opt/miniconda3
 CONDA_RELEASE=Miniconda3-py313_26.7.1-1
 CONDA_URL=https://repo.anaconda.com/miniconda/${CONDA_RELEASE}-Linux-@ARCHITECTURE@.sh
 CONDA_SHA256_X86_64=c26cbbd996d5ada0bec054b49a37fab690e2f91125701e458df6cca73da9482b
 CONDA_SHA256_AARCH64=669e8f11248e97473ff058d97eb02b6c8e67f6c853e230f7a88cce95303c9fce
 
-# Arrow's C++ needs CMake 3.25; Amazon Linux 2023 has 3.22. CMake 4 does not support the dependencies
-# that older versions of Arrow bundle. The hashes are those of the wheels for x86_64 and aarch64.
+# Arrow's C++ needs CMake 3.25; Amazon Linux 2023 has 3.22. CMake 4 does not support the dependencies that
+# older versions of Arrow bundle. The hashes are those of the wheels for x86_64 and aarch64.
 CMAKE_HOME=/opt/cmake
-CMAKE_LEAST=3.25
 CMAKE_REQUIREMENT="cmake==3.31.10
   --hash=sha256:2f766bb46367e5e0559fa33184653754bce044583a06014dcaebf8e6dff8a1f1
   --hash=sha256:a4a5615f31f692c9b9aa8b365704e4b76172348af6fa40e16fea3f118bb01194"
 
-# No python3-devel: it is for Python 3.9, and pyarrow needs 3.11 or newer, whose headers come with
-# conda's Python. No protobuf, thrift, gRPC or Abseil: the distribution's versions are too old for
-# Arrow, which bundles its own.
+# No python3-devel: it is for Python 3.9, and pyarrow needs 3.11, whose headers come with conda's Python. No
+# protobuf, thrift, gRPC or Abseil: Arrow bundles newer versions.
 PACKAGES=(gcc gcc-c++ git make ninja-build python3 python3-pip)
 OPTIONAL_PACKAGES=(
   autoconf bison boost-devel brotli-devel bzip2-devel flex gdb libcurl-devel lz4-devel openssl-devel
@@ -50,16 +43,16 @@ SINGLE_THREAD_QUEUES="" # one thread for each CPU core (no SMT)
 PROFILING_QUEUES=""     # jobs can use perf events
 KUBECTL_QUEUES=""       # jobs have kubectl
 
-# For Kubernetes 1.34 to 1.36. The checksums are those of kubectl_checksums in
+# For Kubernetes 1.34 to 1.36. Checksums: kubectl_checksums in
 # https://github.com/kubernetes-sigs/kubespray/blob/46dbdd3/roles/kubespray_defaults/vars/main/checksums.yml
 KUBECTL_URL=https://dl.k8s.io/release/v1.35.8/bin/linux/@ARCHITECTURE@/kubectl
 KUBECTL_SHA256_AMD64=874d5e72dbb819f43cff16bcd1e4f8bac5b7f2361fe1e55049b0a6c676fb0cbf
 KUBECTL_SHA256_ARM64=cc749967b62f4422260bc9c0aa7a7c55f45175ae38cb8d95767b5d2b7e04c1fd
 
-# The agent's default patterns (https://github.com/buildkite/agent/blob/v3.137.0/clicommand/global.go), which
-# a list in its configuration replaces, and what a secret in a queue's env file looks like.
-REDACTED="*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY"
-SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
+# What the agent redacts by default (https://github.com/buildkite/agent/blob/v3.137.0/clicommand/global.go),
+# and what it also redacts of a queue's env file: names, but for public ones, and values.
+REDACTED='*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY'
+SECRET_NAME='(PASSWORD|PASSWD|PHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
 PUBLIC_NAME='(PUBLIC_KEY|CACHE_KEY|TOKEN_URL|_(ID|NAME|USER|EMAIL|HOST|FILE|PATH|DIR))$'
 SECRET_VALUE='://[^/@ ]*:[^/@ ]+@|-----BEGIN|^(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|pypi-|eyJ)'
 
@@ -82,7 +75,7 @@ main() {
   if [[ -z ${IMAGE_ONLY:-} ]]; then
     optional "measurement settings" apply_measurement_settings
     required "kubectl" install_kubectl
-    required "files of the agent" protect_agent_files
+    optional "files of the agent" protect_agent_files
     required "the queue's env file" set_up_queue_env
   fi
   wait "${conda}" || failed "Miniconda"
@@ -91,6 +84,11 @@ main() {
 
 log() {
   printf 'bootstrap: %s\n' "$*" >&2
+}
+
+fail() {
+  log "$*"
+  return 1
 }
 
 # required NAME COMMAND...: run a step; if it fails, the boot fails.
@@ -105,17 +103,16 @@ optional() {
   wait "$!" || log "WARNING: $1: failed with status $?, and the agent starts without"
 }
 
-# begin NAME COMMAND...: run a step in the background: there, `set -e` is in effect in all functions, which
-# it is not in an `if` or before `||`.
+# begin NAME COMMAND...: run a step in the background, where all of its functions run with `set -e`: before
+# `||` they do not.
 begin() {
-  local name=$1 started=${SECONDS}
-  shift
-  log "${name} ..."
-  (
+  log "$1 ..."
+  {
     set -euo pipefail
-    "$@"
-    log "${name}: done in $((SECONDS - started)) s"
-  ) &
+    local started=${SECONDS}
+    "${@:2}"
+    log "$1: done in $((SECONDS - started)) s"
+  } &
 }
 
 failed() {
@@ -126,19 +123,17 @@ failed() {
 
 # retry COMMAND...: run a program or function until it succeeds, or until the deadline.
 retry() {
-  local name="$1 ${2-}" kind pause=5
-  kind=$(type -t "$1")
-  [[ ${kind} == function ]] || set -- bounded "$@"
-  while ((SECONDS < DEADLINE)); do
-    if "$@"; then
-      return 0
+  local name="$1 ${2-}" pause=5
+  declare -F "$1" >/dev/null || set -- bounded "$@"
+  until "$@"; do
+    if ((SECONDS + pause >= DEADLINE)); then
+      fail "no time is left for: ${name}"
+      return
     fi
     log "failed, next attempt in ${pause} s: ${name}"
     sleep "${pause}"
     pause=$((pause < 60 ? pause * 2 : 60))
   done
-  log "no time is left for: ${name}"
-  return 1
 }
 
 # bounded PROGRAM...: run it for at most three minutes, and not beyond the deadline.
@@ -147,32 +142,36 @@ bounded() {
   timeout --kill-after=10 "$((left > 180 ? 180 : left > 0 ? left : 1))" "$@"
 }
 
-# download URL FILE SHA256...: each attempt includes the checksum, since a truncated file may be no error.
+# download URL FILE SHA256...: an attempt includes the checksum, since curl can miss that a file is truncated.
 download() {
   local checksum
+  # shellcheck disable=SC2310
   bounded curl --fail --silent --show-error --location --output "$2" "$1" || return
   checksum=$(sha256sum "$2")
   [[ " ${*:3} " == *" ${checksum%% *} "* ]]
 }
 
-# In one transaction, so that dnf reads the metadata of its repositories once.
+# If possible in one transaction, since dnf reads the metadata of its repositories each time. An optional
+# package cannot fail the others.
+# shellcheck disable=SC2310 # what is installed is checked afterwards
 install_packages() {
   local missing
-  missing=$(not_installed "${PACKAGES[@]}" "${OPTIONAL_PACKAGES[@]}")
-  if [[ -n ${missing} ]]; then
-    # Not strict: a missing package must not prevent the installation of the others.
-    # shellcheck disable=SC2086,SC2310 # a list; what is installed is checked afterwards
-    retry dnf install --assumeyes --quiet --allowerasing --setopt=strict=0 ${missing} || true
-  fi
-  missing=$(not_installed "${OPTIONAL_PACKAGES[@]}")
-  if [[ -n ${missing} ]]; then
-    log "WARNING: these packages could not be installed, and the agent starts without: ${missing}"
-  fi
+  dnf_install bounded "${PACKAGES[@]}" "${OPTIONAL_PACKAGES[@]}" || true
+  dnf_install retry "${PACKAGES[@]}"
+  dnf_install bounded "${OPTIONAL_PACKAGES[@]}" || true
   missing=$(not_installed "${PACKAGES[@]}")
-  if [[ -n ${missing} ]]; then
-    log "these packages could not be installed: ${missing}"
-    return 1
-  fi
+  [[ -z ${missing} ]] || fail "these packages could not be installed: ${missing}"
+  missing=$(not_installed "${OPTIONAL_PACKAGES[@]}")
+  [[ -z ${missing} ]] ||
+    log "WARNING: these packages could not be installed, and the agent starts without: ${missing}"
+}
+
+# dnf_install HOW PACKAGE...: install what is missing, by `bounded` or `retry`.
+dnf_install() {
+  local missing
+  missing=$(not_installed "${@:2}")
+  # shellcheck disable=SC2086 # a list
+  [[ -z ${missing} ]] || "$1" dnf install --assumeyes --quiet --allowerasing --setopt=strict=0 ${missing}
 }
 
 # not_installed PACKAGE...: print the packages that are not installed, on one line.
@@ -183,7 +182,7 @@ not_installed() {
 
 # With the system's pip, which jobs cannot change.
 install_cmake() {
-  local program version
+  local program
   if [[ ! -e ${CMAKE_HOME}/installed ]]; then
     write_file 0644 "${CMAKE_HOME}/requirements.txt" <<<"${CMAKE_REQUIREMENT//$'\n'/ }"
     retry python3 -m pip --disable-pip-version-check install --quiet --no-deps --only-binary :all: \
@@ -193,29 +192,21 @@ install_cmake() {
   for program in cmake cpack ctest; do
     ln --symbolic --force "${CMAKE_HOME}/cmake/data/bin/${program}" "/usr/local/bin/${program}"
   done
-  version=$(/usr/local/bin/cmake --version | sed --quiet '1s/^cmake version //p')
-  if ! printf '%s\n' "${CMAKE_LEAST}" "${version}" | sort --check=quiet --version-sort; then
-    log "CMake must be ${CMAKE_LEAST} or newer, got ${version:-none}"
-    return 1
-  fi
+  /usr/local/bin/cmake --version >/dev/null
 }
 
 install_conda() {
   # Written last, so that an incomplete installation is detected.
   local complete=${CONDA_HOME}/.installed-${CONDA_RELEASE}
   if [[ ! -e ${complete} ]]; then
-    local architecture folder
+    local architecture
     architecture=$(uname -m)
-    if [[ ${architecture} != @(x86_64|aarch64) ]]; then
-      log "there is no conda for ${architecture}"
-      return 1
-    fi
-    folder=$(mktemp --directory)
-    retry download "${CONDA_URL//@ARCHITECTURE@/${architecture}}" "${folder}/miniconda.sh" \
+    [[ ${architecture} == @(x86_64|aarch64) ]] || fail "there is no conda for ${architecture}"
+    retry download "${CONDA_URL//@ARCHITECTURE@/${architecture}}" "${HOME}/miniconda.sh" \
       "${CONDA_SHA256_X86_64}" "${CONDA_SHA256_AARCH64}"
     rm --recursive --force "${CONDA_HOME}"
-    bash "${folder}/miniconda.sh" -b -p "${CONDA_HOME}"
-    rm --recursive --force "${folder}"
+    bash "${HOME}/miniconda.sh" -b -p "${CONDA_HOME}"
+    rm "${HOME}/miniconda.sh"
     # Only conda-forge, as in Arrow's builds: Anaconda's own channels have terms to accept.
     write_file 0644 "${CONDA_HOME}/.condarc" <<'CONDARC'
 channels:
@@ -225,9 +216,7 @@ CONDARC
     chown --recursive "${AGENT_USER}:" "${CONDA_HOME}"
     touch "${complete}"
   fi
-  # Jobs run in shells that read no profile: they find conda on PATH, or where the benchmark jobs look
-  # for it. Nothing is linked into /etc/profile.d: root's login shells would run files that jobs can
-  # write.
+  # Not in /etc/profile.d, which the shells of jobs do not read, and those of root should not.
   ln --symbolic --force "${CONDA_HOME}/bin/conda" /usr/local/bin/conda
   if [[ ! -e ${AGENT_HOME}/miniconda3 ]]; then
     ln --symbolic --force --no-dereference "${CONDA_HOME}" "${AGENT_HOME}/miniconda3"
@@ -240,11 +229,7 @@ ensure_docker() {
   fi
   systemctl enable --now docker.service
   usermod --append --groups docker "${AGENT_USER}"
-  retry docker_works
-}
-
-docker_works() {
-  as_agent timeout --kill-after=5 30 docker ps >/dev/null
+  retry runuser --user "${AGENT_USER}" -- docker ps --quiet
 }
 
 configure_git() {
@@ -259,9 +244,8 @@ as_agent() {
 }
 
 raise_file_limits() {
-  # The agent is a systemd service, to which /etc/security/limits.conf does not apply. A high soft limit
-  # slows down programs that iterate over all descriptors; programs that need more can raise it up to
-  # the hard limit. Containers have the limits of dockerd, not of the agent.
+  # /etc/security/limits.conf does not apply to services. A high soft limit slows down programs that iterate
+  # over all descriptors; others can raise it. Containers have the limits of dockerd.
   write_file 0644 /etc/systemd/system/buildkite-agent.service.d/limits.conf <<'LIMITS'
 [Service]
 LimitNOFILE=65536:1048576
@@ -301,17 +285,14 @@ apply_measurement_settings() {
   fi
 }
 
-# shellcheck disable=SC2310 # the result of is_queue_of is its status
+# shellcheck disable=SC2310
 install_kubectl() {
-  local architecture folder
+  local architecture
   if is_queue_of "${KUBECTL_QUEUES}"; then
     architecture=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
-    folder=$(mktemp --directory)
-    retry download "${KUBECTL_URL/@ARCHITECTURE@/${architecture}}" "${folder}/kubectl" \
+    retry download "${KUBECTL_URL/@ARCHITECTURE@/${architecture}}" "${HOME}/kubectl" \
       "${KUBECTL_SHA256_AMD64}" "${KUBECTL_SHA256_ARM64}"
-    install --mode=0755 "${folder}/kubectl" /usr/local/bin/kubectl
-    rm --recursive --force "${folder}"
-    log "installed ${KUBECTL_URL}"
+    install --mode=0755 "${HOME}/kubectl" /usr/local/bin/kubectl
   fi
 }
 
@@ -338,15 +319,11 @@ raised() {
   }'
 }
 
-# Benchmarks that start with a cold disk drop the page cache, which requires root. Jobs have no other
-# root permissions: with more, a job could take over the instance and affect later jobs.
+# For benchmarks that start with a cold disk. Jobs have no other root permissions.
 allow_dropping_caches() {
-  local rule
-  rule=$(mktemp)
-  printf '%s ALL=(root) NOPASSWD: /usr/bin/tee /proc/sys/vm/drop_caches\n' "${AGENT_USER}" >"${rule}"
-  visudo --check --quiet --file="${rule}"
-  write_file 0440 /etc/sudoers.d/50-benchmarks <"${rule}"
-  rm --force "${rule}"
+  printf '%s ALL=(root) NOPASSWD: /usr/bin/tee /proc/sys/vm/drop_caches\n' "${AGENT_USER}" |
+    write_file 0440 /etc/sudoers.d/50-benchmarks
+  visudo --check --quiet --file=/etc/sudoers.d/50-benchmarks
 }
 
 # What runs for each job, or as root when the agent stops, must not be replaceable by an earlier job: the
@@ -364,32 +341,28 @@ protect_agent_files() {
 # a unit fetches the file again when the agent starts; not the agent's own unit, whose commands have the
 # variables of ~/env, which jobs can write. Both call functions of this script, which are installed.
 set_up_queue_env() {
-  local line="queue_exports=\$(bash ${CONFIG}/queue-env.bash export_queue_env); eval \"\${queue_exports}\""
   # shellcheck disable=SC2016 # expanded by the bash that runs it
+  local line='while IFS= read -r -d "" queue_variable; do export "${queue_variable?}"; done < <(
+    bash /etc/buildkite-agent/queue-env.bash print_queue_env) && wait "$!"'
   {
     declare -f
     printf 'refresh() {\nset -euo pipefail\numask 022\n. %s/cfn-env >/dev/null\n' "${CONFIG}"
     declare -p AGENT_USER AGENT_HOME CONFIG DEADLINE REDACTED SECRET_NAME PUBLIC_NAME SECRET_VALUE BUILDKITE_QUEUE
+    # shellcheck disable=SC2016 # expanded by the bash that runs it
     printf '[[ -n $(find /run -maxdepth 1 -name queue-env -mmin -10) ]] || fetch_queue_env\n}\n"$@"\n'
   } | write_file 0644 "${CONFIG}/queue-env.bash"
-  if ! grep --quiet --fixed-strings --line-regexp "${line}" "${CONFIG}/hooks/environment"; then
-    printf '%s\n' "${line}" >>"${CONFIG}/hooks/environment"
-  fi
+  grep --quiet print_queue_env "${CONFIG}/hooks/environment" || printf '%s\n' "${line}" >>"${CONFIG}/hooks/environment"
   # As in the stack's own units, an instance that fails stops, and its group replaces it.
   write_file 0644 /etc/systemd/system/queue-env.service <<'UNIT'
 [Unit]
 Description=Fetch the env file of the Buildkite queue
-Wants=network-online.target
-After=network-online.target
 Before=buildkite-agent.service
 OnFailure=poweroff.target
-
 [Service]
 Type=oneshot
 Environment=HOME=/root
 ExecStart=/bin/bash /etc/buildkite-agent/queue-env.bash refresh
 StandardOutput=append:/var/log/elastic-stack.log
-
 [Install]
 RequiredBy=buildkite-agent.service
 UNIT
@@ -399,7 +372,8 @@ UNIT
 
 fetch_queue_env() {
   local bucket="${BUILDKITE_SECRETS_BUCKET:?}" key="queues/${BUILDKITE_QUEUE:?}/env" found folder
-  local options=(--no-cli-pager --region "${BUILDKITE_SECRETS_BUCKET_REGION:-${AWS_REGION:?}}")
+  local region="${BUILDKITE_SECRETS_BUCKET_REGION:-${AWS_REGION:-}}"
+  local options=(--no-cli-pager ${region:+"--region=${region}"})
   # Listing distinguishes a missing key from one that is not readable.
   found=$(retry aws s3api list-objects-v2 "${options[@]}" --bucket "${bucket}" \
     --prefix "${key}" --query "length(Contents[?Key=='${key}'] || \`[]\`)" --output text)
@@ -410,47 +384,43 @@ fetch_queue_env() {
     # Only root can enter it, so that no other user can read the file while it is written.
     folder=$(mktemp --directory)
     retry aws s3 cp "${options[@]}" --only-show-errors "s3://${bucket}/${key}" "${folder}/env"
-    # Lines, and so values, of files that were written on Windows end with carriage returns.
-    sed --in-place 's/\r$//' "${folder}/env"
-    use_queue_env "s3://${bucket}/${key}" "${folder}/env"
+    log "jobs run s3://${bucket}/${key}"
+    use_queue_env "${folder}/env"
     rm --recursive --force "${folder}"
   fi
   touch /run/queue-env
 }
 
-# use_queue_env URL FILE: install the env file, if it runs as a whole. Only names and numbers of lines are
-# logged, because values, and the output of the file and of bash, can be secrets.
+# use_queue_env FILE: install the env file, if it runs as a whole. Only names and numbers of lines are logged,
+# because values, and the output of the file and of bash, can be secrets.
 use_queue_env() {
-  local problem folder variable name bytes names=() secrets=() short=()
-  problem=$({ bash -n "$2" 2>&1 || true; } | sed --quiet '1s/^.*: line \([0-9]*\):.*$/fails in line \1/p')
+  local LC_ALL=C line variables variable name names=() secrets=() short=()
+  # Lines, and so values, of files that were written on Windows end with carriage returns.
+  sed --in-place 's/\r$//' "$1"
+  line=$({ bash -n "$1" 2>&1 || true; } | sed --quiet '1s/^.*: line \([0-9]*\):.*$/\1/p')
+  [[ -z ${line} ]] || fail "the queue's env file fails in line ${line}: correct it and upload it again"
   # Only without a `return` or `exit` before it, the last line runs.
-  printf '\n\nqueue_env_end\n' >>"$2"
-  install --group="${AGENT_USER}" --mode=0640 "$2" "${CONFIG}/queue-env"
-  folder=$(as_agent mktemp --directory)
-  problem=${problem:-$(as_agent bash "${CONFIG}/queue-env.bash" run_queue_env "${folder}")}
-  if [[ -n ${problem} ]]; then
-    rm --force "${CONFIG}/queue-env"
-    log "$1 ${problem}: correct it and upload it again"
-    return 1
-  fi
-  while IFS= read -r -d '' variable; do
+  printf '\n\nqueue_env_end\n' >>"$1"
+  install --group="${AGENT_USER}" --mode=0640 "$1" "${CONFIG}/queue-env"
+  # shellcheck disable=SC2312 # `wait` has its status
+  mapfile -t -d '' variables < <(as_agent bash "${CONFIG}/queue-env.bash" print_queue_env)
+  wait "$!"
+  ((${#variables[@]} > 0)) || fail "the queue's env file exports no variables: correct it, or delete it"
+  for variable in "${variables[@]}"; do
     name=${variable%%=*} variable=${variable#*=}
     names+=("${name}")
     if [[ ${name} == BUILDKITE_REDACTED_VARS ]]; then
       secrets+=("${variable}")
     elif [[ ${name^^} =~ ${SECRET_NAME} && ! ${name^^} =~ ${PUBLIC_NAME} || ${variable} =~ ${SECRET_VALUE} ]]; then
       secrets+=("${name}")
-      bytes=$(printf '%s' "${variable}" | wc --bytes)
       # https://github.com/buildkite/agent/blob/v3.137.0/internal/redact/redact.go, LengthMin
-      ((bytes >= 6)) || short+=("${name}")
+      ((${#variable} >= 6)) || short+=("${name}")
     fi
-  done <"${folder}/variables"
+  done
   redact_in_logs "${secrets[@]}"
-  log "jobs get from $1: ${names[*]}"
+  log "jobs get: ${names[*]}"
   log "the agent redacts in job logs: ${secrets[*]:-none of these}"
   ((${#short[@]} == 0)) || log "WARNING: not redacted, because the values have fewer than 6 bytes: ${short[*]}"
-  [[ ! -s ${folder}/lost ]] || log "WARNING: jobs do not get arrays, values over 128 KiB, and what is not exported: $(<"${folder}/lost")"
-  rm --recursive --force "${folder}"
 }
 
 # redact_in_logs PATTERN...: add the patterns to the agent's, which it has from its environment or else its
@@ -459,48 +429,34 @@ use_queue_env() {
 # (https://github.com/buildkite/agent/blob/v3.137.0/internal/job/executor.go, applyEnvironmentChanges).
 redact_in_logs() {
   local patterns environment=${AGENT_HOME}/env
-  [[ -e ${environment} ]] || environment=/dev/null
   patterns=$({
     printf '%s\n' "${REDACTED}" "$@"
-    as_agent sed --quiet 's/^BUILDKITE_REDACTED_VARS=//p' "${environment}"
+    sed --quiet 's/^BUILDKITE_REDACTED_VARS=//p' "${environment}" 2>/dev/null || true
   } | tr ',' '\n' | tr --complement --delete '[:alnum:]_*?\n' | sort --unique | paste --serial --delimiters=,)
   sed --in-place '/^redacted-vars=/d' "${CONFIG}/buildkite-agent.cfg"
   printf 'redacted-vars=%s\n' "${patterns}" >>"${CONFIG}/buildkite-agent.cfg"
-  if [[ ${environment} != /dev/null ]]; then
+  if grep --quiet '^BUILDKITE_REDACTED_VARS=' "${environment}" 2>/dev/null; then
     as_agent sed --in-place "s/^BUILDKITE_REDACTED_VARS=.*/BUILDKITE_REDACTED_VARS=${patterns}/" "${environment}"
   fi
 }
 
-# export_queue_env: print statements that export the variables of the queue's env file.
-export_queue_env() {
-  local folder problem variable
+# As the agent's user: run the env file for at most a minute, and print its variables, each ended by NUL. It
+# writes to files, because a process in its background would keep a pipe open.
+print_queue_env() {
+  local folder status=0 how=""
   [[ -e /etc/buildkite-agent/queue-env ]] || return 0
   folder=$(mktemp --directory)
-  problem=$(run_queue_env "${folder}")
-  [[ -n ${problem} ]] || while IFS= read -r -d '' variable; do
-    [[ ${variable} == BUILDKITE_REDACTED_VARS=* ]] || printf 'export %s=%q\n' "${variable%%=*}" "${variable#*=}"
-  done <"${folder}/variables"
-  rm --recursive --force "${folder}"
-  [[ -z ${problem} ]] || ! echo "The env file of this queue ${problem}" >&2
-}
-
-# run_queue_env FOLDER: run the queue's env file for at most a minute, as the agent's user; print how it
-# failed, or nothing. It writes to files, because a process in its background would keep a pipe open.
-run_queue_env() {
-  local status=0 line
   {
-    timeout --kill-after=5 60 bash "${BASH_SOURCE[0]}" source_queue_env "$1" </dev/null >/dev/null || status=$?
+    timeout --kill-after=5 60 bash "${BASH_SOURCE[0]}" source_queue_env "${folder}" </dev/null >/dev/null || status=$?
   } 2>/dev/null
-  line=$((10#$(<"$1/line")))
-  if [[ -e $1/failed ]]; then
-    printf 'fails in line %s' "${line}"
-  elif ((status == 124 || status == 137)); then
-    printf 'does not finish within a minute: it was in line %s' "${line}"
-  elif [[ ! -e $1/variables ]]; then
-    printf 'ends before its last line, by exit or return in line %s' "${line}"
-  elif [[ ! -s $1/variables ]]; then
-    printf 'exports no variables'
-  fi
+  [[ -e ${folder}/variables ]] || how="ends before its last line, by exit or return in"
+  ((status != 124 && status != 137)) || how="does not finish within a minute: it was in"
+  [[ ! -e ${folder}/failed ]] || how="fails in"
+  [[ -z ${how} ]] || log "the queue's env file ${how} line $((10#$(<"${folder}/line"))): correct it and upload it again"
+  [[ ! -e ${folder}/lost ]] || log "WARNING: jobs do not get arrays, values over 128 KiB, and what is not exported: $(<"${folder}/lost")"
+  [[ -n ${how} ]] || cat "${folder}/variables"
+  rm --recursive --force "${folder}"
+  [[ -z ${how} ]]
 }
 
 # source_queue_env FOLDER: keep the number of the line that runs in FOLDER/line. Each variable is exported, as by
@@ -518,18 +474,17 @@ source_queue_env() {
   . /etc/buildkite-agent/queue-env
 }
 
-# The last line of the env file: write each changed variable, ended by NUL, to FOLDER/variables, and the names
-# of new ones that cannot be in the environment of a program to FOLDER/lost.
-# shellcheck disable=SC2154,SC2310
+# Write each changed variable to FOLDER/variables, and the names of new ones that no program can get to FOLDER/lost.
+# shellcheck disable=SC2154,SC2310 # variables of source_queue_env
 queue_env_end() {
   trap - DEBUG ERR EXIT
   set +aefuETvx
   local IFS=$' \t\n' queue_name queue_value
   for queue_name in $(compgen -v); do
     queue_value=${!queue_name-}
-    if [[ ${queue_name} =~ ^(queue_|_$|IFS$|PS4$|PWD$|OLDPWD$|OPT|SHLVL$|SHELLOPTS$|BASH|FUNCNAME$|COLUMNS$|LINES$) ]]; then
+    if [[ ${queue_name} =~ ^(queue_|BASH|OPT|(_|IFS|PS4|PWD|OLDPWD|SHLVL|SHELLOPTS|FUNCNAME|COLUMNS|LINES)$) ]]; then
       continue
-    elif [[ ${!queue_name@a} == *x* && ${!queue_name@a} != *[aA]* ]] && is_short_enough "${queue_name}=${queue_value}"; then
+    elif [[ ${!queue_name@a} == *x* && ${!queue_name@a} != *[aA]* ]] && fits "${queue_name}=${queue_value}"; then
       [[ -v queue_before[${queue_name}] && ${queue_before[${queue_name}]} == "${queue_value}" ]] ||
         printf '%s\0' "${queue_name}=${queue_value}"
     elif [[ ! -v queue_before[${queue_name}] ]]; then
@@ -539,8 +494,8 @@ queue_env_end() {
   exit 0
 }
 
-# Linux limits a variable with its name and NUL to 128 KiB (MAX_ARG_STRLEN).
-is_short_enough() {
+# Linux limits a variable, with its name and NUL, to 128 KiB (MAX_ARG_STRLEN).
+fits() {
   local LC_ALL=C
   ((${#1} < 131072))
 }
