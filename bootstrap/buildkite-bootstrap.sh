@@ -52,19 +52,17 @@ KUBECTL_SHA256_ARM64=cc749967b62f4422260bc9c0aa7a7c55f45175ae38cb8d95767b5d2b7e0
 # What the agent redacts by default (https://github.com/buildkite/agent/blob/v3.137.0/clicommand/global.go),
 # and what it also redacts of a queue's env file: names, but for public ones, and values.
 REDACTED='*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY'
-SECRET_NAME='(PASSWORD|PASSWD|PHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
+SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
 PUBLIC_NAME='(PUBLIC_KEY|CACHE_KEY|TOKEN_URL|_(ID|NAME|USER|EMAIL|HOST|FILE|PATH|DIR))$'
 SECRET_VALUE='://[^/@ ]*:[^/@ ]+@|-----BEGIN|^(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|pypi-|eyJ)'
 
 main() {
-  local conda
   set -euo pipefail
   umask 022
   export HOME="${HOME:-/root}"
 
   # Downloaded and installed while dnf runs.
   begin "Miniconda" install_conda
-  conda=$!
   required "packages" install_packages
   required "CMake" install_cmake
   required "Docker" ensure_docker
@@ -78,7 +76,7 @@ main() {
     optional "files of the agent" protect_agent_files
     required "the queue's env file" set_up_queue_env
   fi
-  wait "${conda}" || failed "Miniconda"
+  finish
   log "done after ${SECONDS} s"
 }
 
@@ -93,19 +91,28 @@ fail() {
 
 # required NAME COMMAND...: run a step; if it fails, the boot fails.
 required() {
-  begin "$@"
-  wait "$!" || failed "$1"
+  start "$@"
+  wait "$!" || stop "$1"
 }
 
 # optional NAME COMMAND...: run a step; if it fails, only a warning is logged.
 optional() {
-  begin "$@"
+  start "$@"
   wait "$!" || log "WARNING: $1: failed with status $?, and the agent starts without"
 }
 
-# begin NAME COMMAND...: run a step in the background, where all of its functions run with `set -e`: before
-# `||` they do not.
+# begin NAME COMMAND...: run a required step in parallel with the following ones, until `finish`.
 begin() {
+  start "$@"
+  BEGUN=$! BEGUN_NAME=$1
+}
+
+finish() {
+  wait "${BEGUN}" || stop "${BEGUN_NAME}"
+}
+
+# In the background, all functions of a step run with `set -e`; before `||` they do not.
+start() {
   log "$1 ..."
   {
     set -euo pipefail
@@ -115,9 +122,9 @@ begin() {
   } &
 }
 
-failed() {
+stop() {
   log "FAILED: $1"
-  kill "${conda}" 2>/dev/null || true
+  kill "${BEGUN:-}" 2>/dev/null || true
   exit 1
 }
 
@@ -482,7 +489,7 @@ queue_env_end() {
   local IFS=$' \t\n' queue_name queue_value
   for queue_name in $(compgen -v); do
     queue_value=${!queue_name-}
-    if [[ ${queue_name} =~ ^(queue_|BASH|OPT|(_|IFS|PS4|PWD|OLDPWD|SHLVL|SHELLOPTS|FUNCNAME|COLUMNS|LINES)$) ]]; then
+    if [[ ${queue_name} =~ ^(_|queue_(before|folder|name|value)|IFS|BASH_REMATCH|OPT(ARG|ERR|IND)|(OLD)?PWD|SHLVL|SHELLOPTS|BASHOPTS)$ ]]; then
       continue
     elif [[ ${!queue_name@a} == *x* && ${!queue_name@a} != *[aA]* ]] && fits "${queue_name}=${queue_value}"; then
       [[ -v queue_before[${queue_name}] && ${queue_before[${queue_name}]} == "${queue_value}" ]] ||

@@ -55,6 +55,10 @@ def test_the_env_file_runs_for_each_job_with_its_variables(boot: Boot, script: s
         ("export A=1\\", "1"),
         ("export A=$(printf %0131000d 0)", "0" * 131_000),
         ("read -r A <<<1", "1"),
+        ("cd /tmp; umask 077; exec >/tmp/x; A=1", "1"),
+        ("shopt -s extdebug; set -o posix; A=1", "1"),
+        ("while getopts ab o; do :; done; [[ x =~ x ]]; A=1", "1"),
+        ("A=$(printf '\\303\\244')", "ä"),
         ("export A='$(touch /tmp/p); `x` \"'", '$(touch /tmp/p); `x` "'),
     ],
     ids=lambda text: text[:20],
@@ -64,6 +68,26 @@ def test_each_variable_that_the_file_sets_reaches_jobs(
 ) -> None:
     instance, _ = booted(boot, script, line)
     assert job_environment(instance)["A"] == value
+
+
+@pytest.mark.parametrize("name", ["OPTFLAGS", "BASH_ENV", "COLUMNS", "PS4", "queue_size", "a"])
+def test_no_name_of_a_variable_is_special(boot: Boot, script: str, name: str) -> None:
+    instance, _ = booted(boot, script, f"export {name}=of-the-file\n")
+    assert job_environment(instance)[name] == "of-the-file"
+
+
+def test_functions_and_the_shells_own_variables_stay_in_the_env_file(
+    boot: Boot, script: str
+) -> None:
+    instance, output = booted(
+        boot, script, "f() { local x; }\nexport -f f\nf\n[[ ab =~ (b) ]]\nA=1\n"
+    )
+    names = set(job_environment(instance))
+    assert names - {"PWD", "SHLVL", "_", "HOME", "PATH"} == {
+        *("A", "BUILDKITE_REDACTED_VARS", "FROM_CFN_ENV"),
+        *("BUILDKITE_SECRETS_BUCKET", "BUILDKITE_SECRETS_BUCKET_REGION"),
+    }
+    assert "WARNING" not in output
 
 
 @pytest.mark.parametrize(
@@ -220,7 +244,7 @@ def test_an_env_file_that_cannot_be_used_fails_the_boot(
 
 @pytest.mark.parametrize(
     "line",
-    ["while :; do :; done", "/bin/sleep 99", "trap '' TERM; while :; do /bin/sleep 1; done"],
+    ["while :; do :; done", "/bin/sleep 99 & wait", "trap '' TERM; while :; do /bin/sleep 1; done"],
 )
 def test_an_env_file_that_does_not_end_fails_the_boot_with_its_line(
     boot: Boot, script: str, line: str
