@@ -21,7 +21,6 @@ STEPS = (
     "sudo rule",
     "network settings",
     "measurement settings",
-    "kubectl",
     "files of the agent",
     "the queue's env file",
 )
@@ -55,7 +54,8 @@ def test_everything_is_set_up(boot: Boot, script: str, architecture: str, instal
     )
     settings = read(instance, "/etc/sysctl.d/90-benchmarks.conf").splitlines()
     assert "net.core.rmem_max = 16777216" in settings
-    assert "net.ipv4.tcp_rmem = 4096 131072 33554432" in settings, "never less than it was"
+    assert "net.ipv4.tcp_wmem = 4096 65536 16777216" in settings
+    assert not any("tcp_rmem" in setting for setting in settings), "never less than it was"
     assert "sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf" in calls
     assert "name = Arrow Benchmarks" in read(instance, f"{AGENT_HOME}/.gitconfig")
 
@@ -371,6 +371,7 @@ def test_kubectl_is_for_the_queues_that_it_names(
     assert bool(urls) is installed
     done = instance.run("runuser -u buildkite-agent -- /usr/local/bin/kubectl version")
     assert (done.stdout == "Client Version: v1\n") is installed
+    assert ("bootstrap: kubectl: done in " in output) is installed
 
 
 def test_a_kubectl_with_a_wrong_checksum_is_not_installed(boot: Boot, script: str) -> None:

@@ -49,8 +49,8 @@ KUBECTL_URL=https://dl.k8s.io/release/v1.35.8/bin/linux/@ARCHITECTURE@/kubectl
 KUBECTL_SHA256_AMD64=874d5e72dbb819f43cff16bcd1e4f8bac5b7f2361fe1e55049b0a6c676fb0cbf
 KUBECTL_SHA256_ARM64=cc749967b62f4422260bc9c0aa7a7c55f45175ae38cb8d95767b5d2b7e04c1fd
 
-# What the agent redacts by default (https://github.com/buildkite/agent/blob/v3.137.0/clicommand/global.go),
-# and what it also redacts of a queue's env file: names, but for public ones, and values.
+# What the agent redacts by default (clicommand/global.go of https://github.com/buildkite/agent/tree/v3.137.0),
+# and what else of a queue's env file: variables with such names, except public ones, or such values.
 REDACTED='*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY'
 SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
 PUBLIC_NAME='(PUBLIC_KEY|CACHE_KEY|TOKEN_URL|_(ID|NAME|USER|EMAIL|HOST|FILE|PATH|DIR))$'
@@ -72,7 +72,10 @@ main() {
   optional "network settings" tune_network
   if [[ -z ${IMAGE_ONLY:-} ]]; then
     optional "measurement settings" apply_measurement_settings
-    required "kubectl" install_kubectl
+    # shellcheck disable=SC2310 # the result of is_queue_of is its status
+    if is_queue_of "${KUBECTL_QUEUES}"; then
+      required "kubectl" install_kubectl
+    fi
     optional "files of the agent" protect_agent_files
     required "the queue's env file" set_up_queue_env
   fi
@@ -261,13 +264,18 @@ LIMITS
   systemctl daemon-reload
 }
 
+# Larger existing limits are kept.
 tune_network() {
-  {
-    raised net.core.rmem_max 16777216
-    raised net.core.wmem_max 16777216
-    raised net.ipv4.tcp_rmem 4096 131072 16777216
-    raised net.ipv4.tcp_wmem 4096 65536 16777216
-  } | write_file 0644 /etc/sysctl.d/90-benchmarks.conf
+  local name values current
+  while read -r name values; do
+    current=$(sysctl --values "${name}" </dev/null)
+    ((${current##*[[:blank:]]} > ${values##* })) || printf '%s = %s\n' "${name}" "${values}"
+  done <<'SETTINGS' | write_file 0644 /etc/sysctl.d/90-benchmarks.conf
+net.core.rmem_max 16777216
+net.core.wmem_max 16777216
+net.ipv4.tcp_rmem 4096 131072 16777216
+net.ipv4.tcp_wmem 4096 65536 16777216
+SETTINGS
   sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf
 }
 
@@ -292,15 +300,13 @@ apply_measurement_settings() {
   fi
 }
 
-# shellcheck disable=SC2310
 install_kubectl() {
   local architecture
-  if is_queue_of "${KUBECTL_QUEUES}"; then
-    architecture=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
-    retry download "${KUBECTL_URL/@ARCHITECTURE@/${architecture}}" "${HOME}/kubectl" \
-      "${KUBECTL_SHA256_AMD64}" "${KUBECTL_SHA256_ARM64}"
-    install --mode=0755 "${HOME}/kubectl" /usr/local/bin/kubectl
-  fi
+  architecture=$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+  retry download "${KUBECTL_URL/@ARCHITECTURE@/${architecture}}" "${HOME}/kubectl" \
+    "${KUBECTL_SHA256_AMD64}" "${KUBECTL_SHA256_ARM64}"
+  install --mode=0755 "${HOME}/kubectl" /usr/local/bin/kubectl
+  rm "${HOME}/kubectl"
 }
 
 # is_queue_of PATTERNS: whether the name of this instance's queue matches one of the patterns.
@@ -314,16 +320,6 @@ is_queue_of() {
     fi
   done
   return 1
-}
-
-# raised NAME VALUE...: print the setting NAME, with each VALUE or its current value, if that is greater.
-raised() {
-  sysctl --values "$1" | awk -v name="$1" -v least="${*:2}" '{
-    count = split(least, values)
-    printf "%s =", name
-    for (i = 1; i <= count; i++) printf " %s", ($i > values[i] ? $i : values[i])
-    print ""
-  }'
 }
 
 # For benchmarks that start with a cold disk. Jobs have no other root permissions.
@@ -420,8 +416,7 @@ use_queue_env() {
       secrets+=("${variable}")
     elif [[ ${name^^} =~ ${SECRET_NAME} && ! ${name^^} =~ ${PUBLIC_NAME} || ${variable} =~ ${SECRET_VALUE} ]]; then
       secrets+=("${name}")
-      # https://github.com/buildkite/agent/blob/v3.137.0/internal/redact/redact.go, LengthMin
-      ((${#variable} >= 6)) || short+=("${name}")
+      ((${#variable} >= 6)) || short+=("${name}") # LengthMin in the agent's internal/redact/redact.go
     fi
   done
   redact_in_logs "${secrets[@]}"
@@ -430,10 +425,9 @@ use_queue_env() {
   ((${#short[@]} == 0)) || log "WARNING: not redacted, because the values have fewer than 6 bytes: ${short[*]}"
 }
 
-# redact_in_logs PATTERN...: add the patterns to the agent's, which it has from its environment or else its
-# configuration (https://github.com/buildkite/agent/blob/v3.137.0/cliconfig/loader.go). After each hook it
-# matches them with all variables; it does not read what a hook exports as BUILDKITE_REDACTED_VARS
-# (https://github.com/buildkite/agent/blob/v3.137.0/internal/job/executor.go, applyEnvironmentChanges).
+# redact_in_logs PATTERN...: add the patterns to the agent's, which are in its environment or else its
+# configuration (cliconfig/loader.go of https://github.com/buildkite/agent/tree/v3.137.0). After each hook it
+# matches all variables with them, and not with the hook's BUILDKITE_REDACTED_VARS (internal/job/executor.go).
 redact_in_logs() {
   local patterns environment=${AGENT_HOME}/env
   patterns=$({
