@@ -52,7 +52,7 @@ KUBECTL_SHA256_ARM64=cc749967b62f4422260bc9c0aa7a7c55f45175ae38cb8d95767b5d2b7e0
 # What the agent redacts by default (clicommand/global.go of https://github.com/buildkite/agent/tree/v3.137.0),
 # and what else of a queue's env file: variables with such names, except public ones, or such values.
 REDACTED='*_PASSWORD,*_SECRET,*_TOKEN,*_PRIVATE_KEY,*_SSH_KEY,*_ACCESS_KEY,*_SECRET_KEY,*_CONNECTION_STRING,*_API_KEY'
-SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|DSN|WEBHOOK))S?[0-9]*(_|$)'
+SECRET_NAME='(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIAL|APIKEY|(^|_)(PASS|PWD|PAT|KEY|CRED|AUTH|JWT|DSN|COOKIE|WEBHOOK))S?[0-9]*(_|$)'
 PUBLIC_NAME='(PUBLIC_KEY|CACHE_KEY|TOKEN_URL|_(ID|NAME|USER|EMAIL|HOST|FILE|PATH|DIR))$'
 SECRET_VALUE='://[^/@ ]*:[^/@ ]+@|-----BEGIN|^(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|pypi-|eyJ)'
 
