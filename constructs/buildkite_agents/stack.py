@@ -17,7 +17,7 @@ from buildkite_agents.checks.warnings import warnings_of
 from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
-from buildkite_agents.output.root_module import addresses_defined_in
+from buildkite_agents.output.root_module import mentioned
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources import variables
@@ -251,11 +251,9 @@ class AgentStack(cdktf.TerraformStack):
         """
         if self.deployment.destroy_unused:
             return
-        defined = {*addresses, *addresses_defined_in(self.folder)}
-        if self.deployment.inside_root_module:
-            # Where the program refers to such an address, the root module defines it.
-            text = repr(self.resolved.settings) + repr(self.queues)
-            defined |= {address for address in names.SHARED if f"{address}." in text}
+        settings = (repr(self.resolved.settings), repr(self.queues))
+        # What is mentioned elsewhere is defined elsewhere, where a block for it is an error.
+        defined = {*addresses, *mentioned(names.SHARED, self.folder, *settings)}
         unused = [address for address in names.SHARED if address not in defined]
         blocks = [{"from": address, "lifecycle": {"destroy": False}} for address in unused]
         if blocks:

@@ -1,38 +1,35 @@
 """The files of a root module that this program did not write."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 from buildkite_agents.output.owned_files import RECORD
 
-_RESOURCE = re.compile(r'^\s*resource\s+"([\w-]+)"\s+"([\w-]+)"', re.MULTILINE)
 
-
-def addresses_defined_in(folder: Path) -> set[str]:
-    """The addresses of the resources that a user's own files in a root module define."""
+def mentioned(addresses: Collection[str], folder: Path, *texts: str) -> set[str]:
+    """Those *addresses* of resources that the user's own files in a folder, or *texts*, mention."""
     try:
-        recorded = (folder / RECORD).read_text(errors="replace")
+        record = (folder / RECORD).read_text(errors="replace")
     except OSError:
-        recorded = ""
-    ours = {line.partition("  ")[2] for line in recorded.splitlines()}
-    return {
-        address
-        for pattern in ("*.tf", "*.tf.json")
-        for path in folder.glob(pattern)
-        if path.name not in ours
-        for address in _addresses(path)
-    }
+        record = ""
+    ours = {line.partition("  ")[2] for line in record.splitlines()}
+    text = "\n".join(
+        [
+            *texts,
+            *(
+                path.read_text(encoding="utf-8", errors="replace")
+                for pattern in ("*.tf", "*.tf.json")
+                for path in sorted(folder.glob(pattern))
+                if path.name not in ours and path.is_file()
+            ),
+        ]
+    )
+    return {address for address in addresses if _pattern(address).search(text)}
 
 
-def _addresses(path: Path) -> Iterator[str]:
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if path.suffix != ".json":
-            yield from (f"{kind}.{name}" for kind, name in _RESOURCE.findall(text))
-            return
-        for kind, resources in json.loads(text).get("resource", {}).items():
-            yield from (f"{kind}.{name}" for name in resources)
-    except (OSError, ValueError, AttributeError):
-        return  # Terraform reports it
+def _pattern(address: str) -> re.Pattern[str]:
+    """A reference to a resource, its block in HCL, or its object in JSON."""
+    kind, _, name = map(re.escape, address.partition("."))
+    block = rf'"{kind}"\s*:?\s*(\{{(?:[^{{}}]|\{{[^{{}}]*\}})*)?"{name}"'
+    return re.compile(rf"{kind}\.{name}(?![\w-])|{block}")
