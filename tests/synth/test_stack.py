@@ -181,6 +181,7 @@ def test_the_policy(synthesize: Synthesize) -> None:
         "name": "conbench-prod-buildkite-agent-policy",
         "description": "IAM policy for Buildkite agents",
         "tags": TAGS,
+        "lifecycle": {"create_before_destroy": True},
     }
 
 
@@ -485,6 +486,35 @@ def test_state_in_s3_is_encrypted_and_locked(synthesize: Synthesize) -> None:
             "use_lockfile": True,
         }
     }
+
+
+def test_a_state_in_s3_has_its_own_profile_role_and_key(synthesize: Synthesize) -> None:
+    role, key = "arn:aws:iam::123456789012:role/states", "arn:aws:kms:us-east-1:123456789012:key/k"
+    backend = S3Backend(
+        bucket="states", region="eu-west-1", profile="ops", role_arn=role, kms_key_arn=key
+    )
+    terraform = synthesize(deployment=Deployment(backend=backend))["terraform"]
+    s3 = terraform["backend"]["s3"]
+    assert (s3["profile"], s3["assume_role"], s3["kms_key_id"]) == ("ops", {"role_arn": role}, key)
+    # Older versions have no lock files in S3.
+    assert terraform["required_version"] == ">= 1.10"
+
+
+def test_a_second_project_has_its_own_token_parameter(synthesize: Synthesize) -> None:
+    def parameter(**settings: Any) -> str:
+        resources = synthesize(**settings)["resource"]
+        return str(resources["aws_ssm_parameter"]["buildkite_agent_token"]["name"])
+
+    assert parameter(project="conbench") == "/buildkite/agent-token"
+    assert parameter(project="conbench", environment="dev") == "/buildkite/dev/agent-token"
+    assert parameter(project="acme") == "/buildkite/acme/prod/agent-token"
+    assert parameter(project="acme", environment="dev") == "/buildkite/acme/dev/agent-token"
+
+
+def test_a_script_elsewhere_in_s3_is_permitted(synthesize: Synthesize) -> None:
+    resources = synthesize(bootstrap_script="s3://elsewhere/a.sh")["resource"]
+    (resource,) = policy_statements(resources)["ReadBootstrapScript"]["Resource"]
+    assert resource.endswith(":s3:::elsewhere/a.sh")
 
 
 def test_the_key_of_a_state_in_s3_can_be_set(synthesize: Synthesize) -> None:

@@ -47,6 +47,13 @@ def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
     kinds: tuple[tuple[str, Callable[[ResolvedQueue], str], str], ...] = (
         ("name", lambda queue: queue.name.lower(), "name"),
         ("stack name", lambda queue: queue.stack_name.lower(), "stack_name"),
+        (
+            "instance role",
+            lambda queue: queue.parameters.get(
+                "InstanceRoleName", queue.parameters.get("InstanceRoleARN", queue.key)
+            ).lower(),
+            "parameters={'InstanceRoleName': ...}",
+        ),
         ("Terraform address", lambda queue: queue.resource_name, "address"),
         ("address to move from", lambda queue: queue.former_address, "moved_from"),
     )

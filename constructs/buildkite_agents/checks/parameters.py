@@ -18,17 +18,20 @@ from buildkite_agents.elastic_ci_stack.replaced import replacements
 from buildkite_agents.errors import Problem
 from buildkite_agents.expressions import is_reference, literal_text
 from buildkite_agents.queue import FIELDS
-from buildkite_agents.resolved import Parameter, ResolvedQueue, number, text_of
+from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, number, text_of
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
 
 
-def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Problem]:
+def parameter_problems(
+    queue: ResolvedQueue, stack: ResolvedStack, *, only_explicit: bool
+) -> list[Problem]:
     """Return the problems of what a queue's stack gets; shared ones do not name the queue.
 
     Args:
         queue: The queue.
+        stack: The AgentStack of the queue.
         only_explicit: Whether to check only the ``parameters`` of the queue and of the AgentStack,
             because other values follow from settings that have problems.
     """
@@ -52,7 +55,7 @@ def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Pro
         for found in (
             stack_name_problems(queue),
             role_name_problems(queue),
-            *(rule.problems(queue) for rule in COMBINED_RULES),
+            *(rule.problems(queue, stack) for rule in COMBINED_RULES),
         )
         for each in found
     ]

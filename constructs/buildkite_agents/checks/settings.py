@@ -101,6 +101,11 @@ def _script_problems(settings: StackSettings) -> Iterator[str]:
         )
     elif not _is_file(path):
         yield f"bootstrap_script: there is no file {os.fspath(script)!r}"
+    elif b"\r\n" in path.read_bytes():
+        yield (
+            f"bootstrap_script: {os.fspath(script)!r} has the line endings of Windows, with which "
+            "bash fails: convert it, such as with `dos2unix`"
+        )
 
 
 def _is_file(path: Path) -> bool:
