@@ -241,6 +241,23 @@ class ResolvedStack:
                 role = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
                 yield "IAM role", role
 
+    @cached_property
+    def script_deadline(self) -> int | None:
+        """The seconds that the local bootstrap script allows itself."""
+        return bootstrap_script.deadline(self.settings.bootstrap_script)
+
+    @property
+    def isolated_roles(self) -> Mapping[str, Collection[str]]:
+        """The instance roles of each queue that a bucket policy can tell apart; else empty."""
+        bucket = self.settings.secrets_bucket
+        is_wanted = isinstance(bucket, SecretsBucket) and bucket.isolate_queues
+        roles: dict[str, set[str]] = defaultdict(set)
+        for queue in self.queues:
+            name = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+            if not queue.is_given("InstanceRoleARN") and not is_reference(name):
+                roles[queue.name].add(name)
+        return roles if is_wanted and len(roles) > 1 else {}
+
     @property
     def local_script(self) -> Path | None:
         """The local bootstrap script, or None where it is elsewhere or there is none."""

@@ -24,6 +24,12 @@ from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, n
 _UNSAFE = re.compile(r'["$`\\\r\n]')
 
 
+# Credentials in a URL, and the prefixes of Buildkite's, GitHub's, AWS's and Slack's tokens.
+_SECRET = re.compile(
+    r"://[^/@\s]*:[^/@\s]*@|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
+)
+
+
 def parameter_problems(
     queue: ResolvedQueue, stack: ResolvedStack, *, only_explicit: bool
 ) -> list[Problem]:
@@ -113,6 +119,13 @@ def value_problems(where: str, name: str, value: Any, version: StackVersion) -> 
     The field *where* begins each problem.
     """
     template = f"in Elastic CI Stack {version.version}"
+    if isinstance(value, str) and _SECRET.search(value):
+        # The message does not contain the value.
+        yield (
+            f"{where} must not contain a secret: parameters are readable in CloudFormation and on "
+            "the instances. Jobs get secrets from the secrets bucket"
+        )
+        return
     if is_reference(value):
         if isinstance(value, str) and _UNSAFE.search(literal_text(value)):
             yield _unsafe(where, value, template)

@@ -185,10 +185,11 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
         yield f"access.managed_policies must be different ARNs, got {access.managed_policies!r}"
     if access.permissions_boundary is not None:
         yield from _arn_problems("access.permissions_boundary", access.permissions_boundary, "iam")
-    for repository in access.ecr_repositories:
+    for repository in access.push_to_ecr_repositories:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (
-                "access.ecr_repositories must be names of repositories, optionally with * and "
+                "access.push_to_ecr_repositories must be names of repositories, optionally "
+                "with * and "
                 f"?, got {repository!r}"
             )
     for statement in access.statements:

@@ -244,6 +244,22 @@ def test_a_token_in_a_list_is_not_repeated() -> None:
     assert "bkua_secret" not in problem
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AgentEnvFileUrl", "https://user:planted@host/env"),
+        ("BuildkiteAgentTags", "token=bkct_planted"),
+        ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
+        ("KeyName", "AKIAPLANTED"),
+        ("BuildkiteAgentTags", "${var.a},x=github_pat_planted"),
+    ],
+)
+def test_a_secret_in_a_parameter_is_refused_and_not_repeated(name: str, value: str) -> None:
+    (problem,) = problems_with({name: value})
+    assert problem.startswith(f"parameters[{name!r}] must not contain a secret")
+    assert "planted" not in problem.lower()
+
+
 def test_all_problems_of_a_mapping_are_reported() -> None:
     assert len(problems_with({"RootVolumeSize": 1, "CpuCredits": "no", "Nonsense": 1})) == 3
 

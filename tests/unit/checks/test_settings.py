@@ -131,7 +131,7 @@ def test_a_token_that_exists_is_a_name_an_arn_or_a_reference(name: str) -> None:
     [
         AgentToken(value="bkua_secret"),
         AgentToken(value=b"bkua_secret"),  # type: ignore[arg-type]
-        AgentToken("/buildkite/token", "acme", ["bkua_secret"]),  # type: ignore[arg-type]
+        AgentToken(value="${x}", organization=["bkua_secret"]),  # type: ignore[arg-type]
         "bkua_secret",
     ],
 )
@@ -159,8 +159,8 @@ def test_a_write_only_version_is_a_positive_number(version: Any) -> None:
         ({"managed_policies": ["ReadOnlyAccess"]}, "access.managed_policies"),
         ({"permissions_boundary": "boundary"}, "access.permissions_boundary"),
         ({"policy_name": "a b"}, "access.policy_name"),
-        ({"ecr_repositories": ["a b"]}, "access.ecr_repositories"),
-        ({"ecr_repositories": ['a"']}, "access.ecr_repositories"),
+        ({"push_to_ecr_repositories": ["a b"]}, "access.push_to_ecr_repositories"),
+        ({"push_to_ecr_repositories": ['a"']}, "access.push_to_ecr_repositories"),
         ({"statements": [{"Effect": "Allow"}]}, "access.statements"),
     ],
 )
