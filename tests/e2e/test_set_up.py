@@ -8,6 +8,11 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
+import pytest
+
+# They share a checkout of the project.
+pytestmark = pytest.mark.xdist_group("checkout")
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
 

@@ -13,6 +13,9 @@ from support.terraform import Terraform, terraform_in
 
 from buildkite_agents import AgentQueue
 
+# They share a root module.
+pytestmark = pytest.mark.xdist_group("variables")
+
 AMI = "ami-0123456789abcdef0"
 SUBNETS = ["subnet-12345678", "subnet-87654321"]
 
