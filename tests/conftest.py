@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support import provider
+from support import provider_3, provider_source
 
 from buildkite_agents.loading import node_environment
 
@@ -81,14 +81,14 @@ def _groups(items: Iterable[pytest.Item]) -> Iterable[list[pytest.Item]]:
 
 def pytest_report_header() -> str:
     """Name the AWS provider of the end-to-end tests."""
-    return f"AWS provider: {provider.source()}"
+    return f"AWS provider: {provider_source.source()}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Report what a run on the old provider did not test."""
     reports = [report for kind in terminalreporter.stats.values() for report in kind]
     end_to_end = any(getattr(r, "nodeid", "").startswith("tests/e2e/") for r in reports)
-    if end_to_end and provider.source().kind == "wheel":
-        terminalreporter.section(f"not tested, on AWS provider {provider.WHEEL_VERSION}")
-        for what in provider.NOT_TESTED_ON_VERSION_3:
+    if end_to_end and provider_source.source().kind == "wheel":
+        terminalreporter.section(f"not tested, on AWS provider {provider_source.WHEEL_VERSION}")
+        for what in provider_3.NOT_TESTED:
             terminalreporter.line(f"* {what}")
