@@ -1,6 +1,9 @@
 """Fixtures and the order of all tests."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -22,6 +25,37 @@ os.environ["CHECKPOINT_DISABLE"] = "1"
 settings.register_profile("default", max_examples=200, deadline=None)
 settings.register_profile("nightly", max_examples=10_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+_IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+
+
+def _visible() -> set[str]:
+    """The files and folders of the checkout, without those of tools, such as .mypy_cache."""
+    return {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+
+
+_BEFORE = _visible()
+
+
+def pytest_configure() -> None:
+    """Have Node.js and Terraform create temporary files in one folder, which the run removes."""
+    if not _IS_WORKER:
+        tempfile.gettempdir()  # pytest's own folders, with those of failed tests, are elsewhere
+        os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="tests-")
+        # After jsii has stopped Node.js, for which it registers later.
+        atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a run fail that leaves something in the checkout."""
+    left = sorted(_visible() - _BEFORE)
+    if left and not _IS_WORKER:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        assert reporter is not None
+        reporter.section("left in the checkout by the tests", red=True)
+        reporter.line(", ".join(map(repr, left)))
 
 
 @pytest.fixture(scope="session")
