@@ -54,6 +54,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         assert reporter is not None
+        reporter.ensure_newline()
         reporter.section("left in the checkout by the tests", red=True)
         reporter.line(", ".join(map(repr, left)))
 
