@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
-from support.policies import GOLDEN, resolved_policy
+from support.policies import resolved_policy, resources
 
 _ACCOUNT = "123456789012"
 _ECR_POLICIES = {
@@ -49,8 +49,7 @@ _LOG = (
 
 def role_policies(queue: str = "amd64-m5-4xlarge-linux") -> list[str]:
     """All policies of the role of a queue's instances, as IAM policy documents."""
-    content = json.loads((GOLDEN / "buildkite.tf.json").read_text())
-    parameters = content["resource"]["aws_cloudformation_stack"][queue]["parameters"]
+    parameters = resources()["aws_cloudformation_stack"][queue]["parameters"]
     ours, *others = parameters["ManagedPolicyARNs"].split(",")
     assert ours == "${aws_iam_policy.buildkite_agent.arn}"
     names = [arn.rpartition("/")[2] for arn in others]
