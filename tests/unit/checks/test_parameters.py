@@ -94,7 +94,7 @@ def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
         (
             {"KeyName": ["a"]},
             "parameters['KeyName'] must be a string, a whole number, a number, True or False or "
-            "None, got ['a']",
+            "None, got ['a']: join the list with commas",
         ),
         (
             {"InstanceTypes": "m5.large"},
