@@ -170,7 +170,7 @@ def _script_url(settings: StackSettings) -> str | None:
     script = settings.bootstrap_script
     if bootstrap_script.local_path(script) is None:
         return None if script is None else str(script)
-    bucket = Reference(f"{names.SECRETS_BUCKET}.bucket")
+    bucket = _reference_or_name(settings.secrets_bucket, f"{names.SECRETS_BUCKET}.bucket")
     return f"s3://{bucket}/{Reference(f'{names.BOOTSTRAP_OBJECT}.key')}"
 
 
