@@ -187,6 +187,24 @@ def test_a_warning_is_given_where_it_applies_and_nowhere_else(
 
 
 @pytest.mark.parametrize(
+    ("idle", "size", "is_warned_of"), [(0, 4, True), (1, 4, False), (0, 0, False)]
+)
+def test_instances_that_never_terminate_are_warned_of_where_some_can_start(
+    idle: int, size: int, is_warned_of: bool
+) -> None:
+    found = warned_of("never-terminates", queue(idle_minutes=idle, max_size=size))
+    assert (found is not None) is is_warned_of
+
+
+def test_a_stacks_name_that_is_too_long_is_refused_by_the_field_that_sets_it() -> None:
+    role = {"InstanceRoleName": "agents"}
+    long = AgentQueue("m5.large", name="q" * 110, parameters=role)
+    given = queue(stack_name="s" * 129, parameters=role)
+    assert [p.split(": ")[1] for p in problems_of(long, given)] == ["name", "stack_name"]
+    assert problems_of(AgentQueue("m5.large", name="q" * 104, parameters=role)) == []
+
+
+@pytest.mark.parametrize(
     ("capacity", "state", "expected"),
     [
         (-1, None, "up to 4 stopped instances without jobs, at the cost of their volumes"),
