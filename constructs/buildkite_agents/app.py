@@ -112,7 +112,9 @@ class AgentApp(cdktf.App):
         if self.hcl_output:
             raise ConfigError("the cdktf CLI's --hcl omits `moved` blocks: synthesize without it")
         stacks = [*self._stacks.values()]
-        _check_folders(stacks)
+        problems = [*_shared_folders(stacks), *_shared_names(stacks)]
+        if problems:
+            raise ConfigError(*problems)
         for stack in stacks:
             # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
             stack.prepare()
@@ -189,12 +191,22 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _check_folders(stacks: Sequence[AgentStack]) -> None:
+def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:
     writers: dict[str, str] = {}
     for stack in stacks:
-        name = stack.name
-        other = writers.setdefault(_real(stack.folder), name)
-        if other != name:
-            raise ConfigError(
-                f"{other} and {name} both write to {stack.folder}: set a different folder for each"
+        other = writers.setdefault(_real(stack.folder), stack.name)
+        if other != stack.name:
+            yield (
+                f"{other} and {stack.name} both write to {stack.folder}: set a different folder "
+                "for each"
             )
+
+
+def _shared_names(stacks: Sequence[AgentStack]) -> Iterator[str]:
+    """Names in AWS that several stacks would create."""
+    owners: dict[tuple[str, str], str] = {}
+    for stack in stacks:
+        for what, name in stack.resolved.created_names:
+            other = owners.setdefault((what, name.lower()), stack.name)
+            if other != stack.name:
+                yield f"{other} and {stack.name} both create the {what} {name!r}: rename one"

@@ -128,7 +128,7 @@ def _shared_parameters(settings: StackSettings) -> dict[str, Parameter]:
     policies = permissions.managed_policies(settings, agent_policy=agent_policy)
     own_access = access if isinstance(access, AgentAccess) else None
     values: dict[str, tuple[ParameterValue, str]] = {
-        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.ecr_repositories"),
+        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.pull_from_ecr"),
         "InstanceRolePermissionsBoundaryARN": (
             own_access.permissions_boundary if own_access else None,
             "access.permissions_boundary",

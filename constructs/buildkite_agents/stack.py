@@ -338,6 +338,7 @@ class AgentStack(cdktf.TerraformStack):
                 script_is_beside=script_is_beside,
                 keep_documented_layout=settings.keep_documented_layout,
                 tags=settings.common_tags,
+                isolated_roles=resolved.isolated_roles,
             )
         if isinstance(settings.token, AgentToken):
             token = TokenParameter(

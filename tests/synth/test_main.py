@@ -57,6 +57,20 @@ def test_the_terraform_folder_is_the_golden_one(tmp_path: Path) -> None:
     assert_golden(tmp_path / "terraform")
 
 
+def test_the_committed_terraform_folder_is_what_main_py_synthesizes(
+    root: Path, tmp_path: Path
+) -> None:
+    run_main(tmp_path, main=root / "main.py")
+    written = tmp_path / "terraform"
+    committed = tmp_path / "committed"
+    committed.mkdir()
+    for path in written.iterdir():
+        if (root / "terraform" / path.name).is_file():
+            shutil.copy(root / "terraform" / path.name, committed)
+    # If they differ, run `make synth` and commit the folder.
+    assert_same_files(written, committed)
+
+
 def test_the_same_bytes_for_every_hash_seed_and_checkout(checkout: Path, tmp_path: Path) -> None:
     run_main(tmp_path, main=GOLDEN_MAIN, PYTHONHASHSEED="1")
     run_main(checkout, main=checkout / "main.py", PYTHONHASHSEED="2")

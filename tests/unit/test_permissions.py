@@ -41,7 +41,7 @@ def by_resource(found: list[dict[str, Any]]) -> dict[str, set[str]]:
     return actions
 
 
-def test_agents_may_read_secrets_and_token_write_logs_and_use_images_and_nothing_else() -> None:
+def test_agents_may_read_secrets_and_token_write_logs_and_nothing_else() -> None:
     arns = {"bucket_arn": BUCKET, "token_arn": TOKEN, "kms_key_arn": KEY}
     assert permitted(AgentAccess(), **arns) == {
         f"{BUCKET}/*": {"s3:GetObject"},
@@ -49,26 +49,27 @@ def test_agents_may_read_secrets_and_token_write_logs_and_use_images_and_nothing
         TOKEN: {"ssm:GetParameter"},
         KEY: {"kms:Decrypt"},
         "arn:aws:logs:*:1:log-group:/buildkite/*": LOG,
-        "*": {"ecr:GetAuthorizationToken"},
-        "arn:aws:ecr:eu-west-1:1:repository/*": IMAGES,
     }
 
 
-def test_without_repositories_and_resources_of_this_program_agents_may_only_write_logs() -> None:
-    access = AgentAccess(ecr_repositories=[])
+def test_without_resources_of_this_program_agents_may_only_write_logs() -> None:
+    access = AgentAccess()
     assert permitted(access) == {"arn:aws:logs:*:1:log-group:/buildkite/*": LOG}
 
 
-def test_only_the_repositories_that_are_named_can_be_used_and_own_statements_are_added() -> None:
-    access = AgentAccess(ecr_repositories=["arrow/*", "ci"], statements=[OWN])
+def test_only_the_repositories_that_are_named_can_be_pushed_to_and_own_statements_are_added() -> (
+    None
+):
+    access = AgentAccess(push_to_ecr_repositories=["arrow/*", "ci"], statements=[OWN])
     actions = permitted(access)
     assert actions["*"] == {"ecr:GetAuthorizationToken", "sqs:SendMessage"}
-    repositories = {resource for resource in actions if ":ecr:" in resource}
-    assert repositories == {f"arn:aws:ecr:eu-west-1:1:repository/{n}" for n in ("arrow/*", "ci")}
+    repositories = {resource: actions[resource] for resource in actions if ":ecr:" in resource}
+    prefix = "arn:aws:ecr:eu-west-1:1:repository"
+    assert repositories == {f"{prefix}/{name}": IMAGES for name in ("arrow/*", "ci")}
 
 
 def test_a_script_in_another_bucket_can_be_read_alone() -> None:
-    access = AgentAccess(ecr_repositories=[])
+    access = AgentAccess(pull_from_ecr=False)
     actions = permitted(access, script_url="s3://theirs/agents/boot.sh")
     assert actions.pop("arn:aws:s3:::theirs/agents/boot.sh") == {"s3:GetObject"}
     assert len(actions) == 1
@@ -107,11 +108,11 @@ def test_the_session_manager_policy_is_attached_in_the_documented_layout_only(
     ("access", "documented", "policy"),
     [
         (AgentAccess(), False, "readonly"),
-        (AgentAccess(ecr_repositories=[]), False, "none"),
+        (AgentAccess(pull_from_ecr=False), False, "none"),
         (Existing("THEIRS"), False, None),
         (None, False, None),
         (None, True, "full"),
-        (AgentAccess(ecr_repositories=[]), True, "full"),
+        (AgentAccess(pull_from_ecr=False), True, "full"),
     ],
 )
 def test_the_templates_ecr_policy_permits_logging_in_or_as_documented_everything(

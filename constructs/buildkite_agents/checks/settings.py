@@ -101,6 +101,11 @@ def _script_problems(settings: StackSettings) -> Iterator[str]:
         )
     elif not _is_file(path):
         yield f"bootstrap_script: there is no file {os.fspath(script)!r}"
+    elif b"\r\n" in path.read_bytes():
+        yield (
+            f"bootstrap_script: {os.fspath(script)!r} has the line endings of Windows, with which "
+            "bash fails: convert it, such as with `dos2unix`"
+        )
 
 
 def _is_file(path: Path) -> bool:
@@ -180,10 +185,11 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
         yield f"access.managed_policies must be different ARNs, got {access.managed_policies!r}"
     if access.permissions_boundary is not None:
         yield from _arn_problems("access.permissions_boundary", access.permissions_boundary, "iam")
-    for repository in access.ecr_repositories:
+    for repository in access.push_to_ecr_repositories:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (
-                "access.ecr_repositories must be names of repositories, optionally with * and "
+                "access.push_to_ecr_repositories must be names of repositories, optionally "
+                "with * and "
                 f"?, got {repository!r}"
             )
     for statement in access.statements:

@@ -1,7 +1,6 @@
 """The S3 bucket for the jobs' secrets and the bootstrap script."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from cdktf import (
 )
 from constructs import Construct
 
-from buildkite_agents import bootstrap_script, names
+from buildkite_agents import bootstrap_script, names, permissions
 from buildkite_agents.aws.s3_bucket import S3Bucket
 from buildkite_agents.aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfiguration,
@@ -43,7 +42,7 @@ from buildkite_agents.aws.s3_object import (
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
-from buildkite_agents.expressions import Reference
+from buildkite_agents.expressions import Reference, json_template
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
@@ -78,6 +77,7 @@ class Bucket(Construct):
         script_is_beside: bool,
         keep_documented_layout: bool,
         tags: Mapping[str, str],
+        isolated_roles: Mapping[str, Collection[str]],
     ) -> None:
         """Define the bucket *name*.
 
@@ -92,6 +92,7 @@ class Bucket(Construct):
             keep_documented_layout: Whether to omit what the documented layout does not have: the
                 policy, ownership controls, versioning, lifecycle and deletion protection.
             tags: The bucket's tags.
+            isolated_roles: The instance roles of each queue, to deny them other queues' files.
         """
         super().__init__(scope, id_)
         self.kms_key_arn = settings.kms_key_arn
@@ -115,7 +116,7 @@ class Bucket(Construct):
         if not keep_documented_layout:
             last = [self._own_objects(last)]
             last = [self._keep_versions(last)]
-            last = [self._refuse_insecure_transport(last)]
+            last = [self._refuse(last, isolated_roles)]
             # Last, because it takes a minute and nothing depends on it.
             self._expire_versions(last)
         self.bootstrap_script: S3Object | None = None
@@ -273,7 +274,12 @@ class Bucket(Construct):
         lifecycle.override_logical_id(_NAME)
         return lifecycle
 
-    def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
+    def _refuse(
+        self,
+        after: Sequence[ITerraformDependable],
+        isolated_roles: Mapping[str, Collection[str]],
+    ) -> S3BucketPolicy:
+        """Refuse requests without TLS 1.2, and those for another queue's files."""
         arn = str(Reference(f"{names.SECRETS_BUCKET}.arn"))
 
         def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
@@ -286,18 +292,16 @@ class Bucket(Construct):
                 "Condition": condition,
             }
 
-        document = {
-            "Version": "2012-10-17",
-            "Statement": [
-                deny("RefusePlainHttp", {"Bool": {"aws:SecureTransport": "false"}}),
-                deny("RefuseOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
-            ],
-        }
+        statements = [
+            deny("RefusePlainHttp", {"Bool": {"aws:SecureTransport": "false"}}),
+            deny("RefuseOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+            *permissions.isolation_statements(arn, isolated_roles),
+        ]
         policy = S3BucketPolicy(
             self,
             "policy",
             bucket=self._id,
-            policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
+            policy=json_template(permissions.policy_document(statements)),
             depends_on=after,
         )
         policy.override_logical_id(_NAME)

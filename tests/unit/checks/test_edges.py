@@ -77,8 +77,8 @@ def test_it_is_accepted(settings: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"tags": {"k" * 129: "v"}}, "tags: names must be 1 to 128 characters"),
-        ({"tags": {"AWS:k": "v"}}, "tags: names must be 1 to 128 characters and not aws:"),
+        ({"tags": {"k" * 129: "v"}}, "tags: keys must be 1 to 128 characters"),
+        ({"tags": {"AWS:k": "v"}}, "tags: keys must be 1 to 128 characters and not aws:"),
         ({"tags": {"k": "v" * 257}}, "tags: the value of 'k' must be at most 256 characters"),
         # Terraform's timeouts and a duration in other units cannot be references.
         ({"timeout_minutes": "${var.minutes}"}, "timeout_minutes must be a whole number"),
