@@ -61,6 +61,11 @@ def warned_of(name: str, one: AgentQueue) -> str | None:
             "parameters": {"AgentEnvFileUrl": "ssm:/env", "ManagedPolicyARN": POLICY},
         },
         {"parameters": {"RootVolumeName": "/dev/sda1", "LinuxDistribution": "ubuntu2404"}},
+        {"parameters": {"WarmPoolEnabled": True, "WarmPoolMinSize": "${var.size}"}},
+        {"parameters": {"WarmPoolEnabled": True, "WarmPoolMinSize": 4}},
+        {"ignore_changes": ["parameters", 'tags["owner"]', "tags.owner-1"]},
+        {"provider": "aws.us_east_1"},
+        {"moved_from": 'module.ci["a"].module.b.aws_cloudformation_stack.agents[0]'},
         {"tags": {"k" * 128: "v" * 256, "long": "${var.long}" + "v" * 256}},
     ],
     ids=str,
@@ -84,6 +89,30 @@ def test_it_is_accepted(settings: dict[str, Any]) -> None:
             {"parameters": {"ImageIdParameter": "/image"}},
             "parameters['ImageIdParameter']: image_stack_version is required with v7.13.0",
         ),
+        (
+            {"parameters": {"WarmPoolEnabled": True, "WarmPoolMinSize": 5}},
+            "parameters['WarmPoolMinSize'] must be at most WarmPoolMaxGroupPreparedCapacity",
+        ),
+        (
+            {
+                "parameters": {
+                    "WarmPoolEnabled": True,
+                    "WarmPoolMinSize": 3,
+                    "WarmPoolMaxGroupPreparedCapacity": 2,
+                }
+            },
+            "parameters['WarmPoolMinSize'] must be at most WarmPoolMaxGroupPreparedCapacity",
+        ),
+        (
+            {
+                "stack_version": "v5.22.5",
+                "parameters": {"ManagedPolicyARN": ",".join(f"{POLICY}{n}" for n in range(11))},
+            },
+            "parameters['ManagedPolicyARN",
+        ),
+        ({"ignore_changes": ["tags owner"]}, "ignore_changes must be arguments"),
+        ({"provider": "aws.us-east-1.x"}, "provider must be aws, or such as aws.us_east_1"),
+        ({"moved_from": "aws_s3_bucket.b"}, "moved_from must be such as"),
         (
             {"image_stack_version": "v7.13.0"},
             "image_stack_version requires an image: set ImageId or ImageIdParameter",
@@ -155,6 +184,24 @@ def test_a_warning_is_given_where_it_applies_and_nowhere_else(
 ) -> None:
     found = warned_of(name, queue(instance_type="t3.large", parameters=settings))
     assert (found is not None) is is_warned_of, found
+
+
+@pytest.mark.parametrize(
+    ("idle", "size", "is_warned_of"), [(0, 4, True), (1, 4, False), (0, 0, False)]
+)
+def test_instances_that_never_terminate_are_warned_of_where_some_can_start(
+    idle: int, size: int, is_warned_of: bool
+) -> None:
+    found = warned_of("never-terminates", queue(idle_minutes=idle, max_size=size))
+    assert (found is not None) is is_warned_of
+
+
+def test_a_stacks_name_that_is_too_long_is_refused_by_the_field_that_sets_it() -> None:
+    role = {"InstanceRoleName": "agents"}
+    long = AgentQueue("m5.large", name="q" * 110, parameters=role)
+    given = queue(stack_name="s" * 129, parameters=role)
+    assert [p.split(": ")[1] for p in problems_of(long, given)] == ["name", "stack_name"]
+    assert problems_of(AgentQueue("m5.large", name="q" * 104, parameters=role)) == []
 
 
 @pytest.mark.parametrize(
