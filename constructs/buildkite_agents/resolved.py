@@ -115,6 +115,12 @@ class ResolvedQueue:
         tags = {**self.common_tags, "Name": self.stack_name, "Queue": self.name}
         return {**tags, "ElasticCIStack": self._version_tag()} if self.has_version_tag else tags
 
+    @property
+    def template_url(self) -> str | None:
+        """The URL of the stack's template; None if it keeps the template that it has."""
+        own = self.queue.template_url
+        return self.version.template_url if own is None else own or None
+
     def _version_tag(self) -> str:
         """A tag for the arguments of a stack that the AWS provider does not read.
 

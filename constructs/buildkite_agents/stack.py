@@ -68,6 +68,7 @@ class AgentStack(cdktf.TerraformStack):
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
         keep_documented_layout: bool = False,
+        template_defaults: bool = False,
     ) -> None:
         """Check the arguments, then define the resources.
 
@@ -99,6 +100,9 @@ class AgentStack(cdktf.TerraformStack):
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
                 in the documented ``terraform/`` layout: without hardening and with broad
                 permissions. For adopting that layout without a change.
+            template_defaults: Leave out what this program sets in each stack by default, parameters
+                and tags: a stack has only what its queue and the other arguments set, and the
+                template's defaults apply otherwise. For adopting stacks without a change.
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
@@ -117,6 +121,7 @@ class AgentStack(cdktf.TerraformStack):
             tags=tags,
             deployment=deployment,
             keep_documented_layout=keep_documented_layout,
+            template_defaults=template_defaults,
         )
         name = f"{project}-{environment}"
         # An AgentApp; another app does not know its agent stacks.
@@ -347,10 +352,15 @@ class AgentStack(cdktf.TerraformStack):
                 locals_[names.resource_name(resource)][instance] = Reference(queue.address)
             if queue.queue.moved_from is None:
                 documented[queue.name] = {"queue": queue.name}
-        for name, stacks in locals_.items():
-            cdktf.TerraformLocal(self, name, {key: str(stack) for key, stack in stacks.items()})
+        everything: dict[str, Any] = {
+            name: {key: str(stack) for key, stack in stacks.items()}
+            for name, stacks in locals_.items()
+        }
         if documented:
-            cdktf.TerraformLocal(self, "buildkite_stacks", documented)
+            everything["buildkite_stacks"] = documented
+        for name, value in everything.items():
+            # A queue can have the same name.
+            cdktf.TerraformLocal(self, f"local {name}", value).override_logical_id(name)
 
     def _import(self, account: str) -> None:
         blocks = [
