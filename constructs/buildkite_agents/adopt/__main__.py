@@ -17,7 +17,7 @@ from typing import Any
 
 from buildkite_agents.adopt import cloudformation, terraform
 from buildkite_agents.adopt.found import Fleet
-from buildkite_agents.adopt.program import program_of
+from buildkite_agents.adopt.program import Program, program_of
 from buildkite_agents.errors import ConfigError
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write(given.output, program.text)
         if given.check:
             compared = _check(given.output, program.fleet)
-    _report(given, program.fleet, compared)
+    _report(given, program, compared)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -97,8 +97,9 @@ def _check(output: Path, fleet: Fleet) -> int:
     return check(output, fleet)
 
 
-def _report(given: argparse.Namespace, fleet: Fleet, compared: int | None) -> None:
+def _report(given: argparse.Namespace, program: Program, compared: int | None) -> None:
     """Print the result and the next steps."""
+    fleet = program.fleet
     count = len(fleet.stacks)
     lines = [f"found {count + len(fleet.left_out)} stacks: {count} adopted"]
     lines[0] += f", {len(fleet.left_out)} left out" if fleet.left_out else ""
@@ -106,13 +107,11 @@ def _report(given: argparse.Namespace, fleet: Fleet, compared: int | None) -> No
     lines += [f"note: {note}" for note in fleet.notes]
     if compared is not None:
         lines.append(f"checked: {compared} arguments of {count} stacks are as in {given.source}")
-    steps = [*fleet.steps]
+    steps = [*dict.fromkeys([*fleet.steps, *fleet.edits(program.addresses)])]
     if given.output is not None:
         steps.append(f"python {given.output}")
         steps += [f"terraform -chdir={given.folder} init"] if fleet.account else []
-        steps.append(
-            f"terraform -chdir={given.folder} plan  # 0 to add, 0 to change, 0 to destroy"
-        )
+        steps.append(f"terraform -chdir={given.folder} plan  # 0 to add, 0 to change, 0 to destroy")
     if given.source != "-":
         steps.append(f"rm {given.source}  # it has secrets, as the plan file has")
     lines += ["next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from buildkite_agents.adopt.references import Root, prefix_of, without_index
@@ -10,12 +10,12 @@ from buildkite_agents.adopt.references import Root, prefix_of, without_index
 _TYPE = "aws_cloudformation_stack"
 
 
-def edits(root: Root, addresses: Sequence[str], folder: Path) -> Iterator[str]:
+def edits(root: Root, addresses: Mapping[str, str], folder: Path) -> Iterator[str]:
     """What to edit: the blocks that the program replaces, and references to them.
 
     Args:
         root: The root module.
-        addresses: The addresses of the adopted stacks.
+        addresses: The new addresses of the adopted stacks, by the former ones.
         folder: The root module's folder.
     """
     for resource in dict.fromkeys(map(without_index, addresses)):
@@ -28,14 +28,13 @@ def edits(root: Root, addresses: Sequence[str], folder: Path) -> Iterator[str]:
             for line in _lines(folder, rf"\b{_TYPE}\.{re.escape(name)}(?![\w-])"):
                 yield f"{line}: replace {_TYPE}.{name} with local.{name}"
         if prefix:
-            yield from _edits_of_module(root, prefix, name, inside, folder)
+            new = {a: to for a, to in addresses.items() if without_index(a) == resource}
+            yield from _edits_of_module(root, prefix, name, " or ".join(new.values()), folder)
 
 
-def _edits_of_module(
-    root: Root, prefix: str, name: str, inside: Path, folder: Path
-) -> Iterator[str]:
+def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path) -> Iterator[str]:
     """What to edit where the stack of a module is removed from it."""
-    module = root.module(prefix)
+    module, inside = root.module(prefix), _folder_of(root, prefix, folder)
     stack = f"{_TYPE}.{name}"
     if not module:
         yield f"{inside}: remove what refers to {stack} too, such as outputs"
@@ -47,7 +46,7 @@ def _edits_of_module(
             yield f"{inside}: remove the output {output}, which refers to {stack}"
             pattern = rf"\b{re.escape(call)}(\[[^\]]*\])?\.{output}(?![\w-])"
             for line in _lines(folder, pattern):
-                yield f"{line}: replace {call}.{output} with the stack's address in the program"
+                yield f"{line}: replace {call}.{output}, which was of {stack}, by one of {new}"
     others = [one for one in module.get("resources", ()) if one["address"] != stack]
     text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
     unused = [v for v in module.get("variables", {}) if f"'var.{v}'" not in text]
@@ -62,8 +61,9 @@ def _folder_of(root: Root, prefix: str, folder: Path) -> Path:
     module, inside = root.module(""), folder
     for name in re.findall(r"module\.([\w-]+)", prefix):
         call = module.get("module_calls", {}).get(name, {})
-        inside, module = Path(os.path.normpath(inside / call.get("source", name))), call.get(
-            "module", {}
+        inside, module = (
+            Path(os.path.normpath(inside / call.get("source", name))),
+            call.get("module", {}),
         )
     return inside
 

@@ -1,11 +1,12 @@
 """The existing stacks, independent of where they were read from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.documented_layout import DocumentedLayout
+from buildkite_agents.checks.parameters import value_problems
 from buildkite_agents.elastic_ci_stack import version_in
 
 _FORMER_NAMES = {"InstanceType": "InstanceTypes", "ManagedPolicyARN": "ManagedPolicyARNs"}
@@ -69,7 +70,10 @@ class Fleet:
     """What was assumed, and what became of references, for the program's readers."""
 
     steps: Sequence[str] = ()
-    """What to edit, and what to check, before the first plan."""
+    """What to do, and what to check, before the first plan."""
+
+    edits: Callable[[Mapping[str, str]], Iterable[str]] = lambda _: ()
+    """What to edit in the root module's files, for the new addresses of the stacks."""
 
     known: Mapping[str, Any] = field(default_factory=dict)
     """The values of the references in the stacks, by reference, for the comparison."""
@@ -83,15 +87,20 @@ def literal(text: str) -> str:
 def template_of(url: str, text: str, parameters: Mapping[str, str]) -> tuple[str, bool]:
     """The version of a template by its *url* or *text*, and whether it had to be assumed.
 
-    The assumed version is the newest that has all of the *parameters*, or else the newest.
+    The assumed version is the newest that has all of the *parameters* and accepts their values, or
+    else the newest.
     """
     version = version_in(url) or version_in(text)
     if version is not None:
         return version, False
     known = elastic_ci_stack.known_versions()
-    for candidate in reversed(known):
-        if parameters.keys() <= elastic_ci_stack.load(candidate).parameters.keys():
-            return candidate, True
+    for candidate in map(elastic_ci_stack.load, reversed(known)):
+        if parameters.keys() <= candidate.parameters.keys() and not any(
+            problem
+            for name, value in parameters.items()
+            for problem in value_problems("", name, literal(value), candidate)
+        ):
+            return candidate.version, True
     return known[-1], True
 
 

@@ -44,6 +44,9 @@ class Program:
     fleet: Fleet
     """The stacks that it adopts, with those that it leaves out."""
 
+    addresses: Mapping[str, str]
+    """The new addresses of the stacks, by the former ones."""
+
 
 def program_of(
     fleet: Fleet, *, project: str | None, environment: str | None, folder: str, output: str
@@ -75,7 +78,12 @@ def program_of(
         refused = _refused(settings, whole, fleet.stacks)
         if not refused:
             checked(shared, queues)
-            return Program(render(fleet, shared, queues, output=output), fleet)
+            addresses = {
+                stack.address: names.stack_address(queue)
+                for stack, queue in zip(fleet.stacks, queues, strict=True)
+                if stack.address
+            }
+            return Program(render(fleet, shared, queues, output=output), fleet, addresses)
         fleet = replace(
             fleet,
             stacks=[s for s in fleet.stacks if (s.address or s.name) not in refused],

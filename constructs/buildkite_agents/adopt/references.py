@@ -227,7 +227,9 @@ class Matcher:
                 written.append(self._whole(name, parts[0]) or self._part(name, parts[0]))
             parts = parts[count:]
         if len(joined) == len(written) > 1:
-            lists_ = ", ".join(one.removeprefix('${join(",", ').removesuffix(")}") for one in joined)
+            lists_ = ", ".join(
+                one.removeprefix('${join(",", ').removesuffix(")}") for one in joined
+            )
             return self._know(f'join(",", concat({lists_}))', value)
         return ",".join(written)
 

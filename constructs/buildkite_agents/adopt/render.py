@@ -226,7 +226,8 @@ def _with_constants(
         settings = replace(settings, tags=Code("TAGS"))  # type: ignore[arg-type]
         queues = [
             replace(
-                q, tags={Code("**TAGS"): "", **dict(q.tags.items() - tags.items())}  # type: ignore
+                q,
+                tags={Code("**TAGS"): "", **dict(q.tags.items() - tags.items())},  # type: ignore
             )
             if extends
             else q
@@ -246,17 +247,22 @@ def _with_constants(
         if value == '${""}':
             constants["EMPTY"] = value
             code[name, value] = Code("EMPTY")
-        elif (count > 1 and len(value) >= _LEAST_CONSTANT) or len(line) > LONGEST or (
-            name == _TOKEN and count
+        elif (
+            (count > 1 and len(value) >= _LEAST_CONSTANT)
+            or len(line) > LONGEST
+            or (name == _TOKEN and count)
         ):
             prefix = prefixes[name, value] if name == "ImageId" else ""
             code[name, value] = _constant(prefix + _constant_name(name, value), value, constants)
-    settings = replace(settings, **{
-        argument: Existing(_constant(argument.upper(), given.name, constants))
-        for argument in ("token", "secrets_bucket", "access")
-        if isinstance(given := getattr(settings, argument), Existing)
-        if len(given.name) > LONGEST - 20
-    })
+    settings = replace(
+        settings,
+        **{
+            argument: Existing(_constant(argument.upper(), given.name, constants))
+            for argument in ("token", "secrets_bucket", "access")
+            if isinstance(given := getattr(settings, argument), Existing)
+            if len(given.name) > LONGEST - 20
+        },
+    )
 
     def coded(given: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -42,7 +42,9 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
         ]
         return _bracketed("{", items, "}", indent, used)
     if isinstance(value, list | tuple):
-        return _bracketed("[", [source(one, indent + 4, used=1) for one in value], "]", indent, used)
+        return _bracketed(
+            "[", [source(one, indent + 4, used=1) for one in value], "]", indent, used
+        )
     return repr(value)
 
 

@@ -36,7 +36,10 @@ _OWN_MODULE = (
 
 
 def fleet_of(
-    content: Mapping[str, Any], *, folder: Path | str = "terraform", providers: Mapping[str, str]
+    content: Mapping[str, Any],
+    *,
+    folder: Path | str = "terraform",
+    providers: Mapping[str, str] = {},  # it is only read
 ) -> Fleet:
     """Return the Elastic CI Stacks in a state or a plan.
 
@@ -75,8 +78,6 @@ def fleet_of(
     left_out |= {
         stack["address"]: "it is not an Elastic CI Stack" for stack in stacks if stack not in ours
     }
-    addresses = [one.address for one in found if one.address]
-    steps += edits(root, addresses, Path(folder))
     steps.append(
         "where a stack's block has lifecycle { ignore_changes }, which the JSON does not contain, "
         "set ignore_changes of its queue"
@@ -89,6 +90,7 @@ def fleet_of(
         layout=layout,
         notes=list(dict.fromkeys(notes)),
         steps=list(dict.fromkeys(steps)),
+        edits=lambda addresses: edits(root, addresses, Path(folder)),
         known=root.known,
     )
 
@@ -136,7 +138,7 @@ def _steps_on_regions(
     regions = sorted({_region(stack) for stack in stacks})
     others = {str(r["values"].get("arn") or "::::").split(":")[3] for r in resources} - {""}
     if len({*regions, *others}) == 1 and not providers:
-        return [f"the stacks are in {regions[0]}: the root module's provider must be of that region"]
+        return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
     missing = [region for region in regions if region not in providers]
     if missing:
         raise ConfigError(
