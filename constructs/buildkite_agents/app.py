@@ -15,7 +15,7 @@ from buildkite_agents.bootstrap_script import FILE_NAME
 from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.output.owned_files import OwnedFiles
-from buildkite_agents.output.summary import summary
+from buildkite_agents.output.summary import grouped, summary
 from buildkite_agents.output.terraform_folder import STATE, terraform_folder
 from buildkite_agents.stack import AgentStack
 
@@ -145,9 +145,8 @@ class AgentApp(cdktf.App):
         terminal = sys.stdout.isatty()
         print(summary(stack.resolved, stack.folder, stack.warnings, terminal=terminal))
         sys.stdout.flush()
-        for warnings in stack.warnings.values():
-            for warning in warnings:
-                print(f"warning: {warning}", file=sys.stderr)
+        for line in grouped(stack.resolved, stack.warnings):
+            print(f"warning: {line}", file=sys.stderr)
 
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
         cdktf_folder = self._folder / "stacks" / stack.name

@@ -67,6 +67,7 @@ def statements(
     partition: str,
     region: str,
     account: str,
+    script_url: str | None = None,
 ) -> list[Statement]:
     """The statements of the agents' policy.
 
@@ -79,6 +80,7 @@ def statements(
         partition: The agents' partition.
         region: The agents' region.
         account: The agents' account.
+        script_url: The S3 URL of a bootstrap script that is not in the secrets bucket.
     """
     result = []
     if bucket_arn is not None:
@@ -88,6 +90,10 @@ def statements(
             _allow("ReadSecrets", ["s3:GetObject"], [f"{bucket_arn}/*"]),
             _allow("ListSecrets", ["s3:ListBucket"], [bucket_arn]),
         ]
+    if script_url is not None:
+        script = script_url.removeprefix("s3://")
+        arn = f"arn:{partition}:s3:::{script}"
+        result.append(_allow("ReadBootstrapScript", ["s3:GetObject"], [arn]))
     if token_arn is not None:
         # The agent registers with it.
         result.append(_allow("ReadAgentToken", ["ssm:GetParameter"], [token_arn]))

@@ -8,8 +8,8 @@ from buildkite_agents.elastic_ci_stack import instance_types
 from buildkite_agents.expressions import is_reference
 from buildkite_agents.options import option, options
 
-DEFAULT_STACK_VERSION = "v6.71.1"
-"""The default version of the Elastic CI Stack: the newest that this program was tested with."""
+DEFAULT_STACK_VERSION = "v7.13.0"
+"""The default version of the Elastic CI Stack for new deployments."""
 
 TEMPLATE_INSTANCE_TYPE = "t3.large"
 """The template's default instance type, in every version."""
@@ -76,12 +76,18 @@ class AgentQueue:
     With None, the template's default applies: 1."""
 
     stack_version: str = DEFAULT_STACK_VERSION
-    """The version of the Elastic CI Stack for AWS: by default the newest that this program was
-    tested with, ``v6.71.1``."""
+    """The version of the Elastic CI Stack for AWS: by default the newest that this program
+    supports, ``v7.13.0``."""
 
     allow_unchecked_version: bool = False
-    """Whether ``stack_version`` can be newer than the versions that this program knows. Parameters
-    of such a version are not checked. By default an unknown version is an error."""
+    """Whether ``stack_version`` can be a release that this program does not know. It is checked
+    against what the known versions before and after it agree on, with a warning. By default an
+    unknown version is an error."""
+
+    image_stack_version: str | None = None
+    """The version of the Elastic CI Stack from whose image an image of your own (``ImageId`` or
+    ``ImageIdParameter``) was built. Required with such an image from v7.0.0, which cannot boot
+    images of older versions."""
 
     template_url: str | None = None
     """The URL of the stack's template, where it is not Buildkite's own of ``stack_version``, such

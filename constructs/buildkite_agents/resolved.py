@@ -232,6 +232,15 @@ class ResolvedStack:
         return bootstrap_script.local_path(self.settings.bootstrap_script)
 
     @property
+    def script_url_to_permit(self) -> str | None:
+        """The S3 URL of a bootstrap script that the template's own role cannot read."""
+        url, bucket = self.settings.bootstrap_script, self.settings.secrets_bucket
+        if not isinstance(url, str) or not url.startswith("s3://"):
+            return None
+        name = self.secrets_bucket_name if bucket is not None else None
+        return None if name is not None and url.startswith(f"s3://{name}/") else url
+
+    @property
     def architectures(self) -> Collection[str]:
         """The architectures of the queues."""
         return {queue.queue.architecture for queue in self.queues}

@@ -116,6 +116,16 @@ class S3Backend:
     key: str = ""
     """The key of the state object: by default ``PROJECT-ENVIRONMENT/terraform.tfstate``."""
 
+    profile: str | None = None
+    """The AWS profile for the state. Terraform's variable ``aws_profile`` does not apply to it. By
+    default the environment selects the credentials, such as with ``AWS_PROFILE``."""
+
+    role_arn: str | None = None
+    """The ARN of a role to assume for the state: by default none."""
+
+    kms_key_arn: str | None = None
+    """The ARN of a KMS key that encrypts the state: by default the bucket's own encryption."""
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -133,6 +143,16 @@ class Deployment:
     inside_root_module: bool = False
     """Whether the folder is an existing root module with its own provider, variables and outputs:
     then only ``buildkite.tf.json`` and the bootstrap script are written to it."""
+
+    provider: Mapping[str, Any] = field(default_factory=dict)
+    """Further arguments of the AWS provider's block, in the form of Terraform's JSON, such as
+    ``{"allowed_account_ids": ["123456789012"]}`` or ``{"ignore_tags": [{"keys": ["Owner"]}]}``.
+    Terraform checks them. They override this program's own. Default: none."""
+
+    destroy_unused: bool = False
+    """Whether Terraform destroys a shared resource that the program no longer defines, such as the
+    bucket after ``secrets_bucket=Existing(...)``. By default such a resource leaves Terraform's
+    management and stays in AWS."""
 
     import_account: str | None = None
     """The id of the AWS account in which all resources exist, after the state was lost: Terraform

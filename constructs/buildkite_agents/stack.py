@@ -10,12 +10,14 @@ import cdktf
 import jsii
 from constructs import Construct, IValidation
 
-from buildkite_agents import names
+from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
+from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
+from buildkite_agents.output.root_module import mentioned
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources import variables
@@ -177,6 +179,7 @@ class AgentStack(cdktf.TerraformStack):
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
+        self._warn_of_images()
         self._move_from_existing_addresses()
         self._output()
         if deployment.inside_root_module:
@@ -228,9 +231,14 @@ class AgentStack(cdktf.TerraformStack):
         """
         if self._is_prepared:
             return
-        if self.deployment.backend is None and self.node.try_find_child("backend") is None:
+        is_ours = self.deployment.backend is not None
+        if not is_ours and self.node.try_find_child("backend") is None:
             create_backend(self, None, prefix=self.name)
-        twice = [address for address, count in Counter(self._addresses()).items() if count > 1]
+            is_ours = True
+        if is_ours and not self.deployment.inside_root_module:
+            variables.require_default_workspace(self._environment)
+        addresses = [*self._addresses()]
+        twice = [address for address, count in Counter(addresses).items() if count > 1]
         if twice:
             raise ConfigError(
                 *(
@@ -238,7 +246,23 @@ class AgentStack(cdktf.TerraformStack):
                     for address in twice
                 )
             )
+        self._release_unused(addresses)
         self._is_prepared = True
+
+    def _release_unused(self, addresses: Sequence[str]) -> None:
+        """Have shared resources that are no longer defined leave Terraform's management.
+
+        By default Terraform destroys what its state has and its configuration has not.
+        """
+        if self.deployment.destroy_unused:
+            return
+        settings = (repr(self.resolved.settings), repr(self.queues))
+        # What is mentioned elsewhere is defined elsewhere, where a block for it is an error.
+        defined = {*addresses, *mentioned(names.SHARED, self.folder, *settings)}
+        unused = [address for address in names.SHARED if address not in defined]
+        blocks = [{"from": address, "lifecycle": {"destroy": False}} for address in unused]
+        if blocks:
+            self.add_override("removed", blocks)
 
     def _addresses(self) -> Iterator[str]:
         """The addresses of the stack's resources, its user's own included."""
@@ -267,9 +291,13 @@ class AgentStack(cdktf.TerraformStack):
     def _define_root_module(self) -> None:
         """Define the versions, the backend, the provider and the variables."""
         settings = self.resolved.settings
-        self.add_override("terraform", required_versions(write_only=settings.is_write_only))
-        if settings.deployment.backend is not None:
-            create_backend(self, settings.deployment.backend, prefix=self.name)
+        backend = settings.deployment.backend
+        versions = required_versions(
+            write_only=settings.is_write_only, s3_backend=backend is not None
+        )
+        self.add_override("terraform", versions)
+        if backend is not None:
+            create_backend(self, backend, prefix=self.name)
         with_stack_image = self.resolved.queues_with_stack_image
         regions = [queue.version.regions for queue in with_stack_image]
         variables.aws_region(
@@ -278,7 +306,7 @@ class AgentStack(cdktf.TerraformStack):
             architectures={queue.queue.architecture for queue in with_stack_image},
         )
         variables.aws_profile(self)
-        variables.environment(self, settings.environment)
+        self._environment = variables.environment(self, settings.environment)
         variables.buildkite_agent_amis(self, self.resolved.architectures)
         own = {"aws_region", "aws_profile", "environment", "buildkite_agent_amis"}
         if isinstance(settings.token, AgentToken) and settings.token.value is None:
@@ -290,13 +318,15 @@ class AgentStack(cdktf.TerraformStack):
             own |= {"vpc_id", "subnet_ids"}
         self.own_names["variable"] = own
         profile = "var.aws_profile"
-        AwsProvider(
+        provider = AwsProvider(
             self,
             "aws_provider",
             region=str(REGION),
             profile=f'${{{profile} == "" ? null : {profile}}}',
             default_tags=[AwsProviderDefaultTags(tags=settings.default_tags)],
         )
+        for name, value in settings.deployment.provider.items():
+            provider.add_override(name, value)
 
     def _make_shared_resources(
         self, *, script_is_beside: bool
@@ -325,6 +355,25 @@ class AgentStack(cdktf.TerraformStack):
         if isinstance(settings.access, AgentAccess):
             policy = AgentPolicy(self, access=settings.access, resolved=resolved)
         return bucket, token, policy
+
+    def _warn_of_images(self) -> None:
+        """Have Terraform warn of images in a variable, whose versions this program cannot check."""
+        oldest = elastic_ci_stack.known_versions()[0]
+        versions = {
+            queue.version.version
+            for queue in self.resolved.queues
+            if not queue.has_own_image and needs_new_image(oldest, queue.version.version)
+        }
+        if not versions:
+            return
+        message = (
+            "Images in buildkite_agent_amis must be built from the image of Elastic CI Stack "
+            f"{' or '.join(sorted(versions))}: those of older major versions cannot boot. To have "
+            "this checked, set ImageId and image_stack_version of the queues instead."
+        )
+        condition = "${length(compact(values(var.buildkite_agent_amis))) == 0}"
+        check = {"assert": {"condition": condition, "error_message": message}}
+        self.add_override("check", {"buildkite_agent_amis": check})
 
     def _move_from_existing_addresses(self) -> None:
         # Not with the resource's move_from_id(): CDKTF then runs `terraform version`, and fails

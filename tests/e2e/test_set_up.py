@@ -3,7 +3,10 @@
 import os
 import shutil
 import subprocess
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
@@ -55,6 +58,40 @@ def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Pa
     assert synthesize(checkout) == ""
 
 
+class Index(BaseHTTPRequestHandler):
+    """A package index without packages, which records what it is asked for, and by whom."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answer that there is no such package."""
+        self.asked.append(f"{self.path} {self.headers['User-Agent'].partition('/')[0]}")
+        self.send_error(404)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Print nothing."""
+
+
+def test_the_index_in_pips_configuration_is_used(checkout: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkout, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        settings = f"[global]\nindex-url = http://127.0.0.1:{server.server_port}/mirror\n"
+        (tmp_path / "pip.conf").write_text(settings)
+        done = make(
+            copy,
+            "setup",
+            PIP_CONFIG_FILE=str(tmp_path / "pip.conf"),
+            UV_CACHE_DIR=str(tmp_path / "cache"),
+            NO_PROXY="127.0.0.1",
+        )
+        server.shutdown()
+    assert "/mirror/cdktf/ uv" in Index.asked
+    assert done.returncode != 0
+    assert "error: the set-up failed in" in done.stderr
+
+
 def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
     moved = checkout.with_name("moved")
     shutil.copytree(checkout, moved, symlinks=True)
@@ -67,6 +104,9 @@ def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
         PIP_USER="1",
         PIP_TARGET=str(other / "target"),
         PIP_NO_DEPS="0",
+        UV_SYSTEM_PYTHON="1",
+        UV_CONSTRAINT=str(other / "none.txt"),
+        HOME="/proc/nothing",
         PIPENV_PIPFILE=str(other / "Pipfile"),
         PYTHONPATH=str(other),
         CDKTF_OUTDIR="",

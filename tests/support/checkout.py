@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 _GENERATED = shutil.ignore_patterns(
-    *(".venv", ".pipenv", ".checkov", ".demo-cache", ".set-up.lock", ".hypothesis", ".*_cache"),
-    *("__pycache__", "*.egg-info", "cdktf.out", ".git"),
+    *(".uv", ".venv", ".pipenv", ".checkov", ".demo-cache", ".set-up.lock", ".hypothesis"),
+    *(".*_cache", "__pycache__", "*.egg-info", "cdktf.out", ".git"),
 )
 
 

@@ -86,7 +86,7 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
         "buildkite.tf.json",
     ]
     content = json.loads(Path("terraform/buildkite.tf.json").read_text())
-    assert content.keys() == {"locals", "moved", "resource"}
+    assert content.keys() == {"check", "locals", "moved", "resource"}
     assert content["locals"]["buildkite_agents"] == {
         "amd64-m5-4xlarge-linux": "${aws_cloudformation_stack.amd64-m5-4xlarge-linux}"
     }

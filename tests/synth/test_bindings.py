@@ -218,6 +218,28 @@ def test_imports_aws_has_the_same_classes(root: Path) -> None:
     assert importlib.import_module("imports.aws.s3_bucket").S3Bucket is S3Bucket
 
 
+def test_mypy_knows_the_classes_in_imports_aws(root: Path, tmp_path: Path) -> None:
+    share(tmp_path / "imports")
+    (tmp_path / "program.py").write_text(
+        "import cdktf\n"
+        "from imports.aws.s3_bucket import S3Bucket\n"
+        'stack = cdktf.TerraformStack(cdktf.App(), "stack")\n'
+        'S3Bucket(stack, "right", bucket="name")\n'
+        'S3Bucket(stack, "wrong", bucket=5)\n'
+    )
+    options = ["--strict", "--namespace-packages", "--explicit-package-bases"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "--follow-imports=silent", "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": f"{root / 'constructs'}:."},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (error, _) = done.stdout.splitlines()
+    assert error.startswith('program.py:5: error: Argument "bucket" to "S3Bucket"')
+
+
 def test_each_submodule_is_shared(tmp_path: Path) -> None:
     share(tmp_path / "imports")
     shared = {path.parent.name for path in tmp_path.glob("imports/aws/*/__init__.py")}

@@ -281,7 +281,7 @@ def test_a_queues_stack(synthesize: Synthesize) -> None:
         queue: {
             "timeouts": dict.fromkeys(("create", "update", "delete"), "90m"),
             "name": name,
-            "template_url": "https://s3.amazonaws.com/buildkite-aws-stack/v6.71.1/aws-stack.yml",
+            "template_url": "https://s3.amazonaws.com/buildkite-aws-stack/v7.13.0/aws-stack.yml",
             "capabilities": ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             "tags": {**TAGS, "Name": name, "Queue": queue},
             "depends_on": [
@@ -363,6 +363,21 @@ def test_a_queue_changes_nothing_of_another(synthesize: Synthesize) -> None:
     assert alone == beside
 
 
+@pytest.mark.parametrize(
+    ("settings", "is_there"),
+    [
+        ({}, True),
+        ({"stack_version": "v6.71.4"}, False),
+        ({"parameters": {"ImageId": "ami-01234567"}, "image_stack_version": "v7.13.0"}, False),
+    ],
+)
+def test_terraform_warns_of_images_in_its_variable_since_v7(
+    synthesize: Synthesize, settings: dict[str, Any], is_there: bool
+) -> None:
+    configuration = synthesize(queues=[AgentQueue("m5.large", **settings)])
+    assert ("check" in configuration) is is_there
+
+
 def test_the_outputs(synthesize: Synthesize) -> None:
     queues = [AgentQueue("m5.large", name="b"), AgentQueue("m5.large", name="a")]
     outputs = synthesize(queues=queues)["output"]
@@ -412,10 +427,10 @@ def test_a_stacks_tag_contains_its_version_and_a_checksum_of_its_parameter_names
         return str(stacks["q"]["tags"]["ElasticCIStack"])
 
     plain = tag()
-    assert plain.startswith("v6.71.1 ")
+    assert plain.startswith("v7.13.0 ")
     assert tag(parameters={"RootVolumeSize": 500}) != plain
     assert tag(parameters={"RootVolumeSize": 500}) == tag(parameters={"RootVolumeSize": 600})
-    assert tag(stack_version="v6.21.0") == plain.replace("v6.71.1", "v6.21.0")
+    assert tag(stack_version="v6.21.0") == plain.replace("v7.13.0", "v6.21.0")
 
 
 def test_the_documented_layout_has_no_further_tags(synthesize: Synthesize) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from buildkite_agents import AgentQueue
+from buildkite_agents.queue import DEFAULT_STACK_VERSION
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_the_defaults_are_those_of_the_benchmarks() -> None:
     assert queue.on_demand_percentage == 100
     assert queue.idle_minutes == 15
     assert queue.agents_per_instance == 1
-    assert queue.stack_version == "v6.71.1"
+    assert queue.stack_version == DEFAULT_STACK_VERSION
 
 
 def test_an_explicit_name_does_not_change_the_agent_tags() -> None:

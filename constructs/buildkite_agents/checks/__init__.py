@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
+from buildkite_agents.checks import version_warnings  # noqa: F401 # adds its warnings
 from buildkite_agents.checks.names import duplicate_problems
 from buildkite_agents.checks.parameters import parameter_problems
 from buildkite_agents.checks.queue import queue_problems

@@ -14,6 +14,7 @@ from buildkite_agents.checks.names import role_name_problems, stack_name_problem
 from buildkite_agents.checks.rules import rules_of
 from buildkite_agents.checks.types import shown
 from buildkite_agents.elastic_ci_stack import StackVersion
+from buildkite_agents.elastic_ci_stack.replaced import replacements
 from buildkite_agents.errors import Problem
 from buildkite_agents.expressions import is_reference, literal_text
 from buildkite_agents.queue import FIELDS
@@ -32,10 +33,16 @@ def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Pro
             because other values follow from settings that have problems.
     """
     where = f"queue {queue.name!r}"
+    replaced = _replaced(queue)
     problems = [
+        Problem(each, where="" if queue.settings[names[0]].is_shared else where)
+        for names, each in replaced
+    ]
+    settled = {name for names, _ in replaced for name in names}
+    problems += [
         Problem(each, where="" if parameter.is_shared else where)
         for name, parameter in queue.settings.items()
-        if parameter.is_explicit or not only_explicit
+        if name not in settled and (parameter.is_explicit or not only_explicit)
         for each in _problems(name, parameter, queue.version)
     ]
     if problems or only_explicit:
@@ -51,6 +58,16 @@ def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Pro
     ]
 
 
+def _replaced(queue: ResolvedQueue) -> list[tuple[tuple[str, ...], str]]:
+    """What to write instead of parameters and values that the version removed, by parameters."""
+    explicit = {name: p.value for name, p in queue.settings.items() if p.is_explicit}
+    return [
+        (names, f"{' and '.join(f'parameters[{name!r}]' for name in names)}: {message}")
+        for names, message in replacements(explicit, queue.version.version)
+        if not any(name in FIELDS for name in names)
+    ]
+
+
 def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterator[str]:
     where, value = parameter.field, parameter.value
     if parameter.is_explicit:
@@ -59,7 +76,9 @@ def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterato
             yield f"{where} is set by {FIELDS[name]} of the AgentQueue: set that field instead"
             return
         if name not in version.parameters:
-            yield from _unknown_parameter(where, name, version)
+            # A version that is newer than the history can have it.
+            if version.has(name) is False:
+                yield _unknown_parameter(where, name, version)
             return
         if name == "BuildkiteAgentToken" and value is not None and not is_reference(value):
             # The message does not contain the value.
@@ -68,17 +87,21 @@ def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterato
                 "token of the AgentStack, or a Terraform reference"
             )
             return
+    elif value is not None and not version.is_known and version.has(name) is None:
+        yield (
+            f"stack_version: this program sets {name}, and it is unknown whether "
+            f"{version.version} has it: choose a known version"
+        )
+        return
     if value is not None:
         yield from value_problems(where, name, value, version)
 
 
-def _unknown_parameter(where: str, name: str, version: StackVersion) -> Iterator[str]:
-    if version.is_known:
-        close = difflib.get_close_matches(name, version.parameters, n=3)
-        yield (
-            f"{where}: Elastic CI Stack {version.version} has no such parameter"
-            + (f" (did you mean {' or '.join(close)}?)" if close else "")
-        )
+def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
+    close = difflib.get_close_matches(name, version.parameters, n=3)
+    return f"{where}: Elastic CI Stack {version.version} has no such parameter" + (
+        f" (did you mean {' or '.join(close)}?)" if close else ""
+    )
 
 
 def value_problems(where: str, name: str, value: Any, version: StackVersion) -> Iterator[str]:

@@ -90,7 +90,10 @@ def _accepted_warnings_problems(queue: AgentQueue) -> list[str]:
 
 
 def _version_problems(queue: AgentQueue) -> Iterator[str]:
-    version, known = queue.stack_version, elastic_ci_stack.known_versions()
+    built_from, version = queue.image_stack_version, queue.stack_version
+    known = elastic_ci_stack.known_versions()
+    if built_from is not None and not elastic_ci_stack.is_usable(built_from):
+        yield f"image_stack_version must be a version such as {known[-1]}, got {built_from!r}"
     usable = elastic_ci_stack.is_usable(version)
     if version in known or (usable and queue.allow_unchecked_version):
         return

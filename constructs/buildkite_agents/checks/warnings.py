@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks.combinations import POLICIES_BY_DEFAULT, policies
 from buildkite_agents.elastic_ci_stack import instance_types
+from buildkite_agents.elastic_ci_stack.stacks import role_actions
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 
 GUIDE = "docs/configuration.md"
@@ -15,8 +16,6 @@ GUIDE = "docs/configuration.md"
 _STANDARD_BY_DEFAULT = {"t2"}
 _BURSTABLE = {"t2", "t3", "t3a", "t4g"}
 _GP3_LEAST_IOPS = 3000
-# https://github.com/buildkite/elastic-ci-stack-for-aws/issues/1728
-_LAST_WITH_RETIRED_RUNTIMES = "v6.58.1"
 
 _SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
     ("EnableScheduledScaling", "true"): (
@@ -39,6 +38,12 @@ _SWITCHES: dict[tuple[str, str], tuple[str, ...]] = {
     ("DockerNetworkingProtocol", "dualstack"): ("DockerFixedCidrV6", "DockerIPv6AddressPool"),
     ("BuildkiteAgentEnableGitMirrors", "true"): ("GitMirrorSeedBucket",),
     ("RootVolumeType", "gp3"): ("RootVolumeThroughput",),
+    ("WarmPoolEnabled", "true"): (
+        "WarmPoolBootstrapTimeout",
+        "WarmPoolMaxGroupPreparedCapacity",
+        "WarmPoolMinSize",
+        "WarmPoolState",
+    ),
 }
 """The parameters that have no effect unless another parameter has a certain value."""
 
@@ -60,6 +65,26 @@ class QueueWarning:
     """The consequences, and what to do."""
 
 
+_Found: TypeAlias = Callable[[ResolvedQueue, ResolvedStack], str | None]
+WARNINGS: list[QueueWarning] = []
+"""All warnings."""
+
+
+def warning(name: str, explanation: str) -> Callable[[_Found], _Found]:
+    """Add a warning, which the decorated function finds."""
+
+    def add(found: _Found) -> _Found:
+        WARNINGS.append(QueueWarning(name, found, explanation))
+        return found
+
+    return add
+
+
+@warning(
+    "always-on",
+    "Instances run and incur costs without jobs, because of `min_size`, `InstanceBuffer` or a "
+    "schedule.",
+)
 def _always_on(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if (queue.number("MinSize") or 0) > 0:
         return "min_size above 0 keeps instances running at all times, at their full cost"
@@ -73,12 +98,45 @@ def _always_on(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     return None
 
 
+@warning(
+    "never-terminates",
+    "With `idle_minutes=0` (`ScaleInIdlePeriod`), an instance that has started never "
+    "terminates: the number of instances only grows, up to `max_size`.",
+)
 def _never_terminates(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if queue.number("ScaleInIdlePeriod") != 0 or queue.number("MaxSize") == 0:
         return None
     return "idle_minutes=0: instances never terminate, and incur their full cost until replaced"
 
 
+@warning(
+    "warm-pool",
+    "Instances in a warm pool incur costs without jobs: stopped ones for their volumes, "
+    "running ones "
+    "in full. `WarmPoolMaxGroupPreparedCapacity` of -1 is as many as `max_size`. The bootstrap "
+    "script runs when an instance enters the pool: the agent token and other files that it fetches "
+    "are as old as that.",
+)
+def _warm_pool(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if queue.text("WarmPoolEnabled") != "true":
+        return None
+    prepared = queue.number("WarmPoolMaxGroupPreparedCapacity")
+    unlimited = prepared is None or prepared < 0
+    count = queue.shown("MaxSize") if unlimited else f"{prepared:g}"
+    state = (queue.text("WarmPoolState") or "Stopped").lower()
+    cost = "at their full cost" if state == "running" else "at the cost of their volumes"
+    return (
+        f"the warm pool keeps up to {count} {state} instances without jobs, {cost}; the "
+        "agent token "
+        "and what the bootstrap script fetches date from the time when an instance enters the pool"
+    )
+
+
+@warning(
+    "fixed-size",
+    "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
+    "never follows the jobs.",
+)
 def _fixed_size(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     least, most = queue.number("MinSize"), queue.number("MaxSize")
     if least is None or least != most or most == 0:
@@ -89,15 +147,28 @@ def _fixed_size(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "own-role",
+    "With `InstanceRoleARN` the stack creates no role, and the agents' policy is not attached. "
+    "The existing role must permit what agents need: the token, the secrets bucket, logs.",
+)
 def _own_role(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if not queue.is_given("InstanceRoleARN"):
         return None
+    also = "".join(
+        f", and {action} {where}" for action, where in role_actions(queue.version.version).items()
+    )
     return (
         "InstanceRoleARN replaces the stack's role and the agents' policy: that role must permit "
-        "what agents need, such as access to the token and the secrets bucket"
+        f"what agents need, such as access to the token and the secrets bucket{also}"
     )
 
 
+@warning(
+    "shared-instance",
+    "Jobs on one instance disturb each other's measurements, and all agents of an instance "
+    "stop with it.",
+)
 def _shared_instance(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if (queue.number("AgentsPerInstance") or 1) <= 1:
         return None
@@ -107,6 +178,10 @@ def _shared_instance(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "spot",
+    "EC2 interrupts Spot Instances with two minutes' notice, and running benchmarks are lost.",
+)
 def _spot(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     percentage = queue.number("OnDemandPercentage")
     if percentage is None or percentage >= 100:
@@ -116,6 +191,12 @@ def _spot(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "burstable",
+    "Without unlimited credits, a t2, t3, t3a or t4g instance is throttled to a share of its "
+    "CPU once its credits are used up. The template sets unlimited credits since v6.41.2; "
+    "before, EC2's default applies, which is limited credits for t2 only.",
+)
 def _burstable(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     families = {instance_types.family(one) for one in queue.instance_types}
     mode = queue.text("CpuCredits")
@@ -131,6 +212,10 @@ def _burstable(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     return f"a burstable instance type is throttled once its CPU credits are used up: {advice}"
 
 
+@warning(
+    "gp3-iops",
+    "Some versions request fewer IOPS by default than the 3,000 that each gp3 volume has.",
+)
 def _gp3_iops(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     iops = queue.number("RootVolumeIops")
     given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
@@ -142,6 +227,10 @@ def _gp3_iops(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "no-effect",
+    "A parameter is set without another parameter that it requires.",
+)
 def _no_effect(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     idle = []
     for (switch, on), names in _SWITCHES.items():
@@ -162,6 +251,10 @@ def _no_effect(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     return f"no effect: {', '.join(idle)}" if idle else None
 
 
+@warning(
+    "cpu-quota",
+    "systemd's CPUQuota counts 100% for each CPU, so less than 100% is less than one CPU.",
+)
 def _cpu_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     quota = (queue.text("ResourceLimitsCPUQuota") or "").removesuffix("%")
     limited = queue.text("ExperimentalEnableResourceLimits") == "true"
@@ -173,6 +266,11 @@ def _cpu_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "open-ssh",
+    "With `KeyName` or `AuthorizedUsersUrl`, and no security group of your own, the template "
+    "opens port 22 to 0.0.0.0/0. Session Manager needs no open port.",
+)
 def _open_ssh(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     opened = [name for name in ("KeyName", "AuthorizedUsersUrl") if queue.is_given(name)]
     if not opened or queue.is_given("SecurityGroupIds") or queue.is_given("SecurityGroupId"):
@@ -183,6 +281,11 @@ def _open_ssh(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+@warning(
+    "one-subnet",
+    "All instances are in one Availability Zone. The template's description requires two "
+    "subnets, but nothing enforces it.",
+)
 def _one_subnet(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     subnets = queue.text("Subnets")
     if not subnets or "," in subnets:
@@ -190,6 +293,10 @@ def _one_subnet(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     return "one subnet is in one Availability Zone: without capacity there, no instances start"
 
 
+@warning(
+    "policy-quota",
+    "IAM's default quota is ten managed policies for a role; a higher one must be requested.",
+)
 def _policy_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if policies(queue) <= POLICIES_BY_DEFAULT:
         return None
@@ -198,146 +305,18 @@ def _policy_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
-def _retired_runtimes(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    known = list(elastic_ci_stack.known_versions())
-    if queue.version.version not in known[: known.index(_LAST_WITH_RETIRED_RUNTIMES) + 1]:
-        return None
-    return (
-        f"the Lambda functions of {queue.version.version} have runtimes that AWS retires: they "
-        "cannot be created from 2027-02-01, nor updated from 2027-03-03. Move to a newer "
-        "stack_version"
-    )
-
-
-def _image_versions(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
-    versions = stack.versions_of_images.get(queue.text("ImageId") or "", ())
-    if len(versions) < 2:
-        return None
-    return (
-        f"the same ImageId is used with {', '.join(sorted(versions))}, but an image is built from "
-        "the image of one version: build one for each version"
-    )
-
-
-def _unchecked_version(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    if queue.version.is_known:
-        return None
-    return (
-        f"{queue.version.version} is newer than this program's checks: its parameters are not "
-        "checked"
-    )
-
-
-WARNINGS = (
-    QueueWarning(
-        "always-on",
-        _always_on,
-        "Instances run and incur costs without jobs, because of `min_size`, `InstanceBuffer` or a "
-        "schedule.",
-    ),
-    QueueWarning(
-        "never-terminates",
-        _never_terminates,
-        "With `idle_minutes=0` (`ScaleInIdlePeriod`), an instance that has started never "
-        "terminates: the number of instances only grows, up to `max_size`.",
-    ),
-    QueueWarning(
-        "fixed-size",
-        _fixed_size,
-        "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
-        "never follows the jobs.",
-    ),
-    QueueWarning(
-        "own-role",
-        _own_role,
-        "With `InstanceRoleARN` the stack creates no role, and the agents' policy is not attached. "
-        "The existing role must permit what agents need: the token, the secrets bucket, logs.",
-    ),
-    QueueWarning(
-        "shared-instance",
-        _shared_instance,
-        "Jobs on one instance disturb each other's measurements, and all agents of an instance "
-        "stop with it.",
-    ),
-    QueueWarning(
-        "spot",
-        _spot,
-        "EC2 interrupts Spot Instances with two minutes' notice, and running benchmarks are lost.",
-    ),
-    QueueWarning(
-        "burstable",
-        _burstable,
-        "Without unlimited credits, a t2, t3, t3a or t4g instance is throttled to a share of its "
-        "CPU once its credits are used up. The template sets unlimited credits since v6.41.2; "
-        "before, EC2's default applies, which is limited credits for t2 only.",
-    ),
-    QueueWarning(
-        "gp3-iops",
-        _gp3_iops,
-        "Some versions request fewer IOPS by default than the 3,000 that each gp3 volume has.",
-    ),
-    QueueWarning(
-        "no-effect",
-        _no_effect,
-        "A parameter is set without another parameter that it requires.",
-    ),
-    QueueWarning(
-        "cpu-quota",
-        _cpu_quota,
-        "systemd's CPUQuota counts 100% for each CPU, so less than 100% is less than one CPU.",
-    ),
-    QueueWarning(
-        "open-ssh",
-        _open_ssh,
-        "With `KeyName` or `AuthorizedUsersUrl`, and no security group of your own, the template "
-        "opens port 22 to 0.0.0.0/0. Session Manager needs no open port.",
-    ),
-    QueueWarning(
-        "one-subnet",
-        _one_subnet,
-        "All instances are in one Availability Zone. The template's description requires two "
-        "subnets, but nothing enforces it.",
-    ),
-    QueueWarning(
-        "policy-quota",
-        _policy_quota,
-        "IAM's default quota is ten managed policies for a role; a higher one must be requested.",
-    ),
-    QueueWarning(
-        "retired-runtimes",
-        _retired_runtimes,
-        "AWS blocks the creation (2027-02-01) and update (2027-03-03) of Lambda functions with the "
-        "runtimes that versions up to v6.58.1 use: provided.al2, and before v6.42.0 older Pythons.",
-    ),
-    QueueWarning(
-        "image-versions",
-        _image_versions,
-        "A custom image is built from the image of one version and contains that version's "
-        "scripts, which may not work with another version's template. Images in "
-        "`buildkite_agent_amis` are known only to Terraform, and are not checked.",
-    ),
-    QueueWarning(
-        "unchecked-version",
-        _unchecked_version,
-        "`allow_unchecked_version` permits a stack version that is newer than this program's "
-        "history. To have it checked, add it with `python tools/catalogue.py VERSION`.",
-    ),
-)
-
-
 def warnings_of(queue: ResolvedQueue, stack: ResolvedStack) -> list[str]:
     """The warnings for a queue that are not accepted, and the accepted ones that do not apply."""
     return [f"queue {queue.name!r}: {line}" for line in _lines(queue, stack)]
 
 
 def _lines(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
-    for warning in WARNINGS:
-        found = warning.found(queue, stack)
-        accepted = queue.accepts(warning.name)
+    for each in WARNINGS:
+        found = each.found(queue, stack)
+        accepted = queue.accepts(each.name)
         if found and not accepted:
             yield (
-                f"{found} (accepted_warnings=[{warning.name!r}] accepts it; see "
-                f"{GUIDE}#{warning.name})"
+                f"{found} (accepted_warnings=[{each.name!r}] accepts it; see {GUIDE}#{each.name})"
             )
         elif accepted and not found:
-            yield f"accepted_warnings has {warning.name!r}, which does not apply: remove it"
+            yield f"accepted_warnings has {each.name!r}, which does not apply: remove it"

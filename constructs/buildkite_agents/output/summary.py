@@ -38,3 +38,16 @@ def summary(
     if terminal:
         header = f"\033[1m{header}\033[0m"
     return "\n".join([f"{stack.names.prefix} -> {folder}/", header, *map(line, rows)])
+
+
+def grouped(stack: ResolvedStack, warnings: Mapping[str, Sequence[str]]) -> list[str]:
+    """The warnings, each once, with the names of the queues that it is about."""
+    queues: dict[str, list[str]] = {}
+    for queue in stack.queues:
+        where = f"queue {queue.name!r}: "
+        for warning in warnings[queue.key]:
+            queues.setdefault(warning.removeprefix(where), []).append(queue.name)
+    return [
+        f"queue{'s' if len(names) > 1 else ''} {', '.join(map(repr, dict.fromkeys(names)))}: {text}"
+        for text, names in queues.items()
+    ]

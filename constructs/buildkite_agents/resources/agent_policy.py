@@ -2,7 +2,7 @@
 
 import json
 
-from cdktf import TerraformLocal, TerraformStack
+from cdktf import TerraformLocal, TerraformResourceLifecycle, TerraformStack
 
 from buildkite_agents import names, permissions
 from buildkite_agents.aws.iam_policy import IamPolicy
@@ -43,6 +43,7 @@ class AgentPolicy(IamPolicy):
                 partition=partition,
                 region=REGION,
                 account=account,
+                script_url=resolved.script_url_to_permit,
             )
         document = permissions.policy_document(statements)
         super().__init__(
@@ -53,6 +54,9 @@ class AgentPolicy(IamPolicy):
             # In the format of Terraform's jsonencode, as in existing states.
             policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
             tags=settings.common_tags,
+            # With another name, the roles change to the new policy first: IAM does not delete one
+            # that is attached.
+            lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
         self._policy = resolved.agent_policy_name
 

@@ -42,9 +42,11 @@ class TokenParameter(SsmParameter):
             value_wo=None if in_state else token,
             value_wo_version=version,
             tags={**tags, "Name": "buildkite-agent-token"},
-            lifecycle=TerraformResourceLifecycle(postcondition=[_is_read(name)])
-            if in_state
-            else None,
+            lifecycle=TerraformResourceLifecycle(
+                # With another name, the stacks change to the new parameter before this one goes.
+                create_before_destroy=True,
+                postcondition=[_is_read(name)] if in_state else None,
+            ),
         )
         # The id is overridden because the variable has the same one.
         self.override_logical_id(names.resource_name(names.TOKEN_PARAMETER))

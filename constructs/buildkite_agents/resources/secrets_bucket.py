@@ -141,12 +141,10 @@ class Bucket(Construct):
     def import_blocks(self) -> list[ImportBlock]:
         """The import blocks of the bucket, its parts and the script."""
         name = self._bucket_name
-        parts = ["public_access_block", "server_side_encryption_configuration"]
-        if not self._has_documented_parts_only:
-            parts += ["ownership_controls", "versioning", "lifecycle_configuration", "policy"]
+        parts = names.BUCKET_PARTS[: 2 if self._has_documented_parts_only else None]
         blocks = [
             ImportBlock(names.SECRETS_BUCKET, name, ("force_destroy", "tags")),
-            *(ImportBlock(f"aws_s3_bucket_{part}.{_NAME}", name) for part in parts),
+            *(ImportBlock(part, name) for part in parts),
         ]
         if self.bootstrap_script is not None:
             id_ = f"{name}/{bootstrap_script.KEY}"

@@ -90,9 +90,9 @@ def aws_profile(stack: TerraformStack) -> None:
     )
 
 
-def environment(stack: TerraformStack, environment: str) -> None:
+def environment(stack: TerraformStack, environment: str) -> TerraformVariable:
     """The environment, which must be that of main.py."""
-    _variable(
+    return _variable(
         stack,
         "environment",
         "string",
@@ -105,6 +105,17 @@ def environment(stack: TerraformStack, environment: str) -> None:
                 "environment, add an AgentStack with its own folder to main.py.",
             ),
         ],
+    )
+
+
+def require_default_workspace(environment: TerraformVariable) -> None:
+    """Refuse other workspaces of Terraform: their resources would have the names of the first's."""
+    environment.add_validation(
+        # A condition must refer to its variable.
+        condition='${terraform.workspace == "default" || var.environment == null}',
+        error_message="This configuration is for the workspace default: another workspace would "
+        "create resources with the same names. Add an AgentStack with another environment to "
+        "main.py instead.",
     )
 
 

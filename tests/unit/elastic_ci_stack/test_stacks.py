@@ -5,15 +5,19 @@ import pytest
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.elastic_ci_stack import stacks
 
+OLD = {"retired-runtimes"}
+
 
 @pytest.mark.parametrize(
     ("version", "expected"),
     [
-        ("v5.0.0", {"token-in-logs", "no-imdsv2", "no-root-volume-encryption"}),
-        ("v5.2.0", {"token-in-logs", "no-root-volume-encryption"}),
-        ("v5.9.0", {"token-in-logs", "no-root-volume-encryption"}),
-        ("v5.10.0", {"no-root-volume-encryption"}),
-        ("v5.14.0", set()),
+        ("v5.1.0", {*OLD, "token-in-logs", "no-imdsv2", "no-root-volume-encryption"}),
+        ("v5.2.0", {*OLD, "token-in-logs", "no-root-volume-encryption"}),
+        ("v5.9.0", {*OLD, "token-in-logs", "no-root-volume-encryption"}),
+        ("v5.10.0", {*OLD, "no-root-volume-encryption"}),
+        ("v5.14.0", OLD),
+        ("v6.58.1", OLD),
+        ("v6.58.2", set()),
         ("v7.13.0", set()),
     ],
 )

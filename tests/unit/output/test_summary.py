@@ -22,8 +22,8 @@ def test_each_queue_has_a_line() -> None:
     assert table == (
         "conbench-prod -> terraform/\n"
         "QUEUE                    ARCH   INSTANCE TYPES      SIZE  ON DEMAND  STACK    WARNINGS\n"
-        "arm64-t4g-2xlarge-linux  arm64  t4g.2xlarge         0-4   100 %      v6.71.1  -\n"
-        "cheap                    amd64  m5.large,m5a.large  0-12  100 %      v6.71.1  2"
+        "arm64-t4g-2xlarge-linux  arm64  t4g.2xlarge         0-4   100 %      v7.13.0  -\n"
+        "cheap                    amd64  m5.large,m5a.large  0-12  100 %      v7.13.0  2"
     )
 
 

@@ -71,7 +71,7 @@ def test_the_problems_of_any_program_are_those_of_its_own_checks(checkout: Path)
     assert done.returncode == 0, done.stderr
     last = done.stdout.splitlines()[-1]
     assert "BuildkiteAgentScalerVersion" in last
-    assert "v6.71.1" in last
+    assert "removed in Elastic CI Stack v6.52.0" in last
     assert "not part of the report" not in done.stdout
     adopted.write_text("PARAMETERS = {}" + ADOPTED)
     done = run_tool(checkout, "--program", "adopted.py", "--compare", "v6.21.0", "v6.71.1")
