@@ -95,15 +95,19 @@ def _refused(
     settings: StackSettings, queues: Sequence[AgentQueue], stacks: Sequence[FoundStack]
 ) -> dict[str, str]:
     """The stacks that a synthesis refuses, and why; not what it refuses of the settings."""
-    refused = {}
-    for queue, stack in zip(queues, stacks, strict=True):
-        try:
-            checked(settings, [queue])
-        except ConfigError as error:
-            problems = [each.what for each in error.problems if each.where]
-            if problems:
-                refused[stack.address or stack.name] = "; ".join(problems)
-    return refused
+    problems = {
+        stack.address or stack.name: _problems_of(settings, queue)
+        for queue, stack in zip(queues, stacks, strict=True)
+    }
+    return {name: "; ".join(found) for name, found in problems.items() if found}
+
+
+def _problems_of(settings: StackSettings, queue: AgentQueue) -> list[str]:
+    try:
+        checked(settings, [queue])
+    except ConfigError as error:
+        return [each.what for each in error.problems if each.where]
+    return []
 
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:

@@ -217,24 +217,21 @@ def _with_constants(
     """Replace values that several queues have with constants."""
     constants: dict[str, Any] = {}
     tags = settings.tags or {}
-    extended = [
-        isinstance(q.tags, Mapping) and len(tags) > 1 and tags.items() < q.tags.items()
-        for q in queues
+    more_tags = [
+        dict(sorted(queue.tags.items() - tags.items()))
+        if isinstance(queue.tags, Mapping) and tags.items() < queue.tags.items()
+        else {}
+        for queue in queues
     ]
-    if any(extended):
+    if any(more_tags) and len(tags) > 1:
         constants["TAGS"] = tags
-        settings = replace(settings, tags=Code("TAGS"))  # type: ignore[arg-type]
+        settings = replace(settings, tags={Code("**TAGS"): ""})
         queues = [
-            replace(
-                q,
-                tags={Code("**TAGS"): "", **dict(q.tags.items() - tags.items())},  # type: ignore
-            )
-            if extends
-            else q
-            for q, extends in zip(queues, extended, strict=True)
+            replace(queue, tags={Code("**TAGS"): "", **more}) if more else queue
+            for queue, more in zip(queues, more_tags, strict=True)
         ]
     counts: Counter[tuple[str, str]] = Counter()
-    prefixes = {}
+    prefixes: dict[tuple[str, str], str] = {}
     for queue in queues:
         for name, value in queue.parameters.items():
             if isinstance(value, str):
@@ -254,15 +251,13 @@ def _with_constants(
         ):
             prefix = prefixes[name, value] if name == "ImageId" else ""
             code[name, value] = _constant(prefix + _constant_name(name, value), value, constants)
-    settings = replace(
-        settings,
-        **{
-            argument: Existing(_constant(argument.upper(), given.name, constants))
-            for argument in ("token", "secrets_bucket", "access")
-            if isinstance(given := getattr(settings, argument), Existing)
-            if len(given.name) > LONGEST - 20
-        },
-    )
+    for argument in ("token", "secrets_bucket", "access"):
+        given = getattr(settings, argument)
+        if isinstance(given, Existing) and len(given.name) > LONGEST - 20:
+            named: dict[str, Any] = {
+                argument: Existing(_constant(argument.upper(), given.name, constants))
+            }
+            settings = replace(settings, **named)
 
     def coded(given: Mapping[str, Any]) -> dict[str, Any]:
         return {

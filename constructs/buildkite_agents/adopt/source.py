@@ -33,6 +33,8 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
         # str() of a subclass, whose repr() can differ.
         plain = repr(str(value))
         return plain if "\\" in quoted and "\\" not in plain else quoted
+    if isinstance(value, Mapping) and [*map(type, value)] == [Code]:
+        return str(next(iter(value))).removeprefix("**")
     if isinstance(value, Mapping):
         items = [
             str(k)

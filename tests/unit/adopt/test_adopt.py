@@ -420,11 +420,11 @@ def test_one_page_of_several_is_refused() -> None:
 
 def test_values_are_never_evaluated() -> None:
     evil = '${file("/home/x/.aws/credentials")}'
-    one = stack(parameters={"AgentEnvFileUrl": "https://x/%{if true}"}, tags={evil: evil, "b": "c"})
+    one = stack(parameters={"BuildkiteAgentTags": "a=%{if true}"}, tags={evil: evil, "b": "c"})
     text = written(state(one)).text
     assert "'$${file(\"/home/x/.aws/credentials\")}'" in text
     assert "'${file" not in text
-    assert "https://x/%%{if true}" in text
+    assert "a=%%{if true}" in text
 
 
 def role(address: str, **values: Any) -> dict[str, Any]:
@@ -508,10 +508,15 @@ def test_references_that_cannot_be_kept_are_named_once() -> None:
 
 
 def test_all_subnets_of_several_resources_stay_all_of_them() -> None:
-    one = stack(parameters={"VpcId": "vpc-1", "Subnets": "subnet-1,subnet-2,subnet-3"})
+    one = stack(
+        parameters={
+            "VpcId": "vpc-12345678",
+            "Subnets": ",".join(f"subnet-1234567{n}" for n in range(3)),
+        }
+    )
     subnets = [
-        {**role(f"aws_subnet.{name}", id=f"subnet-{n}"), "index": index}
-        for n, name, index in ((1, "a", 0), (2, "a", 1), (3, "b", 0))
+        {**role(f"aws_subnet.{name}", id=f"subnet-1234567{n}"), "index": index}
+        for n, name, index in ((0, "a", 0), (1, "a", 1), (2, "b", 0))
     ]
     for each in subnets:
         each["address"] += f"[{each['index']}]"
@@ -523,7 +528,7 @@ def test_all_subnets_of_several_resources_stay_all_of_them() -> None:
 
 def test_a_token_of_a_data_source_is_kept() -> None:
     one = stack(parameters={"BuildkiteAgentToken": "bkct_secret"})
-    data = role("data.aws_secretsmanager_secret_version.token", secret_string="bkct_secret")
+    data = role("data.aws_secretsmanager_secret_version.token", **{"secret_string": "bkct_secret"})
     named = "data.aws_secretsmanager_secret_version.token"
     content = configured(
         one, {"parameters": {"references": [f"{named}.secret_string", named]}}, data
@@ -569,13 +574,14 @@ def test_an_image_is_of_no_further_queue() -> None:
         stack(
             f"aws_cloudformation_stack.{name}",
             parameters={"BuildkiteQueue": name, "ImageId": "ami-0123456789abcdef0"},
-            tags={"team": "ci", "queue": name},
+            tags={"team": "ci", "cost": "x", "queue": name},
         )
         for name in ("a", "b", "c")
     ]
     text = written(state(*stacks)).text
     assert text.count('parameters={"ImageId": AMD64_IMAGE}') == 3
-    assert 'TAGS = {"team": "ci"}' in text
+    assert 'TAGS = {"cost": "x", "team": "ci"}' in text
+    assert 'tags={**TAGS, "queue": "a"}' in text
 
 
 def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
@@ -592,10 +598,16 @@ def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("width", [88, 100])
-@pytest.mark.parametrize("fleet", ["one", "several", "described"])
+@pytest.mark.parametrize(
+    ("fleet", "width"),
+    # Where a string is longer than 88 characters, the default width would move it.
+    [("one", 88), ("one", 100), ("several", 100), ("described", 88), ("described", 100)],
+)
 def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
-    long = {"tags": {"team": "ci", "contact": "x" * 40}, "parameters": {"KeyName": "k" * 70}}
+    long: dict[str, Any] = {
+        "tags": {"team": "ci", "contact": "x" * 40},
+        "parameters": {"KeyName": "k" * 70},
+    }
     several = [
         stack(
             f'aws_cloudformation_stack.ci["{name}"]',
