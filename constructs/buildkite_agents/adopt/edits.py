@@ -8,22 +8,29 @@ from pathlib import Path
 from buildkite_agents.adopt.references import Root, prefix_of, without_index
 
 _TYPE = "aws_cloudformation_stack"
+_LAYOUT = "buildkite.tf"
 
 
-def edits(root: Root, addresses: Mapping[str, str], folder: Path) -> Iterator[str]:
+def edits(
+    root: Root, addresses: Mapping[str, str], folder: Path, *, layout: bool = False
+) -> Iterator[str]:
     """What to edit: the blocks that the program replaces, and references to them.
 
     Args:
         root: The root module.
         addresses: The new addresses of the adopted stacks, by the former ones.
         folder: The root module's folder.
+        layout: Whether it is the documented layout, of which one file has all of it.
     """
+    if layout:
+        yield f"{folder / _LAYOUT}: remove this file"
     for resource in dict.fromkeys(map(without_index, addresses)):
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
         inside = _folder_of(root, prefix, folder)
         block = rf'^\s*resource\s+"{_TYPE}"\s+"{re.escape(name)}"'
         where = ", ".join(_lines(inside, block)) or f"{inside}"
-        yield f'{where}: remove the block resource "{_TYPE}" "{name}"'
+        if not layout:
+            yield f'{where}: remove the block resource "{_TYPE}" "{name}"'
         if resource not in addresses and not prefix:
             for line in _lines(folder, rf"\b{_TYPE}\.{re.escape(name)}(?![\w-])"):
                 yield f"{line}: replace {_TYPE}.{name} with local.{name}"

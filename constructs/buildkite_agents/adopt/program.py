@@ -174,7 +174,7 @@ def _most(values: Sequence[Any], count: int) -> Any:
 def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
-    vpc_id, subnets = Counter(map(tuple, networks)).most_common(1)[0][0]
+    vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
     if not vpc_id or not subnets or _EMPTY in {vpc_id, subnets}:
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
@@ -231,6 +231,8 @@ def _parameters(
     if fleet.layout is not None:
         # The layout sets it from the variable, as this program does.
         wanted.pop("ImageId", None)
+        if stack.values["parameters"].get("BootstrapScriptUrl") == fleet.layout.script_url:
+            wanted.pop("BootstrapScriptUrl", None)
     left_out = resolved.parameters.keys() - stack.parameters.keys()
     return {**wanted, **dict.fromkeys(sorted(left_out))}
 

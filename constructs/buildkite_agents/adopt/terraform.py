@@ -82,15 +82,16 @@ def fleet_of(
         "where a stack's block has lifecycle { ignore_changes }, which the JSON does not contain, "
         "set ignore_changes of its queue"
     )
-    notes += _notes_on_references(root)
     layout = documented_layout({r["address"]: r["values"] for r in resources})
+    # The program itself refers to what the layout has.
+    notes += _notes_on_references(root) if layout is None else ()
     return Fleet(
         found,
         left_out=left_out,
         layout=layout,
         notes=list(dict.fromkeys(notes)),
         steps=list(dict.fromkeys(steps)),
-        edits=lambda addresses: edits(root, addresses, Path(folder)),
+        edits=lambda addresses: edits(root, addresses, Path(folder), layout=layout is not None),
         known=root.known,
     )
 

@@ -56,6 +56,13 @@ locals {
   tags = { team = "ci", environment = var.environment }
 }
 
+module "docs" {
+  source = "./queue"
+  vpc_id = aws_vpc.main.id
+  queue  = "docs"
+  tags   = local.tags
+}
+
 output "stack" {
   value = module.docs.name
 }

@@ -1,10 +1,3 @@
-module "docs" {
-  source = "./queue"
-  vpc_id = aws_vpc.main.id
-  queue  = "docs"
-  tags   = local.tags
-}
-
 resource "aws_cloudformation_stack" "build" {
   count        = 1
   name         = "ci-${var.environment}-build"
