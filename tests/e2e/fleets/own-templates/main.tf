@@ -10,3 +10,32 @@ terraform {
 provider "aws" {
   region = "us-east-1"
 }
+
+locals {
+  template = jsonencode({
+    Description = "Buildkite stack v6.30.0"
+    Parameters = {
+      for name in [
+        "BuildkiteQueue",
+        "BuildkiteAgentTokenParameterStorePath",
+        "CostAllocationTagName",
+        "InstanceTypes",
+        "MinSize",
+      ] : name => { Type = "String", Default = "" }
+    }
+    Resources = {
+      Role = { Type = "AWS::SSM::Parameter", Properties = { Type = "String", Value = "x" } }
+    }
+    Outputs = { InstanceRoleName = { Value = "x" } }
+  })
+}
+
+resource "aws_s3_bucket" "templates" {
+  bucket = "acme-templates"
+}
+
+resource "aws_s3_object" "template" {
+  bucket  = aws_s3_bucket.templates.id
+  key     = "elastic.yml"
+  content = local.template
+}
