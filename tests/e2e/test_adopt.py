@@ -167,7 +167,7 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
         'terraform/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "build"',
         'terraform/queue/main.tf:18: remove the block resource "aws_cloudformation_stack" "this"',
         "terraform/queue: remove the output name, which refers to aws_cloudformation_stack.this",
-        "terraform/main.tf:63: replace module.docs.name, which was of aws_cloudformation_stack.this"
+        "terraform/main.tf:67: replace module.docs.name, which was of aws_cloudformation_stack.this"
         ", by one of aws_cloudformation_stack.docs",
         "terraform/queue: the variables queue, tags are not used otherwise",
     ):
@@ -276,6 +276,7 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     assert done.returncode == 0, done.stderr
     run_python(main, cwd=tmp_path)
     tf = terraform_in(tmp_path / "applied", tmp_path / "terraform", aws, aws_provider)
+    tf.variables = {f"buildkite_agent_token_{name}": TOKEN for name in ("ci", "ci_gpu")}
     plan = tf.plan()
     assert plan.imported == {f"{STACK}default", f"{STACK}gpu_1"}
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())

@@ -281,6 +281,7 @@ def test_any_cdktf_backend_replaces_the_local_one(
     bootstrap_script: Path,
     tmp_path: Path,
 ) -> None:
+    (tmp_path / "t").mkdir()
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(
         app,

@@ -24,9 +24,12 @@ locals {
       ] : name => { Type = "String", Default = "" }
     }
     Resources = {
-      Role = { Type = "AWS::SSM::Parameter", Properties = { Type = "String", Value = "x" } }
+      Role = {
+        Type       = "AWS::IAM::Role"
+        Properties = { AssumeRolePolicyDocument = { Version = "2012-10-17", Statement = [] } }
+      }
     }
-    Outputs = { InstanceRoleName = { Value = "x" } }
+    Outputs = { InstanceRoleName = { Value = { Ref = "Role" } } }
   })
 }
 
