@@ -186,6 +186,11 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings) -> AgentQue
     more: dict[str, Any] = {}
     if stack.timeout_minutes is not None:
         more["timeout_minutes"] = stack.timeout_minutes
+    if {"ImageId", "ImageIdParameter"} & stack.parameters.keys() and elastic_ci_stack.is_at_least(
+        stack.version, "v7.0.0"
+    ):
+        # It boots no image of an older version.
+        more["image_stack_version"] = stack.version
     bare = AgentQueue(
         **_types_of(stack),
         name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
@@ -256,6 +261,7 @@ def _types_of(stack: FoundStack) -> dict[str, Any]:
 
 def _numbers_of(stack: FoundStack, settings: StackSettings) -> dict[str, Any]:
     given: dict[str, Any] = {}
+    default = AgentQueue()
     for field, option in options(AgentQueue).items():
         if option.parameter is None:
             continue
@@ -266,6 +272,8 @@ def _numbers_of(stack: FoundStack, settings: StackSettings) -> dict[str, Any]:
         elif re.fullmatch(r"0|[1-9][0-9]*", value):
             number, rest = divmod(int(value), option.unit)
             given[field] = int(value) / option.unit if rest else number
+            if not settings.template_defaults and given[field] == getattr(default, field):
+                del given[field]
         else:
             text = _exactly(value)
             given[field] = text if option.unit == 1 else f"{text[:-1]} / {option.unit}}}"

@@ -232,7 +232,7 @@ def without_effect(queue: ResolvedQueue) -> dict[str, str]:
     idle: dict[str, str] = {}
     for (switch, on), names in _SWITCHES.items():
         if queue.text(switch) not in {on, None}:
-            idle |= {name: f"without {switch}={on!r}" for name in names}
+            idle |= dict.fromkeys(names, f"without {switch}={on!r}")
     idle |= {
         name: f"without {needed}" for name, needed in _NEEDS.items() if not queue.is_given(needed)
     }

@@ -528,7 +528,7 @@ def test_all_subnets_of_several_resources_stay_all_of_them() -> None:
 
 def test_a_token_of_a_data_source_is_kept() -> None:
     one = stack(parameters={"BuildkiteAgentToken": "bkct_secret"})
-    data = role("data.aws_secretsmanager_secret_version.token", **{"secret_string": "bkct_secret"})
+    data = role("data.aws_secretsmanager_secret_version.token", secret_string="bkct_secret")  # noqa: S106
     named = "data.aws_secretsmanager_secret_version.token"
     content = configured(
         one, {"parameters": {"references": [f"{named}.secret_string", named]}}, data

@@ -302,10 +302,10 @@ def test_text_that_terraform_cannot_read_is_refused(field: str, text: str) -> No
     ],
 )
 def test_a_template_url_that_does_not_fit_is_refused(template_url: str, message: str) -> None:
-    (problem,) = queue_problems(AgentQueue("m5.large", template_url=template_url))
+    (problem,) = problems_of(AgentQueue("m5.large", template_url=template_url))
     assert message in problem
 
 
 @pytest.mark.parametrize("template_url", ["", "https://acme/aws-stack.yml", "${local.template}"])
 def test_a_template_url_without_a_version_is_accepted(template_url: str) -> None:
-    assert queue_problems(AgentQueue("m5.large", template_url=template_url)) == []
+    assert problems_of(AgentQueue("m5.large", template_url=template_url)) == []
