@@ -70,6 +70,7 @@ class AgentStack(cdktf.TerraformStack):
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
         keep_documented_layout: bool = False,
+        template_defaults: bool = False,
     ) -> None:
         """Check the arguments, then define the resources.
 
@@ -101,6 +102,9 @@ class AgentStack(cdktf.TerraformStack):
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
                 in the documented ``terraform/`` layout: without hardening and with broad
                 permissions. For adopting that layout without a change.
+            template_defaults: Leave out what this program sets in each stack by default, parameters
+                and tags: a stack has only what its queue and the other arguments set, and the
+                template's defaults apply otherwise. For adopting stacks without a change.
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
@@ -119,6 +123,7 @@ class AgentStack(cdktf.TerraformStack):
             tags=tags,
             deployment=deployment,
             keep_documented_layout=keep_documented_layout,
+            template_defaults=template_defaults,
         )
         name = f"{project}-{environment}"
         # An AgentApp; another app does not know its agent stacks.
@@ -183,7 +188,8 @@ class AgentStack(cdktf.TerraformStack):
         self.own_names["output"] = set(outputs)
         if deployment.inside_root_module:
             for local, values in blocks.stand_ins(resolved).items():
-                cdktf.TerraformLocal(self, local, values)
+                # A queue can have the same name.
+                cdktf.TerraformLocal(self, f"local {local}", values).override_logical_id(local)
         if deployment.import_account is not None:
             self._import(deployment.import_account)
 
