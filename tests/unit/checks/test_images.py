@@ -1,6 +1,5 @@
 """Machine images and the architectures of the queues that have them."""
 
-
 import pytest
 from support.resolving import problems_of
 
@@ -11,7 +10,10 @@ IMAGE = "ami-0123456789abcdef0"
 
 def problems(parameter: str, value: str, *instance_types: str) -> list[str]:
     return problems_of(
-        *(AgentQueue(each, parameters={parameter: value}) for each in instance_types)
+        *(
+            AgentQueue(each, stack_version="v6.71.1", parameters={parameter: value})
+            for each in instance_types
+        )
     )
 
 
