@@ -293,6 +293,9 @@ def _place_of(stack: FoundStack, queue: AgentQueue, stacks: Sequence[FoundStack]
     name = stack.parameters.get("BuildkiteQueue")
     several = sum(each.parameters.get("BuildkiteQueue") == name for each in stacks) > 1
     own = re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name) if several else None
+    if own and sum(each.name == stack.name for each in stacks) > 1:
+        # In several regions.
+        own += "-" + (stack.provider or "aws").replace(".", "-")
     if stack.address is None:
         return {"address": own, "moved_from": ""}
     if "[" in stack.address or stack.address.startswith("module."):

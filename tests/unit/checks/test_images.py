@@ -11,9 +11,8 @@ IMAGE = "ami-0123456789abcdef0"
 
 
 def problems(parameter: str, value: str, *instance_types: str) -> list[str]:
-    return problems_of(
-        *(AgentQueue(each, parameters={parameter: value}) for each in instance_types)
-    )
+    given: dict[str, Any] = {"parameters": {parameter: value}, "stack_version": "v6.71.1"}
+    return problems_of(*(AgentQueue(each, **given) for each in instance_types))
 
 
 @pytest.mark.parametrize(
