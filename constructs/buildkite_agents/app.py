@@ -117,7 +117,9 @@ class AgentApp(cdktf.App):
         if self.hcl_output:
             raise ConfigError("the cdktf CLI's --hcl omits `moved` blocks: synthesize without it")
         stacks = [*self._stacks.values()]
-        _check_folders(stacks)
+        problems = [*_shared_folders(stacks), *_shared_names(stacks)]
+        if problems:
+            raise ConfigError(*problems)
         for stack in stacks:
             # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
             stack.prepare()
@@ -200,18 +202,28 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _check_folders(stacks: Sequence[AgentStack]) -> None:
+def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:
     writers: dict[str, str] = {}
     for stack in stacks:
         if stack.deployment.inside_root_module and not stack.folder.is_dir():
-            raise ConfigError(
-                f"deployment.folder: {stack.folder} is no folder, and inside_root_module says that "
-                "the root module is there: run the program from the folder that the path is "
-                "relative to, or set another folder"
+            yield (
+                f"deployment.folder: {stack.folder} is not a folder, and inside_root_module "
+                "requires the root module to be there: run the program from the folder that the "
+                "path is relative to, or set another folder"
             )
-        name = stack.name
-        other = writers.setdefault(_real(stack.folder), name)
-        if other != name:
-            raise ConfigError(
-                f"{other} and {name} both write to {stack.folder}: set a different folder for each"
+        other = writers.setdefault(_real(stack.folder), stack.name)
+        if other != stack.name:
+            yield (
+                f"{other} and {stack.name} both write to {stack.folder}: set a different folder "
+                "for each"
             )
+
+
+def _shared_names(stacks: Sequence[AgentStack]) -> Iterator[str]:
+    """Names in AWS that several stacks would create."""
+    owners: dict[tuple[str, str], str] = {}
+    for stack in stacks:
+        for what, name in stack.resolved.created_names:
+            other = owners.setdefault((what, name.lower()), stack.name)
+            if other != stack.name:
+                yield f"{other} and {stack.name} both create the {what} {name!r}: rename one"

@@ -154,7 +154,7 @@ def _shared_parameters(settings: StackSettings) -> dict[str, Parameter]:
     policies = permissions.managed_policies(settings, agent_policy=agent_policy)
     own_access = access if isinstance(access, AgentAccess) else None
     values: dict[str, tuple[ParameterValue, str]] = {
-        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.ecr_repositories"),
+        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.pull_from_ecr"),
         "InstanceRolePermissionsBoundaryARN": (
             own_access.permissions_boundary if own_access else None,
             "access.permissions_boundary",
@@ -196,7 +196,7 @@ def _script_url(settings: StackSettings) -> str | None:
     script = settings.bootstrap_script
     if bootstrap_script.local_path(script) is None:
         return None if script is None else str(script)
-    bucket = Reference(f"{names.SECRETS_BUCKET}.bucket")
+    bucket = _reference_or_name(settings.secrets_bucket, f"{names.SECRETS_BUCKET}.bucket")
     return f"s3://{bucket}/{Reference(f'{names.BOOTSTRAP_OBJECT}.key')}"
 
 

@@ -6,7 +6,7 @@ The checks, the warnings, the constructs, the summary and ``adopt`` read these v
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from buildkite_agents.queue import FIELDS, AgentQueue, ParameterValue
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
+    SecretsBucket,
     StackSettings,
 )
 
@@ -230,6 +231,43 @@ class ResolvedStack:
         access = self.settings.access
         own = access.policy_name if isinstance(access, AgentAccess) else None
         return own or self.names.agent_policy
+
+    @property
+    def created_names(self) -> Iterator[tuple[str, str]]:
+        """The kinds and names of what this program creates in AWS, the state included."""
+        settings = self.settings
+        if isinstance(settings.secrets_bucket, SecretsBucket):
+            yield "S3 bucket", self.secrets_bucket_name
+        if isinstance(settings.token, AgentToken):
+            yield "SSM parameter", self.token_parameter_name
+        if isinstance(settings.access, AgentAccess):
+            yield "IAM policy", self.agent_policy_name
+        backend = settings.deployment.backend
+        if backend is not None:
+            key = backend.key or f"{self.names.prefix}/terraform.tfstate"
+            yield "state", f"s3://{backend.bucket}/{key}"
+        for queue in self.queues:
+            yield "CloudFormation stack", queue.stack_name
+            if not queue.is_given("InstanceRoleARN"):
+                role = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+                yield "IAM role", role
+
+    @cached_property
+    def script_deadline(self) -> int | None:
+        """The seconds that the local bootstrap script allows itself."""
+        return bootstrap_script.deadline(self.settings.bootstrap_script)
+
+    @property
+    def isolated_roles(self) -> Mapping[str, Collection[str]]:
+        """The instance roles of each queue that a bucket policy can tell apart; else empty."""
+        bucket = self.settings.secrets_bucket
+        is_wanted = isinstance(bucket, SecretsBucket) and bucket.isolate_queues
+        roles: dict[str, set[str]] = defaultdict(set)
+        for queue in self.queues:
+            name = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+            if not queue.is_given("InstanceRoleARN") and not is_reference(name):
+                roles[queue.name].add(name)
+        return roles if is_wanted and len(roles) > 1 else {}
 
     @property
     def local_script(self) -> Path | None:

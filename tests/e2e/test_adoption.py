@@ -14,6 +14,9 @@ from support.loopback_aws import ACCOUNT, LoopbackAws
 from support.provider import Provider
 from support.terraform import Plan, Terraform, terraform_in
 
+# They share a deployment.
+pytestmark = pytest.mark.xdist_group("adoption")
+
 LAYOUT = Path(__file__).parent / "documented-layout"
 QUEUES = ("arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux", "amd64-c6a-4xlarge-linux")
 STACKS = {f"aws_cloudformation_stack.{queue}" for queue in QUEUES}

@@ -10,7 +10,17 @@ import pytest
 from constructs import Construct
 
 import buildkite_agents
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError, Deployment
+from buildkite_agents import (
+    AgentAccess,
+    AgentApp,
+    AgentQueue,
+    AgentStack,
+    AgentToken,
+    ConfigError,
+    Deployment,
+    Existing,
+    SecretsBucket,
+)
 
 QUEUES = [AgentQueue("m5.4xlarge")]
 
@@ -225,6 +235,54 @@ def test_a_resource_of_another_address_is_kept(bootstrap_script: Path) -> None:
     app.synth()
     resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
     assert len(resources["aws_s3_bucket"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [
+        ({"token": AgentToken(parameter="/same")}, "SSM parameter '/same'"),
+        ({"secrets_bucket": SecretsBucket(name="same-bucket")}, "S3 bucket 'same-bucket'"),
+        ({"access": AgentAccess(policy_name="same")}, "IAM policy 'same'"),
+        (
+            {"queues": [AgentQueue("m5.large", stack_name="same")]},
+            "CloudFormation stack 'same'",
+        ),
+        (
+            {"queues": [AgentQueue("m5.large", parameters={"InstanceRoleName": "Same"})]},
+            "IAM role 'Same'",
+        ),
+    ],
+)
+def test_two_stacks_that_would_create_one_name_are_refused(
+    settings: dict[str, Any], shared: str
+) -> None:
+    app = AgentApp()
+    for project in ("a", "b"):
+        deployment = Deployment(folder=project)
+        arguments = {"queues": QUEUES, "deployment": deployment, **settings}
+        AgentStack(app, project=project, **arguments)
+    with pytest.raises(ConfigError, match=f"a-prod and b-prod both create the {shared}"):
+        app.synth()
+
+
+def test_an_unused_resource_that_the_root_module_defines_is_left_alone() -> None:
+    Path("terraform").mkdir()
+    Path("terraform/own.tf").write_text('resource "aws_iam_policy" "buildkite_agent" {}\n')
+    app = AgentApp()
+    AgentStack(
+        app,
+        project="conbench",
+        queues=QUEUES,
+        access=None,
+        secrets_bucket=Existing("${aws_s3_bucket.buildkite_secrets.id}"),
+        token=Existing("/buildkite/token"),
+        deployment=Deployment(inside_root_module=True),
+    )
+    app.synth()
+    removed = json.loads(Path("terraform/buildkite.tf.json").read_text())["removed"]
+    addresses = {block["from"] for block in removed}
+    assert "aws_ssm_parameter.buildkite_agent_token" in addresses
+    assert not {"aws_iam_policy.buildkite_agent", "aws_s3_bucket.buildkite_secrets"} & addresses
 
 
 def test_every_problem_of_every_stack_is_reported_together(bootstrap_script: Path) -> None:

@@ -19,17 +19,26 @@ from buildkite_agents.elastic_ci_stack.replaced import replacements
 from buildkite_agents.errors import Problem
 from buildkite_agents.expressions import is_reference, literal_text
 from buildkite_agents.queue import FIELDS
-from buildkite_agents.resolved import Parameter, ResolvedQueue, number, text_of
+from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, number, text_of
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
 
 
-def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Problem]:
+# Credentials in a URL, and the prefixes of Buildkite's, GitHub's, AWS's and Slack's tokens.
+_SECRET = re.compile(
+    r"://[^/@\s]*:[^/@\s]*@|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
+)
+
+
+def parameter_problems(
+    queue: ResolvedQueue, stack: ResolvedStack, *, only_explicit: bool
+) -> list[Problem]:
     """Return the problems of what a queue's stack gets; shared ones do not name the queue.
 
     Args:
         queue: The queue.
+        stack: The AgentStack of the queue.
         only_explicit: Whether to check only the ``parameters`` of the queue and of the AgentStack,
             because other values follow from settings that have problems.
     """
@@ -54,7 +63,7 @@ def parameter_problems(queue: ResolvedQueue, *, only_explicit: bool) -> list[Pro
         for found in (
             stack_name_problems(queue),
             role_name_problems(queue),
-            *(rule.problems(queue) for rule in COMBINED_RULES),
+            *(rule.problems(queue, stack) for rule in COMBINED_RULES),
         )
         for each in found
     ]
@@ -116,19 +125,24 @@ def value_problems(
     The field *where* begins each problem. A value that has no effect reaches no service.
     """
     template = f"in Elastic CI Stack {version.version}"
+    if isinstance(value, str) and _SECRET.search(value):
+        # The message does not contain the value.
+        yield (
+            f"{where} must not contain a secret: parameters are readable in CloudFormation and on "
+            "the instances. Jobs get secrets from the secrets bucket"
+        )
+        return
     if is_reference(value):
         if isinstance(value, str) and _UNSAFE.search(literal_text(value)):
             yield _unsafe(where, value, template)
         return
-    problems = [*_declaration_problems(where, value, version.parameters[name], template)]
-    yield from problems
     text = text_of(value)
-    if text and has_effect and not problems:
-        yield from (
-            f"{where} must {rule.must}, got {shown(where, value)}"
-            for rule in rules_of(name)
-            if not rule.holds(text)
-        )
+    broken = [rule.must for rule in rules_of(name) if text and has_effect and not rule.holds(text)]
+    # The words of a rule say more than a pattern of the template.
+    spec = version.parameters[name]
+    spec = {key: spec[key] for key in spec if key != "AllowedPattern" or not broken}
+    problems = [*_declaration_problems(where, value, spec, template)]
+    yield from problems or (f"{where} must {must}, got {shown(where, value)}" for must in broken)
 
 
 def _unsafe(where: str, value: Any, template: str) -> str:

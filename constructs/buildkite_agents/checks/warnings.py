@@ -83,11 +83,15 @@ def warning(name: str, explanation: str) -> Callable[[_Found], _Found]:
 @warning(
     "always-on",
     "Instances run and incur costs without jobs, because of `min_size`, `InstanceBuffer` or a "
-    "schedule.",
+    "schedule. An instance that was idle for `idle_minutes` terminates all the same, and its group "
+    "starts another one.",
 )
 def _always_on(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if (queue.number("MinSize") or 0) > 0:
-        return "min_size above 0 keeps instances running at all times, at their full cost"
+        return (
+            "min_size above 0 has instances running at all times, at their full cost, and the "
+            "stack replaces an idle one after each idle_minutes"
+        )
     if (queue.number("InstanceBuffer") or 0) > 0:
         return "InstanceBuffer above 0 keeps idle instances running"
     scheduled = queue.text("EnableScheduledScaling") == "true"

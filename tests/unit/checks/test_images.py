@@ -1,6 +1,5 @@
 """Machine images and the architectures of the queues that have them."""
 
-from typing import Any
 
 import pytest
 from support.resolving import problems_of

@@ -94,7 +94,7 @@ def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
         (
             {"KeyName": ["a"]},
             "parameters['KeyName'] must be a string, a whole number, a number, True or False or "
-            "None, got ['a']",
+            "None, got ['a']: join the list with commas",
         ),
         (
             {"InstanceTypes": "m5.large"},
@@ -242,6 +242,22 @@ def test_what_terraform_cannot_read_is_refused(value: str) -> None:
 def test_a_token_in_a_list_is_not_repeated() -> None:
     (problem,) = problems_with({"BuildkiteAgentToken": ["bkua_secret"]})
     assert "bkua_secret" not in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AgentEnvFileUrl", "https://user:planted@host/env"),
+        ("BuildkiteAgentTags", "token=bkct_planted"),
+        ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
+        ("KeyName", "AKIAPLANTED"),
+        ("BuildkiteAgentTags", "${var.a},x=github_pat_planted"),
+    ],
+)
+def test_a_secret_in_a_parameter_is_refused_and_not_repeated(name: str, value: str) -> None:
+    (problem,) = problems_with({name: value})
+    assert problem.startswith(f"parameters[{name!r}] must not contain a secret")
+    assert "planted" not in problem.lower()
 
 
 def test_all_problems_of_a_mapping_are_reported() -> None:

@@ -161,12 +161,22 @@ def test_two_queues_with_one_stack_or_address_are_refused(
     ]
 
 
-def test_one_stack_name_in_two_regions_is_valid() -> None:
-    queues = [
-        AgentQueue("m5.4xlarge", name=name, stack_name="gpu", provider=provider)
-        for name, provider in (("a", "aws"), ("b", "aws.us_west_2"))
-    ]
-    assert problems_of(*queues) == []
+def test_one_stack_name_in_two_regions_needs_two_role_names() -> None:
+    own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
+    first = AgentQueue("m5.4xlarge", name="a", stack_name="gpu")
+
+    def second(**parameters: Any) -> AgentQueue:
+        return AgentQueue(
+            "m5.4xlarge",
+            name="b",
+            stack_name="gpu",
+            provider="aws.us_west_2",
+            parameters={**own, **parameters},
+        )
+
+    (problem,) = problems_of(first, second())
+    assert problem.startswith("queue 'gpu-role': duplicate instance role of 2 queues")
+    assert problems_of(first, second(InstanceRoleName="gpu-west")) == []
 
 
 def test_a_name_can_be_as_long_as_its_role_name_permits() -> None:
