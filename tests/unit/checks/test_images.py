@@ -1,6 +1,5 @@
 """Machine images and the architectures of the queues that have them."""
 
-
 import pytest
 from support.resolving import problems_of
 
