@@ -26,6 +26,9 @@ def edits(
     dead = [name for name in root.lost if name.startswith(("local.", "var."))]
     if dead and not layout:
         yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
+    for name in root.lost:
+        if prefix_of(name) and len(name.removeprefix(prefix_of(name)).split(".")) > 2:
+            yield f"to keep a reference to {name}, make it an output of its module and adopt again"
     if layout:
         yield f"{folder / _LAYOUT}: remove this file"
     by_resource: defaultdict[str, list[str]] = defaultdict(list)

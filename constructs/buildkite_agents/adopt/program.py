@@ -175,7 +175,13 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    if not vpc_id or not subnets or _EMPTY in {vpc_id, subnets}:
+    # A network is of one region: with other providers, each queue has its own.
+    if (
+        any(stack.provider for stack in stacks)
+        or not vpc_id
+        or not subnets
+        or _EMPTY in {vpc_id, subnets}
+    ):
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
 

@@ -89,7 +89,12 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
     missing = [
         name
         for name in ("VpcId", "Subnets")
-        if name not in queue.settings or not queue.settings[name].is_explicit
+        if (
+            not queue.settings[name].is_explicit
+            if name in queue.settings
+            # Then no argument of the AgentStack sets them.
+            else not stack.settings.template_defaults
+        )
     ]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:

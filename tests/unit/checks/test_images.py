@@ -1,5 +1,7 @@
 """Machine images and the architectures of the queues that have them."""
 
+from typing import Any
+
 import pytest
 from support.resolving import problems_of
 
