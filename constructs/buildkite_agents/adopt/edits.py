@@ -23,12 +23,8 @@ def edits(
         folder: The root module's folder.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
-    dead = [name for name in root.lost if name.startswith(("local.", "var."))]
-    if dead and not layout:
-        yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
-    for name in root.lost:
-        if prefix_of(name) and len(name.removeprefix(prefix_of(name)).split(".")) > 2:
-            yield f"to keep a reference to {name}, make it an output of its module and adopt again"
+    if not layout:
+        yield from _references_to_review(root, folder)
     if layout:
         yield f"{folder / _LAYOUT}: remove this file"
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
@@ -46,6 +42,17 @@ def edits(
                 yield f"{line}: replace {_TYPE}.{name} with local.{name}"
         if prefix:
             yield from _edits_of_module(root, prefix, name, " or ".join(stacks), folder)
+
+
+def _references_to_review(root: Root, folder: Path) -> Iterator[str]:
+    """What only the removed blocks referred to, and what a module would have to export."""
+    dead = [name for name in root.lost if name.startswith(("local.", "var."))]
+    if dead:
+        yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
+    for name in root.lost:
+        prefix = prefix_of(name)
+        if prefix and name.removeprefix(prefix).count(".") > 1:
+            yield f"to keep a reference to {name}, make it an output of its module and adopt again"
 
 
 def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path) -> Iterator[str]:

@@ -282,8 +282,8 @@ def _record_lost(
         for reference in root.references(expression or {}, prefix):
             is_own = reference.startswith(("each.", "count.", "self."))
             if reference not in kept and not is_own:
-                named = _CALL_INDEX.sub(r"\1", reference)
-                root.lost[named].append(f"{argument} of {_CALL_INDEX.sub(r'\1', resource)}")
+                named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
+                root.lost[named].append(f"{argument} of {place}")
 
 
 def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
