@@ -191,6 +191,24 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
+def test_the_instances_of_a_module_are_adopted_with_its_provider(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "module-for-each", aws, aws_provider)
+    adopter.adopt(adopter.show(plan=True))
+    stacks = adopter.tf.folder / "queue" / "stacks.tf"
+    text = stacks.read_text()
+    stacks.write_text(text[: text.index('resource "aws_cloudformation_stack"')])
+    adopter.synthesize()
+    plan = adopter.tf.plan()
+    assert plan.moved == {
+        f'module.agents["{queue}"].{STACK}this': f"{STACK}{queue}"
+        for queue in ("builds", "docs", "gpu")
+    }
+    assert plan.is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_a_variable_in_tags_still_changes_the_stacks(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:

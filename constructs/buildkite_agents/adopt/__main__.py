@@ -111,9 +111,12 @@ def _report(given: argparse.Namespace, program: Program, compared: int | None) -
     if given.output is not None:
         steps.append(f"python {given.output}")
         steps += [f"terraform -chdir={given.folder} init"] if fleet.account else []
-        steps.append(f"terraform -chdir={given.folder} plan  # 0 to add, 0 to change, 0 to destroy")
+        imported = f"{count} to import, " if fleet.account else ""
+        steps.append(
+            f"terraform -chdir={given.folder} plan  # {imported}0 to add, 0 to change, 0 to destroy"
+        )
     if given.source != "-":
-        steps.append(f"rm {given.source}  # it has secrets, as the plan file has")
+        steps.append(f"rm {given.source}  # it can have secrets, as the plan file")
     lines += ["next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
     print("\n".join(lines), file=sys.stderr)
 

@@ -101,6 +101,14 @@ def _found(stack: Mapping[str, Any], variable: str) -> tuple[FoundStack, bool]:
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
     tags = {literal(tag["Key"]): literal(tag["Value"]) for tag in stack.get("Tags", ())}
     found = FoundStack(
-        name=stack["StackName"], version=version, parameters=given, tags=tags, template_url=None
+        name=stack["StackName"],
+        version=version,
+        parameters=given,
+        tags=tags,
+        values={
+            "name": stack["StackName"],
+            "parameters": {name: values[name] for name in given},
+            "tags": {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())},
+        },
     )
     return found, assumed

@@ -2,10 +2,11 @@
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildkite_agents.adopt.references import Root, prefix_of, without_index
+from buildkite_agents.adopt.references import Root, prefix_of
 
 _TYPE = "aws_cloudformation_stack"
 _LAYOUT = "buildkite.tf"
@@ -22,9 +23,14 @@ def edits(
         folder: The root module's folder.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
+    if not layout:
+        yield from _references_to_review(root, folder)
     if layout:
         yield f"{folder / _LAYOUT}: remove this file"
-    for resource in dict.fromkeys(map(without_index, addresses)):
+    by_resource: defaultdict[str, list[str]] = defaultdict(list)
+    for former, new in addresses.items():
+        by_resource[re.sub(r"\[[^\]]*\]", "", former)].append(new)
+    for resource, stacks in by_resource.items():
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
         inside = _folder_of(root, prefix, folder)
         block = rf'^\s*resource\s+"{_TYPE}"\s+"{re.escape(name)}"'
@@ -35,8 +41,18 @@ def edits(
             for line in _lines(folder, rf"\b{_TYPE}\.{re.escape(name)}(?![\w-])"):
                 yield f"{line}: replace {_TYPE}.{name} with local.{name}"
         if prefix:
-            new = {a: to for a, to in addresses.items() if without_index(a) == resource}
-            yield from _edits_of_module(root, prefix, name, " or ".join(new.values()), folder)
+            yield from _edits_of_module(root, prefix, name, " or ".join(stacks), folder)
+
+
+def _references_to_review(root: Root, folder: Path) -> Iterator[str]:
+    """What only the removed blocks referred to, and what a module would have to export."""
+    dead = [name for name in root.lost if name.startswith(("local.", "var."))]
+    if dead:
+        yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
+    for name in root.lost:
+        prefix = prefix_of(name)
+        if prefix and name.removeprefix(prefix).count(".") > 1:
+            yield f"to keep a reference to {name}, make it an output of its module and adopt again"
 
 
 def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path) -> Iterator[str]:

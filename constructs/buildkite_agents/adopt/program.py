@@ -175,7 +175,13 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    if not vpc_id or not subnets or _EMPTY in {vpc_id, subnets}:
+    # A network is of one region: with other providers, each queue has its own.
+    if (
+        any(stack.provider for stack in stacks)
+        or not vpc_id
+        or not subnets
+        or _EMPTY in {vpc_id, subnets}
+    ):
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
 
@@ -293,6 +299,9 @@ def _place_of(stack: FoundStack, queue: AgentQueue, stacks: Sequence[FoundStack]
     name = stack.parameters.get("BuildkiteQueue")
     several = sum(each.parameters.get("BuildkiteQueue") == name for each in stacks) > 1
     own = re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name) if several else None
+    if own and sum(each.name == stack.name for each in stacks) > 1:
+        # In several regions.
+        own += "-" + (stack.provider or "aws").replace(".", "-")
     if stack.address is None:
         return {"address": own, "moved_from": ""}
     if "[" in stack.address or stack.address.startswith("module."):

@@ -2,36 +2,30 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
 from buildkite_agents import names
+from buildkite_agents.adopt.constants import with_constants
 from buildkite_agents.adopt.found import Fleet
 from buildkite_agents.adopt.source import (
-    LONGEST,
     WIDTH,
-    Code,
     arguments,
     call,
     comment,
-    constant,
     is_set,
     lines,
     source,
 )
 from buildkite_agents.queue import AgentQueue
-from buildkite_agents.settings import Existing, StackSettings
+from buildkite_agents.settings import StackSettings
 
 _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 _OWN = {"instance_type", "more_instance_types", "name", "architecture", "parameters"}
 _PATTERNS = ("stack_name", "address", "moved_from")
 _MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
 _HYPHENS = 'key = name.replace("_", "-")'
-_TOKEN = "BuildkiteAgentTokenParameterStorePath"  # noqa: S105 # nosec B105
-_CONSTANTS = {"ImageId": "IMAGE", _TOKEN: "TOKEN", "ManagedPolicyARNs": "POLICIES"}
-# Shorter values are repeated where they are used.
-_LEAST_CONSTANT = 20
 
 
 @dataclass
@@ -60,7 +54,7 @@ def render(
     fleet: Fleet, settings: StackSettings, queues: Sequence[AgentQueue], *, output: str
 ) -> str:
     """Write the program of *queues* to a text; *output* is its file's name."""
-    settings, queues, constants = _with_constants(settings, queues)
+    settings, queues, constants = with_constants(settings, queues)
     by_type = all(not queue.name_is_given for queue in queues)
     shared = _shared(queues, by_type=by_type)
     formatted = [_queue(queue, shared, by_type=by_type) for queue in queues]
@@ -209,84 +203,6 @@ def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
                 [source(f"variable.{name}"), source(declared, 4, used=1)],
                 0,
             )
-
-
-def _with_constants(
-    settings: StackSettings, queues: Sequence[AgentQueue]
-) -> tuple[StackSettings, list[AgentQueue], list[str]]:
-    """Replace values that several queues have with constants."""
-    constants: dict[str, Any] = {}
-    tags = settings.tags or {}
-    more_tags = [
-        dict(sorted(queue.tags.items() - tags.items()))
-        if isinstance(queue.tags, Mapping) and tags.items() < queue.tags.items()
-        else {}
-        for queue in queues
-    ]
-    if any(more_tags) and len(tags) > 1:
-        constants["TAGS"] = tags
-        settings = replace(settings, tags={Code("**TAGS"): ""})
-        queues = [
-            replace(queue, tags={Code("**TAGS"): "", **more}) if more else queue
-            for queue, more in zip(queues, more_tags, strict=True)
-        ]
-    counts: Counter[tuple[str, str]] = Counter()
-    prefixes: dict[tuple[str, str], str] = {}
-    for queue in queues:
-        for name, value in queue.parameters.items():
-            if isinstance(value, str):
-                counts[name, value] += 1
-                prefixes.setdefault((name, value), f"{queue.architecture}_".upper())
-    shared = {(n, v): 0 for n, v in settings.parameters.items() if isinstance(v, str)}
-    code: dict[tuple[str, str], Code] = {}
-    for (name, value), count in {**shared, **counts}.items():
-        line = f"{'':16}{source(name)}: {source(value)},"
-        if value == '${""}':
-            constants["EMPTY"] = value
-            code[name, value] = Code("EMPTY")
-        elif (
-            (count > 1 and len(value) >= _LEAST_CONSTANT)
-            or len(line) > LONGEST
-            or (name == _TOKEN and count)
-        ):
-            prefix = prefixes[name, value] if name == "ImageId" else ""
-            code[name, value] = _constant(prefix + _constant_name(name, value), value, constants)
-    for argument in ("token", "secrets_bucket", "access"):
-        given = getattr(settings, argument)
-        if isinstance(given, Existing) and len(given.name) > LONGEST - 20:
-            named: dict[str, Any] = {
-                argument: Existing(_constant(argument.upper(), given.name, constants))
-            }
-            settings = replace(settings, **named)
-
-    def coded(given: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            name: code.get((name, value), value) if isinstance(value, str) else value
-            for name, value in given.items()
-        }
-
-    settings = replace(settings, parameters=coded(settings.parameters))
-    return (
-        settings,
-        [replace(q, parameters=coded(q.parameters)) for q in queues],
-        [constant(name, value) for name, value in constants.items()],
-    )
-
-
-def _constant(name: str, value: str, constants: dict[str, Any]) -> Code:
-    """The constant of a value, by this name or a numbered one."""
-    for number in range(1, len(constants) + 2):
-        numbered = name if number == 1 else f"{name}_{number}"
-        if constants.setdefault(numbered, value) == value:
-            break
-    return Code(numbered)
-
-
-def _constant_name(parameter: str, value: str) -> str:
-    """The name of a parameter's constant, with the key in its value."""
-    name = _CONSTANTS.get(parameter) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", parameter).upper()
-    key = re.search(r'\["([\w-]+)"\]', value)
-    return f"{name}_{re.sub(r'-', '_', key[1]).upper()}" if key else name
 
 
 def _import(imported: Sequence[str]) -> str:

@@ -26,28 +26,34 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
     """
     if is_dataclass(value) and not isinstance(value, type):
         return call(type(value).__name__, arguments(value, indent + 4), indent, used=used)
-    if isinstance(value, Code):
-        return str(value)
     if isinstance(value, str):
-        quoted = json.dumps(value, ensure_ascii=False)
-        # str() of a subclass, whose repr() can differ.
-        plain = repr(str(value))
-        return plain if "\\" in quoted and "\\" not in plain else quoted
-    if isinstance(value, Mapping) and [*map(type, value)] == [Code]:
-        return str(next(iter(value))).removeprefix("**")
+        return str(value) if isinstance(value, Code) else _string(value)
     if isinstance(value, Mapping):
-        items = [
-            str(k)
-            if isinstance(k, Code)
-            else f"{source(k)}: {source(v, indent + 4, used=len(source(k)) + 3)}"
-            for k, v in value.items()
-        ]
-        return _bracketed("{", items, "}", indent, used)
+        return _mapping(value, indent, used)
     if isinstance(value, list | tuple):
         return _bracketed(
             "[", [source(one, indent + 4, used=1) for one in value], "]", indent, used
         )
     return repr(value)
+
+
+def _string(value: str) -> str:
+    quoted = json.dumps(value, ensure_ascii=False)
+    # str() of a subclass, whose repr() can differ.
+    plain = repr(str(value))
+    return plain if "\\" in quoted and "\\" not in plain else quoted
+
+
+def _mapping(value: Mapping[str, Any], indent: int, used: int) -> str:
+    if [*map(type, value)] == [Code]:
+        return str(next(iter(value))).removeprefix("**")
+    items = [
+        str(k)
+        if isinstance(k, Code)
+        else f"{source(k)}: {source(v, indent + 4, used=len(source(k)) + 3)}"
+        for k, v in value.items()
+    ]
+    return _bracketed("{", items, "}", indent, used)
 
 
 def _bracketed(start: str, items: Sequence[str], end: str, indent: int, used: int) -> str:

@@ -28,6 +28,8 @@ _OTHER_ARGUMENTS = (
     "policy_url",
     "timeout_in_minutes",
 )
+# All instances of a module share its configuration.
+_CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
 _MODULE_SOURCE = "elastic-ci-stack-for-aws"
 _OWN_MODULE = (
     "{} is Buildkite's own Terraform module: it makes its resources without CloudFormation, so "
@@ -280,7 +282,8 @@ def _record_lost(
         for reference in root.references(expression or {}, prefix):
             is_own = reference.startswith(("each.", "count.", "self."))
             if reference not in kept and not is_own:
-                root.lost[reference].append(f"{argument} of {resource}")
+                named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
+                root.lost[named].append(f"{argument} of {place}")
 
 
 def _minutes(timeouts: Mapping[str, str | None]) -> int | None:

@@ -91,7 +91,13 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
     missing = [
         name
         for name in ("VpcId", "Subnets")
-        if not is_shared and not (name in queue.settings and queue.settings[name].is_explicit)
+        if not is_shared
+        and (
+            not queue.settings[name].is_explicit
+            if name in queue.settings
+            # Then no argument of the AgentStack sets them.
+            else not stack.settings.template_defaults
+        )
     ]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:
