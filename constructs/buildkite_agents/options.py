@@ -1,6 +1,7 @@
 """Fields of settings that are numbers, with their limits and the template's parameter."""
 
 from dataclasses import dataclass, field, fields
+from functools import cache
 from typing import Any
 
 _OPTION = "option"
@@ -42,6 +43,7 @@ def option(
     return field(default=default, metadata={_OPTION: Option(parameter, least, greatest, unit)})
 
 
+@cache
 def options(cls: type) -> dict[str, Option]:
     """The options of a dataclass, by field."""
     return {f.name: f.metadata[_OPTION] for f in fields(cls) if _OPTION in f.metadata}

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -25,7 +26,7 @@ _WORDS = {
 
 def field_problems(settings: Any, where: str = "") -> Iterator[str]:
     """Return the problems of a dataclass's values with its fields' types and limits."""
-    limits = options(type(settings))
+    limits = options(type(settings))  # type: ignore[arg-type] # it is hashable
     for field in fields(settings):
         name, value = f"{where}{field.name}", getattr(settings, field.name)
         if field.name in limits:
@@ -137,7 +138,8 @@ def _matches_kind(value: Any, kind: Any) -> bool:
     return isinstance(value, kind)
 
 
-def _kinds(annotation: Any) -> Sequence[Any]:
+@cache
+def _kinds(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) in {Union, UnionType} else (annotation,)
 
 
