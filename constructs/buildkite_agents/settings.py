@@ -182,6 +182,7 @@ class StackSettings:
     tags: Mapping[str, str] | None = None
     deployment: Deployment = Deployment()
     keep_documented_layout: bool = False
+    template_defaults: bool = False
 
     @property
     def is_write_only(self) -> bool:

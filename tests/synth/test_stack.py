@@ -16,6 +16,7 @@ from buildkite_agents import (
     AgentToken,
     ConfigError,
     Deployment,
+    Existing,
     Network,
     S3Backend,
     SecretsBucket,
@@ -532,6 +533,22 @@ def test_a_second_project_has_its_own_token_parameter(synthesize: Synthesize) ->
     assert parameter(project="conbench", environment="dev") == "/buildkite/dev/agent-token"
     assert parameter(project="acme") == "/buildkite/acme/prod/agent-token"
     assert parameter(project="acme", environment="dev") == "/buildkite/acme/dev/agent-token"
+
+
+def test_a_script_is_uploaded_to_an_existing_bucket(synthesize: Synthesize) -> None:
+    configuration = synthesize(
+        secrets_bucket=Existing("theirs"), deployment=Deployment(import_account="123456789012")
+    )
+    resources = configuration["resource"]
+    assert resources["aws_s3_object"]["bootstrap_script"]["bucket"] == "theirs"
+    assert "aws_s3_bucket" not in resources
+    (stack,) = resources["aws_cloudformation_stack"].values()
+    url = "s3://theirs/${aws_s3_object.bootstrap_script.key}"
+    assert stack["parameters"]["BootstrapScriptUrl"] == url
+    assert "aws_s3_object.bootstrap_script" in stack["depends_on"]
+    imported = {block["to"]: block["id"] for block in configuration["import"]}
+    key = "bootstrap/setup_benchmark_machine.sh"
+    assert imported["aws_s3_object.bootstrap_script"] == f"theirs/{key}"
 
 
 def test_a_script_elsewhere_in_s3_is_permitted(synthesize: Synthesize) -> None:

@@ -40,7 +40,7 @@ class QueueStack(CloudformationStack):
             scope,
             resource_name if is_free else f"queue {resource_name}",
             name=resolved.stack_name,
-            template_url=resolved.version.template_url,
+            template_url=resolved.template_url,
             capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             parameters=resolved.parameters,
             tags=resolved.tags if isinstance(resolved.tags, Mapping) else None,

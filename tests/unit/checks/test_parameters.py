@@ -279,3 +279,10 @@ def test_every_default_of_a_template_is_valid(version: str) -> None:
         del defaults["CostAllocationTagName"]
     problems = [p for n, value in defaults.items() for p in problems_of_value(n, value, loaded)]
     assert problems == []
+
+
+def test_a_value_without_effect_is_checked_only_against_the_template() -> None:
+    reserved = {"CostAllocationTagName": "aws:createdBy"}
+    assert problems_with(reserved) == []
+    (problem,) = problems_with({**reserved, "EnableCostAllocationTags": True})
+    assert "CostAllocationTagName" in problem
