@@ -159,11 +159,13 @@ def test_a_queue_added_and_removed_leaves_the_others_alone(
     deployment.synthesize(queues=[AgentQueue("c6a.4xlarge"), *QUEUES])
     plan = tf.plan()
     added = {stack("amd64-c6a-4xlarge-linux")}
-    assert (plan.created, plan.updated, plan.deleted) == (added, set(), set())
+    # It denies each queue's instances the files of the other queues.
+    policy = {"aws_s3_bucket_policy.buildkite_secrets"}
+    assert (plan.created, plan.updated, plan.deleted) == (added, policy, set())
     applies_clean(tf)
     deployment.synthesize()
     plan = tf.plan()
-    assert (plan.created, plan.updated, plan.deleted) == (set(), set(), added)
+    assert (plan.created, plan.updated, plan.deleted) == (set(), policy, added)
     applies_clean(tf)
 
 
