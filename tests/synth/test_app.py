@@ -104,7 +104,7 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
 
 
 def test_a_root_module_that_does_not_exist_is_refused(bootstrap_script: Path) -> None:
-    with pytest.raises(ConfigError, match="infra is no folder, and inside_root_module says"):
+    with pytest.raises(ConfigError, match="infra is not a folder, and inside_root_module requires"):
         synth(bootstrap_script, deployment=Deployment(folder="infra", inside_root_module=True))
     assert not Path("infra").exists()
 

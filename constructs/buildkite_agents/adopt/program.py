@@ -175,9 +175,9 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    # A network is of one region: with other providers, each queue has its own.
+    # A network is of one region: with several providers, each queue has its own.
     if (
-        any(stack.provider for stack in stacks)
+        len({stack.provider for stack in stacks}) > 1
         or not vpc_id
         or not subnets
         or _EMPTY in {vpc_id, subnets}

@@ -86,15 +86,15 @@ def _secrets_manager(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[st
 def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
     if queue.queue.provider in {None, "aws"}:
         return
+    # The network is that of all queues, if all of them have the same provider.
+    is_shared = len({other.queue.provider for other in stack.queues}) == 1
     missing = [
         name
         for name in ("VpcId", "Subnets")
-        if (
-            not queue.settings[name].is_explicit
-            if name in queue.settings
-            # Then no argument of the AgentStack sets them.
-            else not stack.settings.template_defaults
-        )
+        if not is_shared
+        # With the template's defaults, no argument of the AgentStack sets them.
+        and (name in queue.settings or not stack.settings.template_defaults)
+        and not (name in queue.settings and queue.settings[name].is_explicit)
     ]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:

@@ -75,7 +75,7 @@ def _address_problems(queue: AgentQueue) -> Iterator[str]:
 
 def _tags_problems(queue: AgentQueue) -> Iterator[str]:
     if isinstance(queue.tags, Mapping):
-        yield from tag_problems("tags", queue.tags)
+        yield from tag_problems("tags", queue.tags, of_all=False)
     elif queue.tags is not None and not is_whole_reference(queue.tags):
         yield f"tags must be a mapping of names to values, or one reference, got {queue.tags!r}"
 

@@ -51,7 +51,9 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
     if settings.network is not None:
         yield from _network_problems(settings.network)
     yield from _deployment_problems(settings.deployment)
-    yield from tag_problems("tags", settings.tags or {})
+    created = (settings.secrets_bucket, settings.token, settings.access)
+    has_other_resources = any(not isinstance(each, Existing | None) for each in created)
+    yield from tag_problems("tags", settings.tags or {}, of_all=has_other_resources)
 
 
 def _is_valid(pattern: str, value: str) -> bool:

@@ -420,7 +420,7 @@ def test_one_page_of_several_is_refused() -> None:
 
 def test_values_are_never_evaluated() -> None:
     evil = '${file("/home/x/.aws/credentials")}'
-    one = stack(parameters={"BuildkiteAgentTags": "a=%{if true}"}, tags={evil: evil, "b": "c"})
+    one = stack(parameters={"BuildkiteAgentTags": "a=%{if true}"}, tags={"a": evil, "b": "c"})
     text = written(state(one)).text
     assert "'$${file(\"/home/x/.aws/credentials\")}'" in text
     assert "'${file" not in text

@@ -64,7 +64,7 @@ def warned_of(name: str, one: AgentQueue) -> str | None:
         {"parameters": {"WarmPoolEnabled": True, "WarmPoolMinSize": "${var.size}"}},
         {"parameters": {"WarmPoolEnabled": True, "WarmPoolMinSize": 4}},
         {"ignore_changes": ["parameters", 'tags["owner"]', "tags.owner-1"]},
-        {"provider": "aws.us_east_1"},
+        {"provider": "aws"},
         {"moved_from": 'module.ci["a"].module.b.aws_cloudformation_stack.agents[0]'},
         {"tags": {"k" * 128: "v" * 256, "long": "${var.long}" + "v" * 256}},
     ],

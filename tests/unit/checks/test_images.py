@@ -1,7 +1,5 @@
 """Machine images and the architectures of the queues that have them."""
 
-from typing import Any
-
 import pytest
 from support.resolving import problems_of
 
@@ -11,8 +9,12 @@ IMAGE = "ami-0123456789abcdef0"
 
 
 def problems(parameter: str, value: str, *instance_types: str) -> list[str]:
-    given: dict[str, Any] = {"parameters": {parameter: value}, "stack_version": "v6.71.1"}
-    return problems_of(*(AgentQueue(each, **given) for each in instance_types))
+    return problems_of(
+        *(
+            AgentQueue(each, stack_version="v6.71.1", parameters={parameter: value})
+            for each in instance_types
+        )
+    )
 
 
 @pytest.mark.parametrize(
