@@ -634,3 +634,8 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
     formatted = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     assert text == formatted
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_value_that_an_argument_refuses_stays_on_its_queue() -> None:
+    text = written(state(stack(tags={"contact": "a, b"}))).text
+    assert 'tags={"contact": "a, b"}' in text
