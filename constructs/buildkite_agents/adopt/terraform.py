@@ -28,6 +28,7 @@ _OTHER_ARGUMENTS = (
     "policy_url",
     "timeout_in_minutes",
 )
+_MOST_NAMED = 2
 # All instances of a module share its configuration.
 _CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
 _MODULE_SOURCE = "elastic-ci-stack-for-aws"
@@ -91,7 +92,7 @@ def fleet_of(
         found,
         left_out=left_out,
         layout=layout,
-        notes=list(dict.fromkeys(notes)),
+        notes=_grouped(notes),
         steps=list(dict.fromkeys(steps)),
         edits=lambda addresses: edits(root, addresses, Path(folder), layout=layout is not None),
         known=root.known,
@@ -177,9 +178,26 @@ def _notes_on_references(root: Root) -> Iterator[str]:
         )
     if root.lost:
         yield "references that are values now: " + ", ".join(
-            f"{reference} ({', '.join(dict.fromkeys(where))})"
-            for reference, where in root.lost.items()
+            f"{reference} ({_places(where)})" for reference, where in root.lost.items()
         )
+
+
+def _places(where: Sequence[str]) -> str:
+    """Where references were, such as the tags of two stacks."""
+    places = [*dict.fromkeys(where)]
+    if len(places) <= _MOST_NAMED:
+        return ", ".join(places)
+    counts = Counter(place.split(" ")[0] for place in places)
+    return ", ".join(f"{argument} of {count} stacks" for argument, count in counts.items())
+
+
+def _grouped(notes: Sequence[str]) -> list[str]:
+    """The notes, each once with all that it is about."""
+    about: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        where, _, what = note.partition(": ")
+        about.setdefault(what, []).append(where)
+    return [f"{', '.join(where)}: {what}" for what, where in about.items()]
 
 
 def _found(
@@ -203,8 +221,8 @@ def _found(
         ignored.append("capabilities")
     if ignored:
         notes.append(
-            f"{resource}: {', '.join(sorted(ignored))} are kept by ignore_changes, because a "
-            "queue has no field for them"
+            f"{resource}: ignore_changes keeps {', '.join(sorted(ignored))}, which a queue has no "
+            "field for"
         )
     config = root.configuration_of(stack)
     matchers, tags = _matchers(stack, config, root, given)

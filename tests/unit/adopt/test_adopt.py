@@ -639,3 +639,22 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
 def test_a_value_that_an_argument_refuses_stays_on_its_queue() -> None:
     text = written(state(stack(tags={"contact": "a, b"}))).text
     assert 'tags={"contact": "a, b"}' in text
+
+
+def test_a_note_on_several_stacks_is_one() -> None:
+    stacks = [
+        stack(
+            f"aws_cloudformation_stack.{name}",
+            on_failure="DELETE",
+            parameters={"BuildkiteQueue": name},
+        )
+        for name in "abc"
+    ]
+    content = configured(stacks[0], {"tags": {"references": ["local.tags"]}}, *stacks[1:])
+    for config in content["configuration"]["root_module"]["resources"]:
+        config["expressions"] = {"tags": {"references": ["local.tags"]}}
+    named = ", ".join(f"aws_cloudformation_stack.{name}" for name in "abc")
+    assert written(content).fleet.notes == [
+        f"{named}: ignore_changes keeps on_failure, which a queue has no field for",
+        "references that are values now: local.tags (tags of 3 stacks)",
+    ]
