@@ -68,7 +68,7 @@ def fleet_of(
         )
     steps = [*own_modules, *_steps_on_changes(content)]
     if not root.has_configuration:
-        steps += _steps_on_regions(ours, resources, providers)
+        steps += _steps_on_regions(ours, resources, providers, Path(folder))
     found, notes, left_out = [], [], {}
     for stack in ours:
         one, about = _found(stack, root, providers)
@@ -137,18 +137,25 @@ def _steps_on_regions(
     stacks: Sequence[Mapping[str, Any]],
     resources: Sequence[Mapping[str, Any]],
     providers: Mapping[str, str],
+    folder: Path,
 ) -> list[str]:
     """What to check about the providers, which a state does not name."""
     regions = sorted({_region(stack) for stack in stacks})
-    others = {str(r["values"].get("arn") or "::::").split(":")[3] for r in resources} - {""}
-    if len({*regions, *others}) == 1 and not providers:
+    everywhere = {*regions}
+    for values in (resource["values"] for resource in resources):
+        everywhere |= {str(values.get("arn") or "::::").split(":")[3], values.get("region") or ""}
+    has_alias = any(
+        re.search(r"^\s*alias\s*=", path.read_text(errors="replace"), re.MULTILINE)
+        for path in folder.glob("*.tf")
+    )
+    if len(everywhere - {""}) == 1 and not has_alias and not providers:
         return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
     missing = [region for region in regions if region not in providers]
     if missing:
         raise ConfigError(
-            f"the stacks are in {' and '.join(regions)}, and the root module has resources in "
-            f"{' and '.join(sorted({*regions, *others}))}: a state does not name the provider "
-            "configurations. Use a plan, or give each region's: "
+            f"the stacks are in {' and '.join(regions)}, and the root module has resources or "
+            "providers of other regions: a state does not name the provider configuration of a "
+            "stack. Use a plan, or give that of each region: "
             + " ".join(f"--provider {region}=aws.ALIAS" for region in missing)
             + " (aws without an alias for the default one)"
         )

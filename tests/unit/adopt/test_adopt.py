@@ -381,16 +381,20 @@ def test_a_state_with_several_regions_needs_their_providers() -> None:
     assert [found.provider for found in fleet.stacks] == [None, "aws.west"]
 
 
-def test_a_state_whose_other_resources_are_elsewhere_needs_the_stacks_provider() -> None:
-    topic = {
-        "address": "aws_sns_topic.t",
-        "mode": "managed",
-        "type": "aws_sns_topic",
-        "name": "t",
-        "values": {"arn": "arn:aws:sns:us-west-2:123456789012:t"},
-    }
+@pytest.mark.parametrize(
+    "values", [{"arn": "arn:aws:sns:us-west-2:123456789012:t"}, {"region": "us-west-2"}]
+)
+def test_a_state_whose_other_resources_are_elsewhere_needs_the_stacks_provider(
+    values: dict[str, str],
+) -> None:
     with pytest.raises(ConfigError, match=r"--provider us-east-1=aws.ALIAS"):
-        written(state(stack(), topic))
+        written(state(stack(), role("aws_sns_topic.t", **values)))
+
+
+def test_a_state_of_a_root_module_with_aliases_needs_the_stacks_provider(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('provider "aws" {\n  alias  = "west"\n}\n')
+    with pytest.raises(ConfigError, match=r"--provider us-east-1=aws.ALIAS"):
+        terraform.fleet_of(state(stack()), folder=tmp_path)
 
 
 @pytest.mark.parametrize("argument", ["us-west-2", "us-west-2=google.x", "=aws"])
