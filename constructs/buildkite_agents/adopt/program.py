@@ -13,7 +13,7 @@ from buildkite_agents.adopt.render import render
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.settings import setting_problems
 from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
-from buildkite_agents.errors import ConfigError
+from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.expressions import NullIfEmpty, is_whole_reference
 from buildkite_agents.names import Names
 from buildkite_agents.options import options
@@ -104,19 +104,25 @@ def _refused(
     settings: StackSettings, queues: Sequence[AgentQueue], stacks: Sequence[FoundStack]
 ) -> dict[str, str]:
     """The stacks that a synthesis refuses, and why; not what it refuses of the settings."""
-    problems = {
-        stack.address or stack.name: _problems_of(settings, queue)
-        for queue, stack in zip(queues, stacks, strict=True)
-    }
-    return {name: "; ".join(found) for name, found in problems.items() if found}
+    refused: dict[str, list[str]] = {}
+    # Together too, because some rules are for several queues.
+    for checked_together in ([queue] for queue in queues), [queues]:
+        for some in checked_together:
+            for problem in _problems_of(settings, some):
+                for queue, stack in zip(queues, stacks, strict=True):
+                    if queue in some and problem.where == f"queue {queue.name!r}":
+                        refused.setdefault(stack.address or stack.name, []).append(problem.what)
+        if refused:
+            break
+    return {name: "; ".join(dict.fromkeys(found)) for name, found in refused.items()}
 
 
-def _problems_of(settings: StackSettings, queue: AgentQueue) -> list[str]:
+def _problems_of(settings: StackSettings, queues: Sequence[AgentQueue]) -> Sequence[Problem]:
     try:
-        checked(settings, [queue])
+        checked(settings, queues)
     except ConfigError as error:
-        return [each.what for each in error.problems if each.where]
-    return []
+        return error.problems
+    return ()
 
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:
