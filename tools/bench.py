@@ -35,10 +35,13 @@ app.synth()
 EMPTY = RESOURCES.replace("int(sys.argv[2])", "0")
 PROGRAM = """
 import sys
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, SecretsBucket
 app = AgentApp()
 queues = [AgentQueue("m5.4xlarge", name=f"q{n}") for n in range(int(sys.argv[2]))]
-AgentStack(app, project="conbench", bootstrap_script=sys.argv[1], queues=queues)
+# A bucket's policy has room to isolate some fifty queues.
+bucket = SecretsBucket(isolate_queues=False)
+arguments = {"bootstrap_script": sys.argv[1], "secrets_bucket": bucket, "queues": queues}
+AgentStack(app, project="conbench", **arguments)
 app.synth()
 """
 PREBUILT = f"""

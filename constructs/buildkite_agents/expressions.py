@@ -5,6 +5,7 @@ https://developer.hashicorp.com/terraform/language/syntax/json#expressions
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -101,8 +102,16 @@ def _strings(document: Any) -> Iterator[str]:
         yield from (text for item in document for text in _strings(item))
 
 
-def _parts(value: str) -> Iterator[tuple[bool, str]]:
+# Queues have most of their values in common.
+@lru_cache(maxsize=1024)
+def _parts(value: str) -> tuple[tuple[bool, str], ...]:
     """The references and the texts of a string, in order; a directive is a text of its own."""
+    if "${" not in value and "%{" not in value:
+        return ((False, value),) if value else ()
+    return tuple(_parsed(value))
+
+
+def _parsed(value: str) -> Iterator[tuple[bool, str]]:
     position, text = 0, ""
     while position < len(value):
         two, three = value[position : position + 2], value[position : position + 3]

@@ -5,7 +5,7 @@ The checks, the warnings, the constructs, the summary and ``adopt`` read these v
 
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -296,6 +296,11 @@ class ResolvedStack:
             for queue in self.queues
             if queue.queue.provider is None and not queue.has_own_image
         ]
+
+    @cached_property
+    def stacks_of_queues(self) -> Mapping[str, int]:
+        """The number of stacks that serve each queue."""
+        return Counter(queue.name for queue in self.queues)
 
     @cached_property
     def versions_of_images(self) -> Mapping[str, Collection[str]]:

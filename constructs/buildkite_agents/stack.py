@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import cdktf
-import jsii
-from constructs import Construct, IValidation
+from constructs import Construct
 
 from buildkite_agents import blocks, names
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
@@ -24,6 +23,7 @@ from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.backend import create_backend
 from buildkite_agents.resources.bootstrap_object import BootstrapObject
 from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
+from buildkite_agents.resources.preparation import Preparation
 from buildkite_agents.resources.queue_stack import QueueStack, import_block
 from buildkite_agents.resources.secrets_bucket import Bucket
 from buildkite_agents.resources.versions import required_versions
@@ -162,7 +162,7 @@ class AgentStack(cdktf.TerraformStack):
         self.warnings = {q.key: warnings_of(q, resolved) for q in resolved.queues}
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
         self._is_prepared = False
-        self.node.add_validation(_Preparation(self))
+        self.node.add_validation(Preparation(self.prepare))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -387,22 +387,6 @@ class AgentStack(cdktf.TerraformStack):
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
-
-
-@jsii.implements(IValidation)
-class _Preparation:
-    """Reports the problems of a stack's preparation where no AgentApp does."""
-
-    def __init__(self, stack: AgentStack) -> None:
-        self._stack = stack
-
-    def validate(self) -> list[str]:
-        """Prepare the stack, and return the problems."""
-        try:
-            self._stack.prepare()
-        except ConfigError as error:
-            return list(map(str, error.problems))
-        return []
 
 
 _Made = TypeVar("_Made")

@@ -7,6 +7,7 @@ from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks import (  # noqa: F401 # which add their rules and warnings
     deployment_rules,
     deployment_warnings,
+    version_rules,
     version_warnings,
 )
 from buildkite_agents.checks.images import image_problems

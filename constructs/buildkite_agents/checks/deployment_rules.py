@@ -92,9 +92,12 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
         name
         for name in ("VpcId", "Subnets")
         if not is_shared
-        # With the template's defaults, no argument of the AgentStack sets them.
-        and (name in queue.settings or not stack.settings.template_defaults)
-        and not (name in queue.settings and queue.settings[name].is_explicit)
+        and (
+            not queue.settings[name].is_explicit
+            if name in queue.settings
+            # Then no argument of the AgentStack sets them.
+            else not stack.settings.template_defaults
+        )
     ]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:

@@ -13,7 +13,7 @@ from buildkite_agents.settings import AgentAccess
     "that there are several instances for a job.",
 )
 def _shared_queue(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
-    count = sum(other.name == queue.name for other in stack.queues)
+    count = stack.stacks_of_queues[queue.name]
     if count < 2:
         return None
     return f"{count} stacks serve this queue, and each starts instances for each waiting job"

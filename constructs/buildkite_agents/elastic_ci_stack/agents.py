@@ -66,6 +66,7 @@ class Agent:
         return "deprecated" if day >= self.deprecated_from else "supported"
 
 
+@cache
 def agent_of(stack_version: str) -> Agent | None:
     """The stable agent of a version of the stack, or None if unknown."""
     data = _data()

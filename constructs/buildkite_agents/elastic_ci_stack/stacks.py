@@ -29,6 +29,7 @@ class Fault:
     """The URL of the text that shows it."""
 
 
+@cache
 def faults(version: str) -> Sequence[Fault]:
     """The faults of a version, worst first."""
     known = (Fault(**fault) for fault in _data()["faults"])

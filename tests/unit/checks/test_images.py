@@ -1,5 +1,7 @@
 """Machine images and the architectures of the queues that have them."""
 
+from typing import Any
+
 import pytest
 from support.resolving import problems_of
 
@@ -9,12 +11,8 @@ IMAGE = "ami-0123456789abcdef0"
 
 
 def problems(parameter: str, value: str, *instance_types: str) -> list[str]:
-    return problems_of(
-        *(
-            AgentQueue(each, stack_version="v6.71.1", parameters={parameter: value})
-            for each in instance_types
-        )
-    )
+    given: dict[str, Any] = {"parameters": {parameter: value}, "stack_version": "v6.71.1"}
+    return problems_of(*(AgentQueue(each, **given) for each in instance_types))
 
 
 @pytest.mark.parametrize(
