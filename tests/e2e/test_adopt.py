@@ -124,7 +124,13 @@ def moves(resource: str, queues: dict[str, str]) -> dict[str, str]:
             "big",
             ("--provider=us-west-2=aws.west",),
         ),
-        ("fixed-size", {}, ("max_size=0", "max_size=1"), "paused", ()),
+        (
+            "fixed-size",
+            {},
+            ('"RootVolumeIops": 16000', '"RootVolumeIops": 15000'),
+            "agents",
+            (),
+        ),
         ("own-templates", {}, ("min_size=0", "min_size=1"), "body", ()),
     ],
 )

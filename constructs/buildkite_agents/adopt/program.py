@@ -11,15 +11,24 @@ from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.adopt.found import Fleet, FoundStack, parameter
 from buildkite_agents.adopt.render import render
 from buildkite_agents.checks import checked
+from buildkite_agents.checks.settings import setting_problems
 from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
-from buildkite_agents.errors import ConfigError
+from buildkite_agents.errors import ConfigError, Problem
 from buildkite_agents.expressions import NullIfEmpty, is_whole_reference
 from buildkite_agents.names import Names
 from buildkite_agents.options import options
 from buildkite_agents.queue import FIELDS, AgentQueue
 from buildkite_agents.resolve import resolve
 from buildkite_agents.resolved import text_of
-from buildkite_agents.settings import AgentToken, Deployment, Existing, Network, StackSettings
+from buildkite_agents.settings import (
+    AgentAccess,
+    AgentToken,
+    Deployment,
+    Existing,
+    Network,
+    SecretsBucket,
+    StackSettings,
+)
 
 _TEMPLATE_QUEUE = "default"
 # Parameters that become arguments of the AgentStack if most stacks have the same value.
@@ -95,19 +104,25 @@ def _refused(
     settings: StackSettings, queues: Sequence[AgentQueue], stacks: Sequence[FoundStack]
 ) -> dict[str, str]:
     """The stacks that a synthesis refuses, and why; not what it refuses of the settings."""
-    problems = {
-        stack.address or stack.name: _problems_of(settings, queue)
-        for queue, stack in zip(queues, stacks, strict=True)
-    }
-    return {name: "; ".join(found) for name, found in problems.items() if found}
+    refused: dict[str, list[str]] = {}
+    # Together too, because some rules are for several queues.
+    for checked_together in ([queue] for queue in queues), [queues]:
+        for some in checked_together:
+            for problem in _problems_of(settings, some):
+                for queue, stack in zip(queues, stacks, strict=True):
+                    if queue in some and problem.where == f"queue {queue.name!r}":
+                        refused.setdefault(stack.address or stack.name, []).append(problem.what)
+        if refused:
+            break
+    return {name: "; ".join(dict.fromkeys(found)) for name, found in refused.items()}
 
 
-def _problems_of(settings: StackSettings, queue: AgentQueue) -> list[str]:
+def _problems_of(settings: StackSettings, queues: Sequence[AgentQueue]) -> Sequence[Problem]:
     try:
-        checked(settings, [queue])
+        checked(settings, queues)
     except ConfigError as error:
-        return [each.what for each in error.problems if each.where]
-    return []
+        return error.problems
+    return ()
 
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:
@@ -137,11 +152,15 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
     settings = StackSettings(
         project=target.project,
         environment=target.environment,
-        network=_network(fleet.stacks),
+        token=None,
+        secrets_bucket=None,
+        access=None,
         deployment=deployment,
-        tags=tags if tags or fleet.account is not None else None,
+        tags=None if fleet.account is None else {},
         template_defaults=True,
     )
+    settings = _with(settings, tags=tags) if tags else settings
+    settings = _with(settings, network=_network(fleet.stacks))
     layout = fleet.layout
     if layout is not None:
         own = layout.token_parameter != target.token_parameter
@@ -152,16 +171,25 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
                 parameter=layout.token_parameter if own else None,
                 organization=layout.organization,
             ),
+            secrets_bucket=SecretsBucket(),
+            access=AgentAccess(),
             tags=None,
             keep_documented_layout=True,
             template_defaults=False,
         )
-    shared: dict[str, Any] = dict.fromkeys(_SHARED)
     for argument, name in _SHARED.items():
         value = _most([parameter(stack, name) for stack in fleet.stacks], len(fleet.stacks))
         if value and value != _EMPTY:
-            shared[argument] = value if argument == "bootstrap_script" else Existing(value)
-    return replace(settings, **shared)
+            shared = value if argument == "bootstrap_script" else Existing(value)
+            settings = _with(settings, **{argument: shared})
+    return settings
+
+
+def _with(settings: StackSettings, **more: Any) -> StackSettings:
+    """The settings with an argument, if it is accepted; else the queues have its values."""
+    changed = replace(settings, **more)
+    problems = {*setting_problems(changed)} - {*setting_problems(settings)}
+    return settings if problems else changed
 
 
 def _most(values: Sequence[Any], count: int) -> Any:
@@ -175,9 +203,9 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    # A network is of one region: with other providers, each queue has its own.
+    # A network is of one region: with several providers, each queue has its own.
     if (
-        any(stack.provider for stack in stacks)
+        len({stack.provider for stack in stacks}) > 1
         or not vpc_id
         or not subnets
         or _EMPTY in {vpc_id, subnets}

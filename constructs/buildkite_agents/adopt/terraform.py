@@ -28,6 +28,7 @@ _OTHER_ARGUMENTS = (
     "policy_url",
     "timeout_in_minutes",
 )
+_MOST_NAMED = 2
 # All instances of a module share its configuration.
 _CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
 _MODULE_SOURCE = "elastic-ci-stack-for-aws"
@@ -67,7 +68,7 @@ def fleet_of(
         )
     steps = [*own_modules, *_steps_on_changes(content)]
     if not root.has_configuration:
-        steps += _steps_on_regions(ours, resources, providers)
+        steps += _steps_on_regions(ours, resources, providers, Path(folder))
     found, notes, left_out = [], [], {}
     for stack in ours:
         one, about = _found(stack, root, providers)
@@ -91,7 +92,7 @@ def fleet_of(
         found,
         left_out=left_out,
         layout=layout,
-        notes=list(dict.fromkeys(notes)),
+        notes=_grouped(notes),
         steps=list(dict.fromkeys(steps)),
         edits=lambda addresses: edits(root, addresses, Path(folder), layout=layout is not None),
         known=root.known,
@@ -136,18 +137,25 @@ def _steps_on_regions(
     stacks: Sequence[Mapping[str, Any]],
     resources: Sequence[Mapping[str, Any]],
     providers: Mapping[str, str],
+    folder: Path,
 ) -> list[str]:
     """What to check about the providers, which a state does not name."""
     regions = sorted({_region(stack) for stack in stacks})
-    others = {str(r["values"].get("arn") or "::::").split(":")[3] for r in resources} - {""}
-    if len({*regions, *others}) == 1 and not providers:
+    everywhere = {*regions}
+    for values in (resource["values"] for resource in resources):
+        everywhere |= {str(values.get("arn") or "::::").split(":")[3], values.get("region") or ""}
+    has_alias = any(
+        re.search(r"^\s*alias\s*=", path.read_text(errors="replace"), re.MULTILINE)
+        for path in folder.glob("*.tf")
+    )
+    if len(everywhere - {""}) == 1 and not has_alias and not providers:
         return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
     missing = [region for region in regions if region not in providers]
     if missing:
         raise ConfigError(
-            f"the stacks are in {' and '.join(regions)}, and the root module has resources in "
-            f"{' and '.join(sorted({*regions, *others}))}: a state does not name the provider "
-            "configurations. Use a plan, or give each region's: "
+            f"the stacks are in {' and '.join(regions)}, and the root module has resources or "
+            "providers of other regions: a state does not name the provider configuration of a "
+            "stack. Use a plan, or give that of each region: "
             + " ".join(f"--provider {region}=aws.ALIAS" for region in missing)
             + " (aws without an alias for the default one)"
         )
@@ -177,9 +185,26 @@ def _notes_on_references(root: Root) -> Iterator[str]:
         )
     if root.lost:
         yield "references that are values now: " + ", ".join(
-            f"{reference} ({', '.join(dict.fromkeys(where))})"
-            for reference, where in root.lost.items()
+            f"{reference} ({_places(where)})" for reference, where in root.lost.items()
         )
+
+
+def _places(where: Sequence[str]) -> str:
+    """Where references were, such as the tags of two stacks."""
+    places = [*dict.fromkeys(where)]
+    if len(places) <= _MOST_NAMED:
+        return ", ".join(places)
+    counts = Counter(place.split(" ")[0] for place in places)
+    return ", ".join(f"{argument} of {count} stacks" for argument, count in counts.items())
+
+
+def _grouped(notes: Sequence[str]) -> list[str]:
+    """The notes, each once with all that it is about."""
+    about: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        where, _, what = note.partition(": ")
+        about.setdefault(what, []).append(where)
+    return [f"{', '.join(where)}: {what}" for what, where in about.items()]
 
 
 def _found(
@@ -203,8 +228,8 @@ def _found(
         ignored.append("capabilities")
     if ignored:
         notes.append(
-            f"{resource}: {', '.join(sorted(ignored))} are kept by ignore_changes, because a "
-            "queue has no field for them"
+            f"{resource}: ignore_changes keeps {', '.join(sorted(ignored))}, which a queue has no "
+            "field for"
         )
     config = root.configuration_of(stack)
     matchers, tags = _matchers(stack, config, root, given)

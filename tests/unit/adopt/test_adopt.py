@@ -381,16 +381,20 @@ def test_a_state_with_several_regions_needs_their_providers() -> None:
     assert [found.provider for found in fleet.stacks] == [None, "aws.west"]
 
 
-def test_a_state_whose_other_resources_are_elsewhere_needs_the_stacks_provider() -> None:
-    topic = {
-        "address": "aws_sns_topic.t",
-        "mode": "managed",
-        "type": "aws_sns_topic",
-        "name": "t",
-        "values": {"arn": "arn:aws:sns:us-west-2:123456789012:t"},
-    }
+@pytest.mark.parametrize(
+    "values", [{"arn": "arn:aws:sns:us-west-2:123456789012:t"}, {"region": "us-west-2"}]
+)
+def test_a_state_whose_other_resources_are_elsewhere_needs_the_stacks_provider(
+    values: dict[str, str],
+) -> None:
     with pytest.raises(ConfigError, match=r"--provider us-east-1=aws.ALIAS"):
-        written(state(stack(), topic))
+        written(state(stack(), role("aws_sns_topic.t", **values)))
+
+
+def test_a_state_of_a_root_module_with_aliases_needs_the_stacks_provider(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('provider "aws" {\n  alias  = "west"\n}\n')
+    with pytest.raises(ConfigError, match=r"--provider us-east-1=aws.ALIAS"):
+        terraform.fleet_of(state(stack()), folder=tmp_path)
 
 
 @pytest.mark.parametrize("argument", ["us-west-2", "us-west-2=google.x", "=aws"])
@@ -420,7 +424,7 @@ def test_one_page_of_several_is_refused() -> None:
 
 def test_values_are_never_evaluated() -> None:
     evil = '${file("/home/x/.aws/credentials")}'
-    one = stack(parameters={"BuildkiteAgentTags": "a=%{if true}"}, tags={evil: evil, "b": "c"})
+    one = stack(parameters={"BuildkiteAgentTags": "a=%{if true}"}, tags={"a": evil, "b": "c"})
     text = written(state(one)).text
     assert "'$${file(\"/home/x/.aws/credentials\")}'" in text
     assert "'${file" not in text
@@ -634,3 +638,27 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
     formatted = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     assert text == formatted
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_value_that_an_argument_refuses_stays_on_its_queue() -> None:
+    text = written(state(stack(tags={"contact": "a, b"}))).text
+    assert 'tags={"contact": "a, b"}' in text
+
+
+def test_a_note_on_several_stacks_is_one() -> None:
+    stacks = [
+        stack(
+            f"aws_cloudformation_stack.{name}",
+            on_failure="DELETE",
+            parameters={"BuildkiteQueue": name},
+        )
+        for name in "abc"
+    ]
+    content = configured(stacks[0], {"tags": {"references": ["local.tags"]}}, *stacks[1:])
+    for config in content["configuration"]["root_module"]["resources"]:
+        config["expressions"] = {"tags": {"references": ["local.tags"]}}
+    named = ", ".join(f"aws_cloudformation_stack.{name}" for name in "abc")
+    assert written(content).fleet.notes == [
+        f"{named}: ignore_changes keeps on_failure, which a queue has no field for",
+        "references that are values now: local.tags (tags of 3 stacks)",
+    ]
