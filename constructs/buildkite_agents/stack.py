@@ -4,7 +4,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cdktf
 import jsii
@@ -29,12 +29,16 @@ from buildkite_agents.resources.versions import required_versions
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
+    Alarms,
     Deployment,
     Existing,
     Network,
     SecretsBucket,
     StackSettings,
 )
+
+if TYPE_CHECKING:
+    from buildkite_agents.resources.alarms import QueueAlarms
 
 _NO_RESOURCES = (
     cdktf.TerraformBackend,
@@ -65,6 +69,7 @@ class AgentStack(cdktf.TerraformStack):
         secrets_bucket: SecretsBucket | Existing | None = SecretsBucket(),  # noqa: B008
         access: AgentAccess | Existing | None = AgentAccess(),  # noqa: B008
         network: Network | None = None,
+        alarms: Alarms | None = None,
         parameters: Mapping[str, ParameterValue] = {},  # it is only read
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
@@ -91,6 +96,7 @@ class AgentStack(cdktf.TerraformStack):
                 policy. With None, the agents have only the permissions that the template grants.
             network: The VPC of the instances. By default Terraform's variables ``vpc_id`` and
                 ``subnet_ids`` select it.
+            alarms: CloudWatch alarms for each queue, and whom they notify. By default none.
             parameters: Template parameters for all queues, apart from those that a field of
                 AgentQueue sets; a queue's own parameters override them. None omits a parameter.
             tags: Tags of all resources. By default Project and Environment, and ManagedBy as a
@@ -114,6 +120,7 @@ class AgentStack(cdktf.TerraformStack):
             secrets_bucket=secrets_bucket,
             access=access,
             network=network,
+            alarms=alarms,
             parameters=parameters,
             tags=tags,
             deployment=deployment,
@@ -173,6 +180,7 @@ class AgentStack(cdktf.TerraformStack):
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
+        self._alarms = self._make_alarms(alarms)
         self._warn_of_images()
         self._move_from_existing_addresses()
         self._output()
@@ -323,6 +331,14 @@ class AgentStack(cdktf.TerraformStack):
             policy = AgentPolicy(self, access=settings.access, resolved=resolved)
         return bucket, token, policy
 
+    def _make_alarms(self, settings: Alarms | None) -> "QueueAlarms | None":
+        if settings is None:
+            return None
+        # Loaded on use: a synthesis without alarms needs none of these bindings.
+        from buildkite_agents.resources.alarms import QueueAlarms
+
+        return QueueAlarms(self, self.resolved, settings, self.queue_stacks)
+
     def _warn_of_images(self) -> None:
         """Have Terraform warn of images in a variable, whose versions this program cannot check."""
         oldest = elastic_ci_stack.known_versions()[0]
@@ -378,6 +394,7 @@ class AgentStack(cdktf.TerraformStack):
             *(self._bucket.import_blocks() if self._bucket is not None else ()),
             *([self._token.import_block()] if self._token is not None else ()),
             *([self._policy.import_block(account=account)] if self._policy is not None else ()),
+            *(self._alarms.import_blocks(account=account) if self._alarms is not None else ()),
             *map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key)),
         ]
         # Not with the resource's import_from(), for the same reason as for moves.

@@ -225,5 +225,10 @@ def _template(version: str) -> dict[str, Any]:
                 },
             },
         },
-        "Outputs": {"InstanceRoleName": {"Value": {"Ref": "IAMRole"}}},
+        "Outputs": {
+            "AutoScalingGroupName": {
+                "Value": {"Fn::Sub": "${AWS::StackName}-AgentAutoScaleGroup-1A2B3C4D5E6F"}
+            },
+            "InstanceRoleName": {"Value": {"Ref": "IAMRole"}},
+        },
     }

@@ -48,7 +48,10 @@ NOT_TESTED_ON_VERSION_3 = (
 
 _ENCRYPTION = "aws_s3_bucket_server_side_encryption_configuration"
 _DEFAULT_TAGS = ("Project", "Environment")
-_SERVICES = ("cloudformation", "ec2", "iam", "kms", "s3", "ssm", "sts")
+_SERVICES = (
+    *("budgets", "cloudformation", "cloudwatch", "ec2", "iam"),
+    *("kms", "s3", "sns", "ssm", "sts"),
+)
 
 
 @dataclass(frozen=True)

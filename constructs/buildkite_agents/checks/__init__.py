@@ -5,6 +5,7 @@ from typing import Any
 
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks import version_warnings  # noqa: F401 # adds its warnings
+from buildkite_agents.checks.alarms import topic_problems
 from buildkite_agents.checks.names import duplicate_problems
 from buildkite_agents.checks.parameters import parameter_problems
 from buildkite_agents.checks.queue import queue_problems
@@ -40,7 +41,7 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
     stack = resolve(settings, sound)
     for resolved in stack.queues:
         problems += parameter_problems(resolved, only_explicit=not settings_are_right)
-    problems = problems or [*duplicate_problems(stack)]
+    problems = problems or [*duplicate_problems(stack), *topic_problems(stack)]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return stack
