@@ -118,9 +118,9 @@ def _jobs_wait(queue: ResolvedQueue, settings: Alarms) -> Alarm:
         "jobs-wait",
         f"Jobs of the queue {queue.name} have waited for {settings.jobs_wait_minutes} minutes "
         "while none ran",
-        "IF(scheduled > 0 AND running < 1, 1, 0)",
-        [_jobs(queue, settings, "Scheduled", "Minimum"), _jobs(queue, settings, "Running")],
-        settings.jobs_wait_minutes,
+        expression="IF(scheduled > 0 AND running < 1, 1, 0)",
+        metrics=[_jobs(queue, settings, "Scheduled", "Minimum"), _jobs(queue, settings, "Running")],
+        minutes=settings.jobs_wait_minutes,
     )
 
 
@@ -133,9 +133,9 @@ def _scaler_silent(queue: ResolvedQueue, settings: Alarms) -> Alarm:
         "scaler-silent",
         f"The scaler of the queue {queue.name} has published no metrics for "
         f"{settings.scaler_silent_minutes} minutes, and so starts no instances",
-        "IF(FILL(running, 0) < 1, 1, 0)",
-        [_jobs(queue, settings, "Running", "SampleCount")],
-        settings.scaler_silent_minutes,
+        expression="IF(FILL(running, 0) < 1, 1, 0)",
+        metrics=[_jobs(queue, settings, "Running", "SampleCount")],
+        minutes=settings.scaler_silent_minutes,
         missing="breaching",
     )
 
@@ -151,13 +151,13 @@ def _without_jobs(queue: ResolvedQueue, settings: Alarms) -> Alarm | None:
         "instances-without-jobs",
         f"The queue {queue.name} has had more instances than its minimum for {minutes} minutes, "
         "its idle time included, while no job ran",
-        "IF(instances > minimum AND running < 1, 1, 0)",
-        [
+        expression="IF(instances > minimum AND running < 1, 1, 0)",
+        metrics=[
             _group(queue, "instances", "GroupInServiceInstances", "Minimum"),
             _group(queue, "minimum", "GroupMinSize", "Maximum"),
             _jobs(queue, settings, "Running"),
         ],
-        minutes,
+        minutes=minutes,
     )
 
 
@@ -167,13 +167,13 @@ def _at_maximum(queue: ResolvedQueue, settings: Alarms, hours: int) -> Alarm:
         "at-maximum",
         f"The queue {queue.name} has had its maximum number of instances for {hours} hours, and "
         "jobs wait",
-        "IF(desired >= maximum AND scheduled > 0, 1, 0)",
-        [
+        expression="IF(desired >= maximum AND scheduled > 0, 1, 0)",
+        metrics=[
             _group(queue, "desired", "GroupDesiredCapacity", "Minimum"),
             _group(queue, "maximum", "GroupMaxSize", "Maximum"),
             _jobs(queue, settings, "Scheduled", "Minimum"),
         ],
-        hours * 60,
+        minutes=hours * 60,
     )
 
 
@@ -183,12 +183,12 @@ def _instances_missing(queue: ResolvedQueue, settings: Alarms) -> Alarm:
         "instances-missing",
         f"The queue {queue.name} of a fixed size has had too few instances for "
         f"{settings.jobs_wait_minutes} minutes",
-        "IF(instances < desired, 1, 0)",
-        [
+        expression="IF(instances < desired, 1, 0)",
+        metrics=[
             _group(queue, "instances", "GroupInServiceInstances", "Maximum"),
             _group(queue, "desired", "GroupDesiredCapacity", "Minimum"),
         ],
-        settings.jobs_wait_minutes,
+        minutes=settings.jobs_wait_minutes,
     )
 
 
@@ -196,10 +196,10 @@ def _alarm(
     queue: ResolvedQueue,
     kind: str,
     what: str,
+    *,
     expression: str,
     metrics: Sequence[Metric],
     minutes: int,
-    *,
     missing: str = "ignore",
 ) -> Alarm:
     # A scaler that runs less often than once in a period has no values in some periods.

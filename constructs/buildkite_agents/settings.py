@@ -143,10 +143,10 @@ class Deployment:
 class Alarms:
     """CloudWatch alarms for each queue, which notify an SNS topic, and an optional budget.
 
-    See the document on alarms. With ``email``, each provider configuration that a queue uses gets
-    a topic, because metrics, alarms and topics are regional. Each topic is encrypted with a customer
-    managed KMS key (one US dollar a month): CloudWatch cannot publish to topics that are encrypted
-    with the AWS managed key.
+    See docs/alarms.md. With ``email``, each provider configuration that a queue uses gets a topic,
+    because metrics, alarms and topics are regional. Each topic is encrypted with a customer managed
+    KMS key (one US dollar a month): CloudWatch cannot publish to topics that are encrypted with the
+    AWS managed key.
     """
 
     organization: str
@@ -182,7 +182,7 @@ class Alarms:
     """The hours with the maximum number of instances after which waiting jobs raise an alarm. By
     default there is no such alarm."""
 
-    monthly_budget: int | float | None = option(default=None, least=1)
+    monthly_budget: int | None = option(default=None, least=1)
     """A monthly budget in US dollars for the resources with ``budget_tag``, which notifies the same
     recipient when 80 % and 100 % are spent, and when more than 100 % is forecast. By default there
     is no budget. The tag must be activated as a cost allocation tag in the billing account."""

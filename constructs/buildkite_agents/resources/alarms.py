@@ -162,7 +162,7 @@ class QueueAlarms(Construct):
             _place(resource, name, provider if provider != "aws" else None)
         return topic
 
-    def _make_budget(self, settings: Alarms, limit: float) -> None:
+    def _make_budget(self, settings: Alarms, limit: int) -> None:
         key = settings.budget_tag
         value = self._resolved.settings.common_tags[key]
         # `$${` would be the characters `${`.
