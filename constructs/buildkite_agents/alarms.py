@@ -59,6 +59,11 @@ class Alarm:
     missing: str
     """CloudWatch's treatment of missing data: ``ignore`` keeps the alarm's state."""
 
+    @property
+    def follows_group(self) -> bool:
+        """Whether its metrics have the name of the Auto Scaling group, an output of the stack."""
+        return any("AutoScalingGroupName" in metric.dimensions for metric in self.metrics)
+
 
 def has_scaler(queue: ResolvedQueue) -> bool | None:
     """Whether a queue's stack has a scaler; None if only Terraform knows.

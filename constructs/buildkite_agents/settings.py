@@ -174,9 +174,9 @@ class Alarms:
     instances_without_jobs_minutes: int = option(default=120, least=10, greatest=1440)
     """The minutes, beyond the queue's idle time, after which more instances than its minimum raise
     an alarm if no job runs, in steps of five. Default: 120. A queue has no such alarm if its
-    instances never terminate (``idle_minutes=0``) or if its idle time is a reference. AWS provider
-    versions 5 and 6 show this alarm as changed in each plan that changes its queue's stack: its
-    metrics have the name of the stack's Auto Scaling group, which is an output of the stack."""
+    instances never terminate (``idle_minutes=0``) or if its idle time is a reference. Each plan
+    that changes the queue's stack replaces this alarm and the other two on numbers of instances:
+    their metrics have the name of the stack's Auto Scaling group, an output of the stack."""
 
     at_maximum_hours: int | None = option(default=None, least=1, greatest=168)
     """The hours with the maximum number of instances after which waiting jobs raise an alarm. By

@@ -56,6 +56,7 @@ def _describe_subscribers(self: BudgetsResponse) -> str:
     return json.dumps({"Subscribers": found})
 
 
+_budget_tags: dict[str, Any] = {}
 _create_budget = BudgetsResponse.create_budget
 
 
@@ -63,15 +64,14 @@ def _create_tagged_budget(self: BudgetsResponse) -> str:
     """Create a budget, and keep its tags."""
     answer = _create_budget(self)
     account, name = self._get_param("AccountId"), self._get_param("Budget")["BudgetName"]
-    self.backend.budgets[account][name].tags = self._get_param("ResourceTags", [])
+    _budget_tags[name] = self._get_param("ResourceTags", [])
     return answer
 
 
 def _list_tags(self: BudgetsResponse) -> str:
     """List the tags that a budget was created with."""
-    arn = self._get_param("ResourceARN")
-    budget = self.backend.budgets[arn.split(":")[4]][arn.rpartition("/")[2]]
-    return json.dumps({"ResourceTags": budget.tags})
+    name = self._get_param("ResourceARN").rpartition("/")[2]
+    return json.dumps({"ResourceTags": _budget_tags[name]})
 
 
 # What the AWS provider uses and moto does not implement.

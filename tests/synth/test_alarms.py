@@ -64,6 +64,12 @@ def test_only_the_alarms_of_instances_refer_to_an_output_of_the_stack(
     alarms = synthesize(alarms=Alarms("arrow-dev", topic=TOPIC))["resource"][ALARM]
     referring = {name for name, alarm in alarms.items() if ".outputs[" in json.dumps(alarm)}
     assert referring == {"amd64-m5-4xlarge-linux-instances-without-jobs"}
+    # The provider fails to update such an alarm together with the stack.
+    assert {name: alarm["lifecycle"] for name, alarm in alarms.items() if "lifecycle" in alarm} == {
+        "amd64-m5-4xlarge-linux-instances-without-jobs": {
+            "replace_triggered_by": ["aws_cloudformation_stack.amd64-m5-4xlarge-linux"]
+        }
+    }
 
 
 def test_an_existing_topic_gets_no_key_and_no_policy(synthesize: Synthesize) -> None:

@@ -90,7 +90,7 @@ def test_metrics_of_instances_are_those_of_the_stacks_group() -> None:
         assert metric.dimensions == {"AutoScalingGroupName": group}
 
 
-JOBS = {
+JOBS: dict[str, tuple[Series, Series, str]] = {
     "idle": ([0] * HOUR, [0] * HOUR, "OK"),
     "busy": ([3] * HOUR, [4] * HOUR, "OK"),
     "stuck": ([3] * HOUR, [0] * HOUR, "ALARM"),
@@ -110,7 +110,7 @@ def test_waiting_jobs_raise_an_alarm_if_none_runs(case: str) -> None:
 
 
 # The number of values in each period: a value every ten seconds.
-SILENCE = {
+SILENCE: dict[str, tuple[Series, str]] = {
     "idle or busy": ([30] * HOUR, "OK"),
     "silent": ([30] * 9 + [None] * 3, "ALARM"),
     "silent for ten minutes": ([30] * 10 + [None] * 2, "OK"),
@@ -126,7 +126,7 @@ def test_a_silent_scaler_raises_an_alarm(case: str) -> None:
     assert raised(queue_alarms()["scaler-silent"], running=running) == expected
 
 
-IDLE = {
+IDLE: dict[str, tuple[Series, Series, Series, str]] = {
     "idle": ([0] * 30, [0] * 30, [0] * 30, "OK"),
     "busy": ([2] * 30, [0] * 30, [1] * 30, "OK"),
     "never terminates": ([1] * 30, [0] * 30, [0] * 30, "ALARM"),
@@ -141,8 +141,7 @@ IDLE = {
 def test_instances_without_jobs_raise_an_alarm(case: str) -> None:
     instances, minimum, running, expected = IDLE[case]
     alarm = queue_alarms()["instances-without-jobs"]
-    series = {"instances": instances, "minimum": minimum, "running": running}
-    assert raised(alarm, **series) == expected
+    assert raised(alarm, instances=instances, minimum=minimum, running=running) == expected
 
 
 def test_the_maximum_raises_an_alarm_only_where_it_is_wanted_and_jobs_wait() -> None:

@@ -4,7 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cdktf import TerraformElement, TerraformLocal, TerraformResource, TerraformStack
+from cdktf import (
+    TerraformElement,
+    TerraformLocal,
+    TerraformResource,
+    TerraformResourceLifecycle,
+    TerraformStack,
+)
 from constructs import Construct
 
 from buildkite_agents.alarms import Alarm, actions_enabled, alarms_of
@@ -111,6 +117,7 @@ class QueueAlarms(Construct):
             tags=self._resolved.settings.common_tags,
             # Not before the scaler exists, whose silence would raise an alarm.
             depends_on=[stack],
+            lifecycle=_replaced_with_its_stack(queue) if alarm.follows_group else None,
         )
         enabled = actions_enabled(queue)
         if enabled is not None:
@@ -209,6 +216,16 @@ def _place(resource: TerraformElement, name: str, provider: str | None) -> None:
     resource.override_logical_id(name)
     if provider is not None:
         resource.add_override("provider", provider)
+
+
+def _replaced_with_its_stack(queue: ResolvedQueue) -> TerraformResourceLifecycle:
+    """Replace an alarm in each plan that changes its stack, whose outputs are then unknown.
+
+    The provider fails to update an alarm whose metrics have an unknown dimension ("Provider produced
+    inconsistent final plan"), and creates it correctly:
+    https://github.com/hashicorp/terraform-provider-aws/issues/34661
+    """
+    return TerraformResourceLifecycle(replace_triggered_by=[queue.address])
 
 
 def _queries(alarm: Alarm) -> Iterator[CloudwatchMetricAlarmMetricQuery]:
