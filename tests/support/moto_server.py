@@ -63,7 +63,7 @@ _create_budget = BudgetsResponse.create_budget
 def _create_tagged_budget(self: BudgetsResponse) -> str:
     """Create a budget, and keep its tags."""
     answer = _create_budget(self)
-    account, name = self._get_param("AccountId"), self._get_param("Budget")["BudgetName"]
+    name = self._get_param("Budget")["BudgetName"]
     _budget_tags[name] = self._get_param("ResourceTags", [])
     return answer
 

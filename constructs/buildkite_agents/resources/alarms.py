@@ -221,8 +221,8 @@ def _place(resource: TerraformElement, name: str, provider: str | None) -> None:
 def _replaced_with_its_stack(queue: ResolvedQueue) -> TerraformResourceLifecycle:
     """Replace an alarm in each plan that changes its stack, whose outputs are then unknown.
 
-    The provider fails to update an alarm whose metrics have an unknown dimension ("Provider produced
-    inconsistent final plan"), and creates it correctly:
+    The provider fails to update an alarm whose metrics have an unknown dimension, with "Provider
+    produced inconsistent final plan", and creates it correctly:
     https://github.com/hashicorp/terraform-provider-aws/issues/34661
     """
     return TerraformResourceLifecycle(replace_triggered_by=[queue.address])
