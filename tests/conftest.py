@@ -44,7 +44,7 @@ _MOSTLY_WAITING = tuple(
     f"tests/e2e/test_{name}.py"
     for name in (
         *("runbook", "changes", "drift", "adoption", "examples"),
-        *("failed_updates", "faults", "deployment", "token", "demo"),
+        *("failed_updates", "faults", "alarms", "deployment", "token", "demo"),
     )
 )
 _LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
