@@ -64,7 +64,7 @@ Network("vpc-0123456789abcdef0", ["subnet-0123456789abcdef0", "subnet-0123456789
 S3Backend(bucket="acme-terraform-states", region="us-east-1")
 """,
     "AgentAccess": """\
-AgentAccess(ecr_repositories=["arrow/*"])
+AgentAccess(push_to_ecr_repositories=["arrow/*"])
 """,
     "Alarms": """\
 Alarms(organization="acme", email="team@example.org", monthly_budget=500)

@@ -99,8 +99,13 @@ class AgentApp(cdktf.App):
         self._problems.append((name, problems))
         return f"refused-{len(self._problems)}"
 
-    def synth(self) -> None:
+    def synth(self, *, check: bool | None = None) -> None:
         """Write all stacks. Each folder is written completely or not at all.
+
+        Args:
+            check: Whether to write no folder, and to fail where the files in it are not what the
+                program gives, as for a pull request. By default whether the program was started
+                with the argument ``--check``.
 
         Raises:
             ConfigError: a stack was refused (the error lists the problems of all stacks), or a
@@ -112,20 +117,28 @@ class AgentApp(cdktf.App):
         if self.hcl_output:
             raise ConfigError("the cdktf CLI's --hcl omits `moved` blocks: synthesize without it")
         stacks = [*self._stacks.values()]
-        _check_folders(stacks)
+        problems = [*_shared_folders(stacks), *_shared_names(stacks)]
+        if problems:
+            raise ConfigError(*problems)
         for stack in stacks:
             # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
             stack.prepare()
         try:
-            self._synth_whole(stacks)
+            self._synth_whole(stacks, check="--check" in sys.argv[1:] if check is None else check)
         except OSError as error:
             raise ConfigError(f"cannot write what was synthesized: {error}") from None
         for stack in stacks:
             self._print_summary(stack)
 
-    def _synth_whole(self, stacks: Sequence[AgentStack]) -> None:
+    def _synth_whole(self, stacks: Sequence[AgentStack], *, check: bool) -> None:
         with _file_errors_plain(self._folder):
             super().synth()
+        if check:
+            folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
+            outdated = [problem for folder in folders for problem in folder.outdated()]
+            if outdated:
+                raise ConfigError(*outdated)
+            return
         updates = [update for stack in stacks for update in self._updates(stack, stacks)]
         conflicts = [conflict for update in updates for conflict in update.conflicts()]
         if conflicts:
@@ -189,12 +202,28 @@ def _real(path: Path) -> str:
     return os.path.realpath(path)
 
 
-def _check_folders(stacks: Sequence[AgentStack]) -> None:
+def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:
     writers: dict[str, str] = {}
     for stack in stacks:
-        name = stack.name
-        other = writers.setdefault(_real(stack.folder), name)
-        if other != name:
-            raise ConfigError(
-                f"{other} and {name} both write to {stack.folder}: set a different folder for each"
+        if stack.deployment.inside_root_module and not stack.folder.is_dir():
+            yield (
+                f"deployment.folder: {stack.folder} is not a folder, and inside_root_module "
+                "requires the root module to be there: run the program from the folder that the "
+                "path is relative to, or set another folder"
             )
+        other = writers.setdefault(_real(stack.folder), stack.name)
+        if other != stack.name:
+            yield (
+                f"{other} and {stack.name} both write to {stack.folder}: set a different folder "
+                "for each"
+            )
+
+
+def _shared_names(stacks: Sequence[AgentStack]) -> Iterator[str]:
+    """Names in AWS that several stacks would create."""
+    owners: dict[tuple[str, str], str] = {}
+    for stack in stacks:
+        for what, name in stack.resolved.created_names:
+            other = owners.setdefault((what, name.lower()), stack.name)
+            if other != stack.name:
+                yield f"{other} and {stack.name} both create the {what} {name!r}: rename one"

@@ -15,6 +15,22 @@ SECRETS_BUCKET = "aws_s3_bucket.buildkite_secrets"
 BOOTSTRAP_OBJECT = "aws_s3_object.bootstrap_script"
 TOKEN_PARAMETER = "aws_ssm_parameter.buildkite_agent_token"  # noqa: S105 # nosec B105
 AGENT_POLICY = "aws_iam_policy.buildkite_agent"
+BUCKET_PARTS = tuple(
+    f"aws_s3_bucket_{part}.buildkite_secrets"
+    for part in (
+        "public_access_block",
+        "server_side_encryption_configuration",
+        "ownership_controls",
+        "versioning",
+        "lifecycle_configuration",
+        "policy",
+    )
+)
+SHARED = (SECRETS_BUCKET, *BUCKET_PARTS, BOOTSTRAP_OBJECT, TOKEN_PARAMETER, AGENT_POLICY)
+"""The addresses of all resources that queues share."""
+
+
+_DOCUMENTED_PROJECT = "conbench"
 
 
 @dataclass(frozen=True)
@@ -41,14 +57,13 @@ class Names:
 
     @property
     def token_parameter(self) -> str:
-        """The SSM parameter of the agent token: ``/buildkite/agent-token`` for ``prod``.
+        """The SSM parameter of the agent token: ``/buildkite/PROJECT/ENVIRONMENT/agent-token``.
 
-        Parameter names are unique within an account and region, so the names for other
-        environments contain the environment.
+        The documented project has no project in it, and no environment for ``prod``.
         """
-        if self.environment == "prod":
-            return "/buildkite/agent-token"
-        return f"/buildkite/{self.environment}/agent-token"
+        project = "" if self.project == _DOCUMENTED_PROJECT else f"{self.project}/"
+        environment = "" if not project and self.environment == "prod" else f"{self.environment}/"
+        return f"/buildkite/{project}{environment}agent-token"
 
     def stack(self, queue: AgentQueue) -> str:
         """The CloudFormation stack of a queue."""

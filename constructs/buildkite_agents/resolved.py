@@ -6,13 +6,13 @@ The checks, the warnings, the constructs, the summary and ``adopt`` read these v
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents import bootstrap_script, names
+from buildkite_agents import bootstrap_script, elastic_ci_stack, names
 from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.expressions import NullIfEmpty, Reference, is_reference
 from buildkite_agents.names import Names
@@ -20,6 +20,7 @@ from buildkite_agents.queue import FIELDS, AgentQueue, ParameterValue
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
+    SecretsBucket,
     StackSettings,
 )
 
@@ -114,6 +115,17 @@ class ResolvedQueue:
             return self.queue.tags
         tags = {**self.common_tags, "Name": self.stack_name, "Queue": self.name}
         return {**tags, "ElasticCIStack": self._version_tag()} if self.has_version_tag else tags
+
+    @property
+    def template_url(self) -> str | None:
+        """The URL of the stack's template; None if it keeps the template that it has."""
+        own = self.queue.template_url
+        return self.version.template_url if own is None else own or None
+
+    @property
+    def is_of_its_version(self) -> bool:
+        """Whether the template's URL names the stack's version, so that both change together."""
+        return elastic_ci_stack.version_in(self.template_url or "") == self.version.version
 
     def _version_tag(self) -> str:
         """A tag for the arguments of a stack that the AWS provider does not read.
@@ -221,9 +233,55 @@ class ResolvedStack:
         return own or self.names.agent_policy
 
     @property
+    def created_names(self) -> Iterator[tuple[str, str]]:
+        """The kinds and names of what this program creates in AWS, the state included."""
+        settings = self.settings
+        if isinstance(settings.secrets_bucket, SecretsBucket):
+            yield "S3 bucket", self.secrets_bucket_name
+        if isinstance(settings.token, AgentToken):
+            yield "SSM parameter", self.token_parameter_name
+        if isinstance(settings.access, AgentAccess):
+            yield "IAM policy", self.agent_policy_name
+        backend = settings.deployment.backend
+        if backend is not None:
+            key = backend.key or f"{self.names.prefix}/terraform.tfstate"
+            yield "state", f"s3://{backend.bucket}/{key}"
+        for queue in self.queues:
+            yield "CloudFormation stack", queue.stack_name
+            if not queue.is_given("InstanceRoleARN"):
+                role = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+                yield "IAM role", role
+
+    @cached_property
+    def script_deadline(self) -> int | None:
+        """The seconds that the local bootstrap script allows itself."""
+        return bootstrap_script.deadline(self.settings.bootstrap_script)
+
+    @property
+    def isolated_roles(self) -> Mapping[str, Collection[str]]:
+        """The instance roles of each queue that a bucket policy can tell apart; else empty."""
+        bucket = self.settings.secrets_bucket
+        is_wanted = isinstance(bucket, SecretsBucket) and bucket.isolate_queues
+        roles: dict[str, set[str]] = defaultdict(set)
+        for queue in self.queues:
+            name = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+            if not queue.is_given("InstanceRoleARN") and not is_reference(name):
+                roles[queue.name].add(name)
+        return roles if is_wanted and len(roles) > 1 else {}
+
+    @property
     def local_script(self) -> Path | None:
         """The local bootstrap script, or None where it is elsewhere or there is none."""
         return bootstrap_script.local_path(self.settings.bootstrap_script)
+
+    @property
+    def script_url_to_permit(self) -> str | None:
+        """The S3 URL of a bootstrap script that the template's own role cannot read."""
+        url, bucket = self.settings.bootstrap_script, self.settings.secrets_bucket
+        if not isinstance(url, str) or not url.startswith("s3://"):
+            return None
+        name = self.secrets_bucket_name if bucket is not None else None
+        return None if name is not None and url.startswith(f"s3://{name}/") else url
 
     @property
     def architectures(self) -> Collection[str]:

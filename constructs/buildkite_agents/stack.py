@@ -1,28 +1,29 @@
 """The Terraform stack of one environment: its queues and the resources that they share."""
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import cdktf
-import jsii
-from constructs import Construct, IValidation
+from constructs import Construct
 
-from buildkite_agents import elastic_ci_stack, names
+from buildkite_agents import blocks, names
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
-from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
+from buildkite_agents.output.root_module import mentioned
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources import variables
 from buildkite_agents.resources.agent_policy import AgentPolicy
 from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.backend import create_backend
+from buildkite_agents.resources.bootstrap_object import BootstrapObject
+from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
+from buildkite_agents.resources.preparation import Preparation
 from buildkite_agents.resources.queue_stack import QueueStack, import_block
 from buildkite_agents.resources.secrets_bucket import Bucket
 from buildkite_agents.resources.versions import required_versions
@@ -74,6 +75,7 @@ class AgentStack(cdktf.TerraformStack):
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
         keep_documented_layout: bool = False,
+        template_defaults: bool = False,
     ) -> None:
         """Check the arguments, then define the resources.
 
@@ -106,6 +108,9 @@ class AgentStack(cdktf.TerraformStack):
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
                 in the documented ``terraform/`` layout: without hardening and with broad
                 permissions. For adopting that layout without a change.
+            template_defaults: Leave out what this program sets in each stack by default, parameters
+                and tags: a stack has only what its queue and the other arguments set, and the
+                template's defaults apply otherwise. For adopting stacks without a change.
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
@@ -125,6 +130,7 @@ class AgentStack(cdktf.TerraformStack):
             tags=tags,
             deployment=deployment,
             keep_documented_layout=keep_documented_layout,
+            template_defaults=template_defaults,
         )
         name = f"{project}-{environment}"
         # An AgentApp; another app does not know its agent stacks.
@@ -163,7 +169,7 @@ class AgentStack(cdktf.TerraformStack):
         self.warnings = {q.key: warnings_of(q, resolved) for q in resolved.queues}
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
         self._is_prepared = False
-        self.node.add_validation(_Preparation(self))
+        self.node.add_validation(Preparation(self.prepare))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -171,9 +177,9 @@ class AgentStack(cdktf.TerraformStack):
         self._bucket, self._token, self._policy = self._make_shared_resources(
             script_is_beside=registry is not None
         )
-        script = self._bucket.bootstrap_script if self._bucket is not None else None
+        self._script = self._upload_script(script_is_beside=registry is not None)
         depends_on: list[cdktf.ITerraformDependable] = [
-            one for one in (script, self._token, self._policy) if one is not None
+            one for one in (self._script, self._token, self._policy) if one is not None
         ]
         self.queue_stacks: Mapping[str, QueueStack] = {
             queue.key: QueueStack(self, queue, depends_on=depends_on) for queue in resolved.queues
@@ -181,11 +187,14 @@ class AgentStack(cdktf.TerraformStack):
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
         self._alarms = self._make_alarms(alarms)
-        self._warn_of_images()
-        self._move_from_existing_addresses()
+        # Not with the resources' move_from_id() and import_from(): CDKTF then runs `terraform
+        # version`, and fails where Terraform is not installed.
+        self._add_blocks(check=blocks.image_check(resolved), moved=blocks.moved(resolved))
         self._output()
         if deployment.inside_root_module:
-            self._stand_in_for_existing_addresses()
+            for local, values in blocks.stand_ins(resolved).items():
+                # A queue can have the same name.
+                cdktf.TerraformLocal(self, f"local {local}", values).override_logical_id(local)
         if deployment.import_account is not None:
             self._import(deployment.import_account)
 
@@ -233,9 +242,14 @@ class AgentStack(cdktf.TerraformStack):
         """
         if self._is_prepared:
             return
-        if self.deployment.backend is None and self.node.try_find_child("backend") is None:
+        is_ours = self.deployment.backend is not None
+        if not is_ours and self.node.try_find_child("backend") is None:
             create_backend(self, None, prefix=self.name)
-        twice = [address for address, count in Counter(self._addresses()).items() if count > 1]
+            is_ours = True
+        if is_ours and not self.deployment.inside_root_module:
+            variables.require_default_workspace(self._environment)
+        addresses = [*self._addresses()]
+        twice = [address for address, count in Counter(addresses).items() if count > 1]
         if twice:
             raise ConfigError(
                 *(
@@ -243,18 +257,30 @@ class AgentStack(cdktf.TerraformStack):
                     for address in twice
                 )
             )
+        if not self.deployment.destroy_unused:
+            settings = (repr(self.resolved.settings), repr(self.queues))
+            elsewhere = mentioned(names.SHARED, self.folder, *settings)
+            self._add_blocks(removed=blocks.removed({*addresses, *elsewhere}))
         self._is_prepared = True
+
+    def _add_blocks(self, **content: Any) -> None:
+        """Add the blocks of each kind that has any."""
+        for kind, kinds_blocks in content.items():
+            if kinds_blocks:
+                self.add_override(kind, kinds_blocks)
 
     def _addresses(self) -> Iterator[str]:
         """The addresses of the stack's resources, its user's own included."""
         yield from (queue.address for queue in self.resolved.queues)
         if self._bucket is not None:
             yield from (block.to for block in self._bucket.import_blocks())
+        elif self._script is not None:
+            yield names.BOOTSTRAP_OBJECT
         if self._token is not None:
             yield names.TOKEN_PARAMETER
         if self._policy is not None:
             yield names.AGENT_POLICY
-        made = [self._bucket, self._token, self._policy, *self.queue_stacks.values()]
+        made = [self._bucket, self._script, self._token, self._policy, *self.queue_stacks.values()]
         ours = {id(construct) for construct in made}
         for child in self.node.children:
             if id(child) in ours or isinstance(child, _NO_RESOURCES):
@@ -272,9 +298,13 @@ class AgentStack(cdktf.TerraformStack):
     def _define_root_module(self) -> None:
         """Define the versions, the backend, the provider and the variables."""
         settings = self.resolved.settings
-        self.add_override("terraform", required_versions(write_only=settings.is_write_only))
-        if settings.deployment.backend is not None:
-            create_backend(self, settings.deployment.backend, prefix=self.name)
+        backend = settings.deployment.backend
+        versions = required_versions(
+            write_only=settings.is_write_only, s3_backend=backend is not None
+        )
+        self.add_override("terraform", versions)
+        if backend is not None:
+            create_backend(self, backend, prefix=self.name)
         with_stack_image = self.resolved.queues_with_stack_image
         regions = [queue.version.regions for queue in with_stack_image]
         variables.aws_region(
@@ -283,7 +313,7 @@ class AgentStack(cdktf.TerraformStack):
             architectures={queue.queue.architecture for queue in with_stack_image},
         )
         variables.aws_profile(self)
-        variables.environment(self, settings.environment)
+        self._environment = variables.environment(self, settings.environment)
         variables.buildkite_agent_amis(self, self.resolved.architectures)
         own = {"aws_region", "aws_profile", "environment", "buildkite_agent_amis"}
         if isinstance(settings.token, AgentToken) and settings.token.value is None:
@@ -295,13 +325,15 @@ class AgentStack(cdktf.TerraformStack):
             own |= {"vpc_id", "subnet_ids"}
         self.own_names["variable"] = own
         profile = "var.aws_profile"
-        AwsProvider(
+        provider = AwsProvider(
             self,
             "aws_provider",
             region=str(REGION),
             profile=f'${{{profile} == "" ? null : {profile}}}',
             default_tags=[AwsProviderDefaultTags(tags=settings.default_tags)],
         )
+        for name, value in settings.deployment.provider.items():
+            provider.add_override(name, value)
 
     def _make_shared_resources(
         self, *, script_is_beside: bool
@@ -318,6 +350,7 @@ class AgentStack(cdktf.TerraformStack):
                 script_is_beside=script_is_beside,
                 keep_documented_layout=settings.keep_documented_layout,
                 tags=settings.common_tags,
+                isolated_roles=resolved.isolated_roles,
             )
         if isinstance(settings.token, AgentToken):
             token = TokenParameter(
@@ -339,107 +372,41 @@ class AgentStack(cdktf.TerraformStack):
 
         return QueueAlarms(self, self.resolved, settings, self.queue_stacks)
 
-    def _warn_of_images(self) -> None:
-        """Have Terraform warn of images in a variable, whose versions this program cannot check."""
-        oldest = elastic_ci_stack.known_versions()[0]
-        versions = {
-            queue.version.version
-            for queue in self.resolved.queues
-            if not queue.has_own_image and needs_new_image(oldest, queue.version.version)
-        }
-        if not versions:
-            return
-        message = (
-            "Images in buildkite_agent_amis must be built from the image of Elastic CI Stack "
-            f"{' or '.join(sorted(versions))}: those of older major versions cannot boot. To have "
-            "this checked, set ImageId and image_stack_version of the queues instead."
-        )
-        condition = "${length(compact(values(var.buildkite_agent_amis))) == 0}"
-        check = {"assert": {"condition": condition, "error_message": message}}
-        self.add_override("check", {"buildkite_agent_amis": check})
+    def _upload_script(self, *, script_is_beside: bool) -> BootstrapObject | None:
+        """The local script's object: the bucket's own, or one in an existing bucket."""
+        bucket, script = self.resolved.settings.secrets_bucket, self.resolved.local_script
+        if self._bucket is not None:
+            return self._bucket.bootstrap_script
+        if script is None or not isinstance(bucket, Existing):
+            return None
+        return BootstrapObject(self, bucket=bucket.name, script=script, is_beside=script_is_beside)
 
-    def _move_from_existing_addresses(self) -> None:
-        # Not with the resource's move_from_id(): CDKTF then runs `terraform version`, and fails
-        # where Terraform is not installed.
-        blocks = [
-            {"from": queue.former_address, "to": queue.address}
-            for queue in sorted(self.resolved.queues, key=lambda queue: queue.resource_name)
-            if queue.former_address != queue.address
-        ]
-        if blocks:
-            self.add_override("moved", blocks)
-
-    def _stand_in_for_existing_addresses(self) -> None:
-        """Define a local for each ``for_each`` resource that stacks moved from.
-
-        References elsewhere in the root module change from ``aws_cloudformation_stack.NAME`` to
-        ``local.NAME``. ``local.buildkite_stacks``, which the documented layout defines, is kept.
-        """
-        locals_: dict[str, dict[str, str]] = defaultdict(dict)
-        documented = {}
-        for queue in self.resolved.queues:
-            resource, bracket, key = queue.former_address.partition("[")
-            if bracket and not resource.startswith("module."):
-                instance = str(json.loads(f"[{key}")[0])
-                locals_[names.resource_name(resource)][instance] = Reference(queue.address)
-            if queue.queue.moved_from is None:
-                documented[queue.name] = {"queue": queue.name}
-        for name, stacks in locals_.items():
-            cdktf.TerraformLocal(self, name, {key: str(stack) for key, stack in stacks.items()})
-        if documented:
-            cdktf.TerraformLocal(self, "buildkite_stacks", documented)
+    def _output(self) -> None:
+        outputs = blocks.outputs(self.resolved)
+        for output, (description, value) in outputs.items():
+            cdktf.TerraformOutput(self, output, description=description, value=value)
+        self.own_names["output"] = set(outputs)
 
     def _import(self, account: str) -> None:
-        blocks = [
+        bucket = self.resolved.settings.secrets_bucket
+        imports = [
             *(self._bucket.import_blocks() if self._bucket is not None else ()),
+            *(
+                [script_import_block(bucket.name)]
+                if isinstance(bucket, Existing) and self._script is not None
+                else ()
+            ),
             *([self._token.import_block()] if self._token is not None else ()),
             *([self._policy.import_block(account=account)] if self._policy is not None else ()),
             *(self._alarms.import_blocks(account=account) if self._alarms is not None else ()),
             *map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key)),
         ]
-        # Not with the resource's import_from(), for the same reason as for moves.
-        self.add_override("import", [{"to": block.to, "id": block.id} for block in blocks])
-        for block in blocks:
+        self.add_override("import", [{"to": block.to, "id": block.id} for block in imports])
+        for block in imports:
             if block.unreadable:
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
-
-    def _output(self) -> None:
-        outputs: dict[str, tuple[str, Any]] = {
-            "buildkite_agent_queues": (
-                "The Buildkite queues",
-                sorted({queue.name for queue in self.resolved.queues}),
-            ),
-            "buildkite_stack_names": (
-                "The CloudFormation stack of each queue",
-                {q.key: str(Reference(f"{q.address}.name")) for q in self.resolved.queues},
-            ),
-        }
-        if self._bucket is not None:
-            outputs["buildkite_secrets_bucket"] = (
-                "The S3 bucket of the agents' secrets and their bootstrap script",
-                str(Reference(f"{names.SECRETS_BUCKET}.bucket")),
-            )
-        for name, (description, value) in outputs.items():
-            cdktf.TerraformOutput(self, name, description=description, value=value)
-        self.own_names["output"] = set(outputs)
-
-
-@jsii.implements(IValidation)
-class _Preparation:
-    """Reports the problems of a stack's preparation where no AgentApp does."""
-
-    def __init__(self, stack: AgentStack) -> None:
-        self._stack = stack
-
-    def validate(self) -> list[str]:
-        """Prepare the stack, and return the problems."""
-        try:
-            self._stack.prepare()
-        except ConfigError as error:
-            return list(map(str, error.problems))
-        return []
 
 
 _Made = TypeVar("_Made")

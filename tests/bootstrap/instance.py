@@ -8,17 +8,21 @@ An ordinary user can have one too, where the kernel lets him have a user namespa
 """
 
 import contextlib
+import hashlib
 import os
+import re
 import shlex
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 AGENT_HOME = "/var/lib/buildkite-agent"
 HOOK = "/etc/buildkite-agent/hooks/environment"
+CONFIGURATION = "/etc/buildkite-agent/buildkite-agent.cfg"
+TOKEN = "planted-agent-token"  # noqa: S105
 ENVIRONMENT = {
     "PATH": "/stand-ins:/usr/sbin:/usr/bin:/sbin:/bin",
     "BUILDKITE_STACK_NAME": "conbench-prod-buildkite-q",
@@ -26,6 +30,10 @@ ENVIRONMENT = {
     "BUILDKITE_SECRETS_BUCKET": "conbench-prod-buildkite-secrets",
     "BUILDKITE_SECRETS_BUCKET_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
+    # The script waits in no time: its clock is bash's SECONDS.
+    "BASH_FUNC_sleep%%": """() {
+        printf 'sleep %s\\n' "$1" >>/stand-ins/calls
+        SECONDS=$((SECONDS + $1)); }""",
 }
 
 # Each records its call, reads all of its standard input as a rude child would, and fails on demand.
@@ -36,9 +44,15 @@ if [[ -e /stand-ins/fail && "{name} $*" == $(</stand-ins/fail) ]]; then exit 7; 
 {action}
 """
 _ACTIONS = {
-    "dnf": """for p in "$@"; do
+    "dnf": """if [[ -e /stand-ins/hangs ]]; then
+    rm /stand-ins/hangs; trap '' TERM; while :; do /bin/sleep 1; done; fi
+if [[ -e /stand-ins/locked-for ]]; then
+    awk -v "end=$(</stand-ins/locked-for)" '/^sleep / { waited += $2 } END { exit waited < end }' \
+        /stand-ins/calls || exit 1; fi
+for p in "$@"; do
     [[ $p == -* || $p == install || -e /stand-ins/no-$p ]] || touch "/stand-ins/rpm-$p"; done""",
-    "python3": """while (($# > 1)); do
+    "python3": """[[ $* == *--requirement* && -s ${!#} ]] || exit 0
+while (($# > 1)); do
     if [[ $1 == --target ]]; then
         mkdir -p "$2/cmake/data/bin"
         for program in cmake cpack ctest; do
@@ -47,12 +61,16 @@ _ACTIONS = {
             chmod +x "$2/cmake/data/bin/$program"
         done
     fi; shift; done""",
-    "rpm": "[[ -e /stand-ins/rpm-${!#} ]]",
-    "curl": """while (($# > 1)); do
-    [[ $1 == --output ]] && cp /stand-ins/miniconda.sh "$2"; shift; done""",
+    "rpm": """for p in "$@"; do [[ $p == -* || -e /stand-ins/rpm-$p ]] || {
+    echo "package $p is not installed"; missing=1; }; done; exit "${missing:-0}" """,
+    "curl": """[[ ${!#} == */kubectl ]] && file=kubectl || file=miniconda.sh
+while (($# > 1)); do
+    if [[ $1 == --output ]]; then cp "/stand-ins/$file" "$2"
+        if [[ -e /stand-ins/truncated ]]; then rm /stand-ins/truncated; truncate --size=-9 "$2"; fi
+    fi; shift; done""",
     "aws": """case "$*" in
     *list-objects-v2*) if [[ -e /stand-ins/env ]]; then echo 1; else echo 0; fi ;;
-    *'s3 cp'*) while read -r line || [[ $line ]]; do
+    *'s3 cp'*) : >"${!#}"; while read -r line || [[ $line ]]; do
         printf '%s\\n' "$line" >>"${!#}"; /bin/sleep 0.05; done </stand-ins/env ;;
 esac""",
     "systemctl": "",
@@ -61,11 +79,9 @@ esac""",
     --values*) echo 212992 ;;
 esac""",
     "usermod": "",
-    "docker": "",
+    "docker": 'printf "%s\\n" "docker $* by $(id --user --name)" >>/stand-ins/calls',
     "visudo": "",
-    "sleep": "",
     "uname": "cat /stand-ins/architecture",
-    "sha256sum": 'cat /stand-ins/checksum-status >/dev/null; exit "$(</stand-ins/checksum-status)"',
 }
 _MINICONDA = """#!/bin/bash
 [[ $1 == -b && $2 == -p ]] || exit 9
@@ -88,6 +104,27 @@ CONDA
 chmod +x "$3/bin/conda"
 touch "$3/etc/profile.d/conda.sh"
 """
+
+# As in https://github.com/buildkite/elastic-ci-stack-for-aws/tree/v6.71.1/packer/linux/stack.
+_CFN_ENV = """function set_always() {
+    echo "export $1=\\"$2\\""
+    declare -gx "$1=$2"
+}
+set_always "BUILDKITE_SECRETS_BUCKET" "conbench-prod-buildkite-secrets"
+set_always "BUILDKITE_SECRETS_BUCKET_REGION" "us-east-1"
+set_always "FROM_CFN_ENV" "yes"
+"""
+_HOOK = """#!/usr/bin/env bash
+set -Eeuo pipefail
+handle_err() {
+  echo ":alert: Elastic CI Stack environment hook failed" >&2
+  exit 53
+}
+trap handle_err ERR
+source ~/cfn-env
+"""
+_STOP = '#!/bin/bash\nset -eu -o pipefail\neval "$(cat /var/lib/buildkite-agent/cfn-env)"\n'
+_PLUGIN = "usr/local/buildkite-aws-stack/plugins/secrets/hooks/environment"
 
 
 class NamespacesRefusedError(Exception):
@@ -190,17 +227,28 @@ class Instance:
             path.chmod(0o755)
         (stand_ins / "cmake-version").write_text("3.31.10\n")
         (stand_ins / "architecture").write_text(architecture + "\n")
-        (stand_ins / "checksum-status").write_text("0\n")
         (stand_ins / "miniconda.sh").write_text(_MINICONDA)
+        (stand_ins / "kubectl").write_text("#!/bin/sh\necho Client Version: v1\n")
         (stand_ins / "calls").touch()
+        (stand_ins / "calls").chmod(0o666)
         stand_ins.chmod(0o755)
         self.run(
             "useradd --system --create-home --home-dir /var/lib/buildkite-agent buildkite-agent; "
+            "groupadd --system docker; "
             "mkdir -p /etc/buildkite-agent/hooks /etc/systemd/system /etc/sysctl.d /etc/sudoers.d",
             check=True,
         )
-        (self.root / HOOK[1:]).write_text("#!/bin/bash\nset -Eeuo pipefail\nsource ~/cfn-env\n")
-        self.run(f"echo export FROM_CFN_ENV=yes >{AGENT_HOME}/cfn-env", check=True)
+        (self.root / HOOK[1:]).write_text(_HOOK)
+        (self.root / AGENT_HOME[1:] / "cfn-env").write_text(_CFN_ENV)
+        (self.root / CONFIGURATION[1:]).write_text(f'token="{TOKEN}"\nspawn=1\n')
+        (self.root / "usr/local/bin/stop-agent-gracefully").write_text(_STOP)
+        (self.root / _PLUGIN).parent.mkdir(parents=True)
+        (self.root / _PLUGIN).touch()
+        self.run(
+            "chown -R buildkite-agent: /etc/buildkite-agent/hooks /usr/local/buildkite-aws-stack; "
+            f"chown buildkite-agent: {CONFIGURATION}",
+            check=True,
+        )
 
     def _command(self, *command: str) -> list[str]:
         user = ["--user", "--preserve-credentials"] if self._has_user_namespace else []
@@ -215,11 +263,11 @@ class Instance:
         ]
 
     def run(
-        self, script: str, *, check: bool = False, **environment: str
+        self, script: str, *, arguments: Sequence[str] = (), check: bool = False, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a script in it as root, as ``bash -c``."""
         return subprocess.run(
-            self._command("/bin/bash", "-c", script),
+            self._command("/bin/bash", "-c", script, "bash", *arguments),
             env={**ENVIRONMENT, **environment},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -251,10 +299,16 @@ class Instance:
             start_new_session=True,
         )
         assert process.stdin is not None
-        process.stdin.write(script)
+        process.stdin.write(self._with_checksums_of_stand_ins(script))
         process.stdin.close()
         process.stdin = None
         return process
+
+    def _with_checksums_of_stand_ins(self, script: str) -> str:
+        for name, file in (("CONDA", "miniconda.sh"), ("KUBECTL", "kubectl")):
+            digest = hashlib.sha256((self.root / "stand-ins" / file).read_bytes()).hexdigest()
+            script = re.sub(rf"(?m)^({name}_SHA256_\w+)=[0-9a-f]{{64}}$", rf"\1={digest}", script)
+        return script
 
     def boot(self, script: str, **environment: str) -> tuple[int, str]:
         """Run a script as the stack does; return its status and all of its output."""
@@ -292,7 +346,11 @@ class Instance:
         return int(self.run("id -u buildkite-agent", check=True).stdout)
 
     def close(self) -> None:
-        """Throw it away."""
+        """Throw it away, with what still runs in it."""
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if (process / "root").samefile(self.root):
+                    os.kill(int(process.name), signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
 

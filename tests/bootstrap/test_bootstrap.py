@@ -4,20 +4,13 @@ import os
 import re
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from bootstrap.instance import (
-    AGENT_HOME,
-    HOOK,
-    Instance,
-    NamespacesRefusedError,
-    wait_for,
-)
+from bootstrap.instance import AGENT_HOME, Instance, wait_for
 
-SECRET = "planted-secret-b1946ac9"  # noqa: S105
-ENV_FILE = f"export CONBENCH_PASSWORD={SECRET}\nexport GREETING='hello, world'\n"
+ENV_FILE = "export CONBENCH_PASSWORD=planted-secret-b1946ac9\nexport GREETING='hello, world'\n"
 STEPS = (
     "Miniconda",
     "packages",
@@ -28,36 +21,10 @@ STEPS = (
     "sudo rule",
     "network settings",
     "measurement settings",
+    "files of the agent",
     "the queue's env file",
 )
 Boot = Callable[..., Instance]
-
-
-@pytest.fixture
-def boot(tmp_path: Path) -> Iterator[Boot]:
-    """Make instances; where the machine refuses, say so, and in CI fail."""
-    made: list[Instance] = []
-
-    def make(architecture: str = "x86_64") -> Instance:
-        folder = tmp_path / str(len(made))
-        folder.mkdir()
-        try:
-            made.append(Instance(folder, architecture=architecture))
-        except NamespacesRefusedError as refused:
-            message = f"THE BOOTSTRAP SCRIPT IS NOT TESTED: no throw-away instance here: {refused}"
-            if os.environ.get("CI"):
-                pytest.fail(message)
-            pytest.skip(message)
-        return made[-1]
-
-    yield make
-    for instance in made:
-        instance.close()
-
-
-@pytest.fixture
-def script(bootstrap_script: Path) -> str:
-    return bootstrap_script.read_text()
 
 
 def read(instance: Instance, path: str) -> str:
@@ -87,7 +54,8 @@ def test_everything_is_set_up(boot: Boot, script: str, architecture: str, instal
     )
     settings = read(instance, "/etc/sysctl.d/90-benchmarks.conf").splitlines()
     assert "net.core.rmem_max = 16777216" in settings
-    assert "net.ipv4.tcp_rmem = 4096 131072 33554432" in settings, "never less than it was"
+    assert "net.ipv4.tcp_wmem = 4096 65536 16777216" in settings
+    assert not any("tcp_rmem" in setting for setting in settings), "never less than it was"
     assert "sysctl --quiet --load=/etc/sysctl.d/90-benchmarks.conf" in calls
     assert "name = Arrow Benchmarks" in read(instance, f"{AGENT_HOME}/.gitconfig")
 
@@ -164,142 +132,6 @@ def test_sudo_is_for_dropping_caches_alone_and_checked(boot: Boot, script: str) 
     assert any(call.startswith("visudo --check") for call in instance.calls())
 
 
-def job_environment(instance: Instance) -> str:
-    """What a job sees: the agent runs the environment hook, then the job inherits."""
-    return instance.run(
-        f"runuser -u buildkite-agent -- env -i HOME={AGENT_HOME} PATH=/usr/bin:/bin "
-        f"bash -c 'set -Eeuo pipefail; source {HOOK}; bash -c env'",
-        check=True,
-    ).stdout
-
-
-def test_a_queues_env_file_reaches_its_jobs(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.put_env(ENV_FILE)
-    status, output = instance.boot(script)
-    assert status == 0, output
-    assert any(
-        "s3://conbench-prod-buildkite-secrets/queues/arm64-t4g-2xlarge-linux/env" in call
-        for call in instance.calls()
-    )
-    environment = job_environment(instance).splitlines()
-    assert f"CONBENCH_PASSWORD={SECRET}" in environment
-    assert "GREETING=hello, world" in environment
-    assert "FROM_CFN_ENV=yes" in environment
-
-
-def test_an_env_file_may_use_variables_that_are_not_set(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.put_env('export A="$NOT_SET/x"\n')
-    assert instance.boot(script)[0] == 0
-    assert "A=/x" in job_environment(instance)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        '[ -n "${NOT_SET-}" ] && export OTHER=1',
-        "set -x",
-        "set -u; trap 'exit 5' EXIT",
-        "echo printed; echo printed >&2",
-        "readonly HOME; unset PATH",
-    ],
-)
-def test_an_env_file_cannot_break_or_alter_the_hook(boot: Boot, script: str, line: str) -> None:
-    instance = boot()
-    instance.put_env(f"{ENV_FILE}{line}\n")
-    status, output = instance.boot(script)
-    assert status == 0, output
-    environment = job_environment(instance)
-    assert f"CONBENCH_PASSWORD={SECRET}" in environment
-    assert "printed" not in environment
-
-
-def test_an_env_file_from_windows_has_no_carriage_returns_in_its_values(
-    boot: Boot, script: str
-) -> None:
-    instance = boot()
-    instance.put_env("export A=1\r\nexport B='two words'\r\n")
-    assert instance.boot(script)[0] == 0
-    environment = job_environment(instance).split("\n")
-    assert {"A=1", "B=two words"} <= set(environment)
-
-
-def test_the_agent_redacts_all_variables_of_the_env_file(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.put_env(f"export GITHUB_PAT={SECRET}\n")
-    assert instance.boot(script)[0] == 0
-    (redacted,) = re.findall(
-        r"^BUILDKITE_REDACTED_VARS=(.*)$", job_environment(instance), re.MULTILINE
-    )
-    assert redacted.split(",")[-1] == "GITHUB_PAT"
-    assert "*_TOKEN" in redacted.split(",")
-
-
-def test_a_missing_env_file_is_accepted_and_logged(boot: Boot, script: str) -> None:
-    instance = boot()
-    status, output = instance.boot(script)
-    assert status == 0
-    assert "bootstrap: there is no s3://conbench-prod-buildkite-secrets/queues/" in output
-    assert "FROM_CFN_ENV=yes" in job_environment(instance)
-
-
-@pytest.mark.parametrize(
-    ("env_file", "failing", "message"),
-    [
-        (f"export B=1\nexport A='{SECRET}\n", None, "fails in line 2"),
-        (f"export A={SECRET}\nno-such-{SECRET} x\n", None, "fails in line 2"),
-        (f"export A={SECRET}\nexit 0\nexport B=1\n", None, "ends before its last line"),
-        (ENV_FILE, "aws s3 cp*", "FAILED: the queues env file"),
-        (ENV_FILE, "aws s3api*", "FAILED: the queues env file"),
-    ],
-    ids=["broken", "failing", "ending", "unreadable", "unlistable"],
-)
-def test_an_env_file_that_cannot_be_used_fails_the_boot(
-    boot: Boot, script: str, env_file: str, failing: str | None, message: str
-) -> None:
-    instance = boot()
-    instance.put_env(env_file)
-    if failing:
-        instance.fail(failing)
-    status, output = instance.boot(script)
-    assert status != 0
-    assert message in output
-    assert SECRET not in output
-
-
-def test_no_log_has_a_line_of_the_env_file(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.put_env(ENV_FILE)
-    _, output = instance.boot(script)
-    assert SECRET not in output
-    assert SECRET not in "\n".join(instance.calls())
-
-
-WATCH = f"""
-while [[ ! -e /stand-ins/booted ]]; do
-  for folder in /tmp/tmp.*; do
-    [[ -n $(ls -A "$folder" 2>/dev/null) ]] && stat -c 'on its way: %a of %u' "$folder"
-  done
-  stat -c 'there: %a of %u' {AGENT_HOME}/queue-env
-done 2>/dev/null
-"""
-
-
-def test_the_env_file_is_the_agents_alone_from_its_first_byte(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.put_env("export FILLER=1\n" * 20 + ENV_FILE)
-    watch = instance.watch(WATCH)
-    status, output = instance.boot(script)
-    (instance.root / "stand-ins/booted").touch()
-    seen, _ = watch.communicate()
-    assert status == 0, output
-    lines = set(seen.splitlines())
-    assert "on its way: 700 of 0" in lines
-    assert f"there: 400 of {instance.uid()}" in lines
-    assert {line for line in lines if not re.search(r": [0-7]00 of ", line)} == set()
-
-
 @pytest.mark.parametrize(
     ("call", "step"),
     [
@@ -308,6 +140,7 @@ def test_the_env_file_is_the_agents_alone_from_its_first_byte(boot: Boot, script
         ("curl*", "Miniconda"),
         ("systemctl enable*", "Docker"),
         ("usermod*", "Docker"),
+        ("docker ps*", "Docker"),
         ("systemctl daemon-reload", "file limits"),
         ("visudo*", "sudo rule"),
     ],
@@ -336,36 +169,6 @@ def test_an_optional_step_that_fails_is_a_warning(
     assert f"bootstrap: WARNING: {step}: failed" in output
 
 
-def test_all_packages_come_in_one_transaction(boot: Boot, script: str) -> None:
-    instance = boot()
-    assert instance.boot(script)[0] == 0
-    (transaction,) = [call for call in instance.calls() if call.startswith("dnf ")]
-    assert " gcc-c++ " in transaction
-    assert " boost-devel " in transaction
-
-
-def test_each_package_that_is_missing_is_named(boot: Boot, script: str) -> None:
-    instance = boot()
-    for package in ("flex", "gdb"):
-        (instance.root / f"stand-ins/no-{package}").touch()
-    status, output = instance.boot(script)
-    assert status == 0
-    assert (
-        "bootstrap: WARNING: these packages could not be installed, and the agent starts without: "
-        "flex gdb\n"
-    ) in output
-
-
-def test_a_required_package_that_is_missing_fails_the_boot_by_its_name(
-    boot: Boot, script: str
-) -> None:
-    instance = boot()
-    (instance.root / "stand-ins/no-ninja-build").touch()
-    status, output = instance.boot(script)
-    assert status != 0
-    assert "bootstrap: these packages could not be installed: ninja-build\n" in output
-
-
 def test_cmake_is_new_enough_for_arrow_and_found_by_jobs(boot: Boot, script: str) -> None:
     instance = boot()
     assert instance.boot(script)[0] == 0
@@ -379,33 +182,12 @@ def test_cmake_is_new_enough_for_arrow_and_found_by_jobs(boot: Boot, script: str
     assert "--require-hashes" in pip
 
 
-@pytest.mark.parametrize("version", ["3.22.2", "3.9.1", ""])
-def test_an_older_cmake_fails_the_boot(boot: Boot, script: str, version: str) -> None:
+def test_a_cmake_that_does_not_run_fails_the_boot(boot: Boot, script: str) -> None:
     instance = boot()
-    (instance.root / "stand-ins/cmake-version").write_text(f"{version}\n")
+    (instance.root / "stand-ins/cmake-version").write_text("3.31.10; exit 1\n")
     status, output = instance.boot(script)
     assert status != 0
-    assert f"bootstrap: CMake must be 3.25 or newer, got {version or 'none'}" in output
-
-
-def test_conda_is_installed_beside_the_packages(boot: Boot, script: str) -> None:
-    instance = boot()
-    # Each waits for the other to have begun.
-    for name, other in (("curl", "dnf"), ("dnf", "curl")):
-        path = instance.root / "stand-ins" / name
-        began, awaited = f"/stand-ins/began-{name}", f"/stand-ins/began-{other}"
-        wait = f"touch {began}; while [[ ! -e {awaited} ]]; do /bin/sleep 0.05; done"
-        path.write_text(path.read_text().replace("cat >/dev/null", f"cat >/dev/null; {wait}"))
-    status, output = instance.boot(script)
-    assert status == 0, output
-
-
-def test_another_installer_of_conda_is_a_url_with_its_checksums(boot: Boot, script: str) -> None:
-    instance = boot("aarch64")
-    url = "https://example.com/Miniforge3-26.1.0-0-Linux-@ARCHITECTURE@.sh"
-    changed = re.sub(r"(?m)^CONDA_URL=.*$", f"CONDA_URL={url}", script)
-    assert instance.boot(changed)[0] == 0
-    assert any("Miniforge3-26.1.0-0-Linux-aarch64.sh" in call for call in instance.calls())
+    assert output.splitlines()[-1] == "bootstrap: FAILED: CMake"
 
 
 @pytest.mark.parametrize(
@@ -444,34 +226,10 @@ def test_an_instance_of_such_an_image_installs_nothing_again(boot: Boot, script:
     assert not any(call.startswith(("dnf ", "curl ", "python3 ")) for call in again)
 
 
-def test_a_wrong_checksum_fails_the_boot_and_installs_nothing(boot: Boot, script: str) -> None:
+def test_docker_is_verified_as_a_job_uses_it(boot: Boot, script: str) -> None:
     instance = boot()
-    (instance.root / "stand-ins/checksum-status").write_text("1\n")
-    status, output = instance.boot(script)
-    assert status != 0
-    assert output.splitlines()[-1] == "bootstrap: FAILED: Miniconda"
-    assert not (instance.root / "opt/miniconda3").exists()
-
-
-def test_an_architecture_without_miniconda_fails_the_boot(boot: Boot, script: str) -> None:
-    status, output = boot("riscv64").boot(script)
-    assert status != 0
-    assert "bootstrap: there is no conda for riscv64" in output
-
-
-def test_network_steps_are_tried_three_times(boot: Boot, script: str) -> None:
-    instance = boot()
-    instance.fail("curl*")
-    instance.boot(script)
-    calls = instance.calls()
-    assert len([call for call in calls if call.startswith("curl")]) == 3
-    assert [call for call in calls if call.startswith("sleep")] == ["sleep 5", "sleep 10"]
-
-
-def test_without_time_left_the_boot_fails(boot: Boot, script: str) -> None:
-    status, output = boot().boot(script.replace("DEADLINE=600", "DEADLINE=0"))
-    assert status != 0
-    assert "bootstrap: no time is left for: dnf" in output
+    assert instance.boot(script)[0] == 0
+    assert "docker ps --quiet by buildkite-agent" in instance.calls()
 
 
 @pytest.mark.parametrize("variable", ["BUILDKITE_QUEUE", "BUILDKITE_SECRETS_BUCKET"])

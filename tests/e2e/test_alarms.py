@@ -147,11 +147,12 @@ def test_a_fleet_in_two_regions_gets_alarms_without_another_change(
 ) -> None:
     (tmp_path / "synthesized").mkdir()
     (tmp_path / "synthesized" / "main.tf").write_text(MAIN)
+    own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
     fleet: dict[str, Any] = {
         **NO_BUCKET,
         "queues": [
             AgentQueue("m5.large", name="east", max_size="${var.maximum}"),
-            AgentQueue("m5.large", name="west", provider="aws.west"),
+            AgentQueue("m5.large", name="west", provider="aws.west", parameters=own),
         ],
         "network": Network("vpc-0123456789abcdef0", ["subnet-0123456789abcdef0"]),
         "deployment": Deployment(inside_root_module=True),

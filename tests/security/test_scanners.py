@@ -14,7 +14,8 @@ from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 from support.checkout import copy_checkout
 from support.deployment import synthesize
-from support.policies import GOLDEN, resolved_policy
+from support.golden import GOLDEN
+from support.policies import resolved_policy
 
 from buildkite_agents import Alarms
 

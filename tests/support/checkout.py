@@ -11,22 +11,23 @@ _GENERATED = shutil.ignore_patterns(
 
 
 def copy_checkout(root: Path, copy: Path) -> None:
-    """Copy the files of *root* that git tracks or would track to *copy*.
+    """Copy the files of *root* that git tracks or would track to *copy*, without ``terraform/``.
 
     Without git, as in a ZIP file of the project, copy all files except generated ones.
     """
-    if not (root / ".git").exists():
+    if (root / ".git").exists():
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name in listed.rstrip("\0").split("\0"):
+            if (root / name).is_symlink() or (root / name).is_file():
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(root / name, copy / name, follow_symlinks=False)
+    else:
         shutil.copytree(root, copy, ignore=_GENERATED, symlinks=True)
-        shutil.rmtree(copy / "terraform", ignore_errors=True)
-        return
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    for name in listed.rstrip("\0").split("\0"):
-        if (root / name).is_symlink() or (root / name).is_file():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(root / name, copy / name, follow_symlinks=False)
+    # What main.py synthesizes, whose queues are the user's to change.
+    shutil.rmtree(copy / "terraform", ignore_errors=True)

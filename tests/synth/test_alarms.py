@@ -110,9 +110,10 @@ def test_only_cloudwatch_of_the_account_can_publish_and_use_the_key(
 
 
 def test_each_provider_configuration_has_a_topic(synthesize: Synthesize) -> None:
+    own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
     queues = [
         AgentQueue("m5.large", name="east"),
-        AgentQueue("m5.large", name="west", provider="aws.west"),
+        AgentQueue("m5.large", name="west", provider="aws.west", parameters=own),
     ]
     resources = synthesize(queues=queues, alarms=Alarms("arrow-dev", email=EMAIL))["resource"]
     for kind in OURS - {ALARM, "aws_budgets_budget"}:

@@ -10,7 +10,17 @@ import pytest
 from constructs import Construct
 
 import buildkite_agents
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, ConfigError, Deployment
+from buildkite_agents import (
+    AgentAccess,
+    AgentApp,
+    AgentQueue,
+    AgentStack,
+    AgentToken,
+    ConfigError,
+    Deployment,
+    Existing,
+    SecretsBucket,
+)
 
 QUEUES = [AgentQueue("m5.4xlarge")]
 
@@ -79,6 +89,7 @@ def test_the_folder_can_be_set(bootstrap_script: Path) -> None:
 
 
 def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path) -> None:
+    Path("terraform").mkdir()
     synth(bootstrap_script, deployment=Deployment(inside_root_module=True))
     assert listing("terraform") == [
         ".buildkite-agents.sha256",
@@ -90,6 +101,24 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
     assert content["locals"]["buildkite_agents"] == {
         "amd64-m5-4xlarge-linux": "${aws_cloudformation_stack.amd64-m5-4xlarge-linux}"
     }
+
+
+def test_a_root_module_that_does_not_exist_is_refused(bootstrap_script: Path) -> None:
+    with pytest.raises(ConfigError, match="infra is not a folder, and inside_root_module requires"):
+        synth(bootstrap_script, deployment=Deployment(folder="infra", inside_root_module=True))
+    assert not Path("infra").exists()
+
+
+def test_a_check_fails_where_the_files_are_not_those_of_the_program(
+    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synth(bootstrap_script)
+    before = Path("terraform/buildkite.tf.json").read_bytes()
+    monkeypatch.setattr("sys.argv", ["main.py", "--check"])
+    synth(bootstrap_script)
+    with pytest.raises(ConfigError, match=r"terraform/buildkite\.tf\.json is not what the program"):
+        synth(bootstrap_script, queues=[AgentQueue("m5.4xlarge", max_size=7)])
+    assert Path("terraform/buildkite.tf.json").read_bytes() == before
 
 
 def test_environments_are_stacks_in_folders_of_their_own(bootstrap_script: Path) -> None:
@@ -206,6 +235,54 @@ def test_a_resource_of_another_address_is_kept(bootstrap_script: Path) -> None:
     app.synth()
     resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
     assert len(resources["aws_s3_bucket"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared"),
+    [
+        ({"token": AgentToken(parameter="/same")}, "SSM parameter '/same'"),
+        ({"secrets_bucket": SecretsBucket(name="same-bucket")}, "S3 bucket 'same-bucket'"),
+        ({"access": AgentAccess(policy_name="same")}, "IAM policy 'same'"),
+        (
+            {"queues": [AgentQueue("m5.large", stack_name="same")]},
+            "CloudFormation stack 'same'",
+        ),
+        (
+            {"queues": [AgentQueue("m5.large", parameters={"InstanceRoleName": "Same"})]},
+            "IAM role 'Same'",
+        ),
+    ],
+)
+def test_two_stacks_that_would_create_one_name_are_refused(
+    settings: dict[str, Any], shared: str
+) -> None:
+    app = AgentApp()
+    for project in ("a", "b"):
+        deployment = Deployment(folder=project)
+        arguments = {"queues": QUEUES, "deployment": deployment, **settings}
+        AgentStack(app, project=project, **arguments)
+    with pytest.raises(ConfigError, match=f"a-prod and b-prod both create the {shared}"):
+        app.synth()
+
+
+def test_an_unused_resource_that_the_root_module_defines_is_left_alone() -> None:
+    Path("terraform").mkdir()
+    Path("terraform/own.tf").write_text('resource "aws_iam_policy" "buildkite_agent" {}\n')
+    app = AgentApp()
+    AgentStack(
+        app,
+        project="conbench",
+        queues=QUEUES,
+        access=None,
+        secrets_bucket=Existing("${aws_s3_bucket.buildkite_secrets.id}"),
+        token=Existing("/buildkite/token"),
+        deployment=Deployment(inside_root_module=True),
+    )
+    app.synth()
+    removed = json.loads(Path("terraform/buildkite.tf.json").read_text())["removed"]
+    addresses = {block["from"] for block in removed}
+    assert "aws_ssm_parameter.buildkite_agent_token" in addresses
+    assert not {"aws_iam_policy.buildkite_agent", "aws_s3_bucket.buildkite_secrets"} & addresses
 
 
 def test_every_problem_of_every_stack_is_reported_together(bootstrap_script: Path) -> None:

@@ -273,7 +273,11 @@ def test_valid_settings_are_accepted(alarms: Alarms) -> None:
 
 
 def test_a_queue_in_another_region_needs_a_topic_there() -> None:
-    queues = [AgentQueue("m5.large", name="q"), AgentQueue("m5.xlarge", provider="aws.west")]
+    own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
+    queues = [
+        AgentQueue("m5.large", name="q"),
+        AgentQueue("m5.xlarge", provider="aws.west", parameters=own),
+    ]
     (problem,) = problems_with(queues, alarms=Alarms("a", topic=TOPIC))
     assert problem == (
         "alarms.topic has none for the provider 'aws.west' of a queue: an alarm and its topic must "

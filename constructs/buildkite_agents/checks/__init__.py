@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.checks import version_warnings  # noqa: F401 # adds its warnings
+from buildkite_agents.checks import (  # noqa: F401 # which add their rules and warnings
+    deployment_rules,
+    deployment_warnings,
+    version_rules,
+    version_warnings,
+)
 from buildkite_agents.checks.alarms import topic_problems
-from buildkite_agents.checks.names import duplicate_problems
+from buildkite_agents.checks.images import image_problems
+from buildkite_agents.checks.names import duplicate_problems, isolation_problems
 from buildkite_agents.checks.parameters import parameter_problems
 from buildkite_agents.checks.queue import queue_problems
 from buildkite_agents.checks.settings import setting_problems
@@ -40,8 +46,13 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
         raise ConfigError(*problems)
     stack = resolve(settings, sound)
     for resolved in stack.queues:
-        problems += parameter_problems(resolved, only_explicit=not settings_are_right)
-    problems = problems or [*duplicate_problems(stack), *topic_problems(stack)]
+        problems += parameter_problems(resolved, stack, only_explicit=not settings_are_right)
+    problems = problems or [
+        *duplicate_problems(stack),
+        *isolation_problems(stack),
+        *image_problems(stack),
+        *topic_problems(stack),
+    ]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return stack

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TypeAlias
 
-from buildkite_agents import elastic_ci_stack
 from buildkite_agents.elastic_ci_stack import instance_types
-from buildkite_agents.elastic_ci_stack.stacks import linux, needs_new_image
-from buildkite_agents.resolved import PARAMETERS_OF_TEMPLATE_ROLE, ResolvedQueue
+from buildkite_agents.resolved import PARAMETERS_OF_TEMPLATE_ROLE, ResolvedQueue, ResolvedStack
 
 _TEMPLATE = (
     "https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates/aws-stack.yml"
@@ -23,7 +21,6 @@ _IOPS = {"gp3": (3000, 80000, 500), "io1": (100, 64000, 50), "io2": (100, 256000
 _THROUGHPUT = (125, 2000)
 _THROUGHPUT_OF_IOPS = 0.25
 _NESTED_VIRTUALIZATION = ("c8i", "c8i-flex", "m8i", "m8i-flex", "r8i", "r8i-flex")
-_WITH_DNF = "Amazon Linux 2023"
 POLICIES_BY_DEFAULT, POLICIES_AT_MOST = 10, 25
 """The number of managed policies that a role can have: IAM's default quota, and its maximum."""
 
@@ -38,34 +35,34 @@ class CombinedRule:
     rule: str
     """The rule, as a sentence."""
 
-    problems: Callable[[ResolvedQueue], Iterator[str]]
+    problems: Callable[[ResolvedQueue, ResolvedStack], Iterator[str]]
     """Return a line for each problem."""
 
     source: str
     """The source of the rule."""
 
 
-_Problems: TypeAlias = Callable[[ResolvedQueue], Iterator[str]]
+_Problems: TypeAlias = Callable[[ResolvedQueue, ResolvedStack], Iterator[str]]
 COMBINED_RULES: list[CombinedRule] = []
 """All rules for combinations of parameters."""
 
 
-def _rule(parameters: Sequence[str], rule: str, source: str) -> Callable[[_Problems], _Problems]:
+def rule(parameters: Sequence[str], words: str, source: str) -> Callable[[_Problems], _Problems]:
     """Add a rule, whose problems the decorated function finds."""
 
     def add(problems: _Problems) -> _Problems:
-        COMBINED_RULES.append(CombinedRule(parameters, rule, problems, source))
+        COMBINED_RULES.append(CombinedRule(parameters, words, problems, source))
         return problems
 
     return add
 
 
-@_rule(
+@rule(
     ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath"),
     "A token, or the parameter that has it, is required.",
     _TEMPLATE,
 )
-def _token(queue: ResolvedQueue) -> Iterator[str]:
+def _token(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if not any(
         queue.is_given(name)
         for name in ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
@@ -76,8 +73,8 @@ def _token(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(("InstanceOperatingSystem",), "Windows is not supported.", _TEMPLATE)
-def _operating_system(queue: ResolvedQueue) -> Iterator[str]:
+@rule(("InstanceOperatingSystem",), "Windows is not supported.", _TEMPLATE)
+def _operating_system(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.text("InstanceOperatingSystem") == "windows":
         yield (
             "parameters['InstanceOperatingSystem']: Windows is not supported by this program, "
@@ -85,12 +82,12 @@ def _operating_system(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("MinSize", "OnDemandBaseCapacity", "ScaleUpMinSize", "ScaleDownMinSize", "MaxSize"),
     "At most `MaxSize`; those of schedules where `EnableScheduledScaling` is true.",
     "https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-capacity-limits.html",
 )
-def _sizes(queue: ResolvedQueue) -> Iterator[str]:
+def _sizes(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     largest = queue.number("MaxSize")
     at_most = ["MinSize", "OnDemandBaseCapacity"]
     if queue.text("EnableScheduledScaling") == "true":
@@ -101,12 +98,12 @@ def _sizes(queue: ResolvedQueue) -> Iterator[str]:
             yield f"{queue.field(name)} must be at most max_size, got {size:g} and {largest:g}"
 
 
-@_rule(
+@rule(
     ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod"),
     "The first is greater than the second, unless that is -1.",
     "https://buildkite.com/docs/agent/v3/configuration#signal-grace-period-seconds",
 )
-def _grace_periods(queue: ResolvedQueue) -> Iterator[str]:
+def _grace_periods(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     # In some versions the defaults are equal.
     periods = ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod")
     if not any(map(queue.is_given, periods)):
@@ -119,13 +116,13 @@ def _grace_periods(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("RootVolumeIops", "RootVolumeType", "RootVolumeSize"),
     "gp3: 3,000 to 80,000 IOPS, at most 500 a GiB. io1: 100 to 64,000, at most 50 a GiB. "
     "io2: 100 to 256,000, at most 1,000 a GiB.",
     _EBS,
 )
-def _iops(queue: ResolvedQueue) -> Iterator[str]:
+def _iops(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     kind, size = queue.text("RootVolumeType"), queue.number("RootVolumeSize")
     iops = queue.number("RootVolumeIops")
     given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
@@ -142,12 +139,12 @@ def _iops(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("RootVolumeThroughput", "RootVolumeIops"),
     "gp3: 125 to 2,000 MiB/s, at most a quarter of the IOPS.",
     _EBS,
 )
-def _throughput(queue: ResolvedQueue) -> Iterator[str]:
+def _throughput(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     throughput, iops = queue.number("RootVolumeThroughput"), queue.number("RootVolumeIops")
     given = queue.is_given("RootVolumeThroughput")
     if queue.text("RootVolumeType") != "gp3" or throughput is None or not given:
@@ -164,12 +161,12 @@ def _throughput(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("RootVolumeName",),
     "`/dev/xvda`, unless there is an image of your own or the distribution is Ubuntu.",
     "https://docs.aws.amazon.com/linux/al2023/ug/ec2.html",
 )
-def _device(queue: ResolvedQueue) -> Iterator[str]:
+def _device(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     name = queue.text("RootVolumeName")
     if not name or queue.has_own_image or queue.text("LinuxDistribution") == "ubuntu2404":
         return
@@ -181,24 +178,24 @@ def _device(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("InstanceRoleARN", *PARAMETERS_OF_TEMPLATE_ROLE),
     "The others have no effect with the first.",
     _TEMPLATE,
 )
-def _role(queue: ResolvedQueue) -> Iterator[str]:
+def _role(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     for name in PARAMETERS_OF_TEMPLATE_ROLE if queue.is_given("InstanceRoleARN") else ():
         if queue.is_given(name):
             yield f"{queue.field(name)} has no effect with InstanceRoleARN: set one of them"
 
 
-@_rule(
+@rule(
     ("ManagedPolicyARNs", "ECRAccessPolicy"),
     f"At most {POLICIES_BY_DEFAULT} policies in all, which is IAM's default quota; at most "
     f"{POLICIES_AT_MOST} where `policy-quota` is accepted.",
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
 )
-def _policies(queue: ResolvedQueue) -> Iterator[str]:
+def _policies(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     count = policies(queue)
     if count > POLICIES_AT_MOST:
         yield (
@@ -221,12 +218,12 @@ def policies(queue: ResolvedQueue) -> int:
     return own + sum(1 for arn in str(given).split(",") if arn)
 
 
-@_rule(
+@rule(
     ("PipelineSigningKMSKeyId", "PipelineSigningKMSKeySpec"),
     "With a key, the specification is `none`.",
     _TEMPLATE,
 )
-def _signing_key(queue: ResolvedQueue) -> Iterator[str]:
+def _signing_key(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     spec = queue.text("PipelineSigningKMSKeySpec")
     if queue.text("PipelineSigningKMSKeyId") and spec not in {None, "none"}:
         yield (
@@ -236,7 +233,7 @@ def _signing_key(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     (
         "VpcId",
         "Subnets",
@@ -248,7 +245,7 @@ def _signing_key(queue: ResolvedQueue) -> Iterator[str]:
     "instances need public addresses; VPC endpoints are made only there.",
     _TEMPLATE,
 )
-def _network(queue: ResolvedQueue) -> Iterator[str]:
+def _network(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     for given, missing in (("VpcId", "Subnets"), ("Subnets", "VpcId")):
         if queue.is_given(given) and not queue.is_given(missing):
             yield (
@@ -273,73 +270,19 @@ def _network(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
-    ("ImageId", "ImageIdParameter"),
-    "An image that was built from the image of v6 or older cannot boot from v7.0.0 on: "
-    "`image_stack_version` is required.",
-    "https://buildkite.com/docs/agent/self-hosted/aws/elastic-ci-stack/ec2-linux-and-windows/"
-    "v6-v7-upgrade-guide",
-)
-def _image_of_another_version(queue: ResolvedQueue) -> Iterator[str]:
-    built_from, version = queue.queue.image_stack_version, queue.version.version
-    if not queue.has_own_image:
-        if built_from is not None:
-            yield "image_stack_version requires an image: set ImageId or ImageIdParameter"
-        return
-    image = next(filter(queue.is_certain, ("ImageId", "ImageIdParameter")))
-    if built_from is None and needs_new_image(elastic_ci_stack.known_versions()[0], version):
-        yield (
-            f"{queue.field(image)}: image_stack_version is required with {version}, which cannot "
-            "boot images that were built from older versions: set it to the version of the image "
-            "that yours was built from"
-        )
-    elif built_from is not None and needs_new_image(built_from, version):
-        yield (
-            f"{queue.field(image)}: an image that was built from the image of {built_from} cannot "
-            f"boot with {version}: build one from the image of {version}, and set both in one "
-            "change"
-        )
-
-
-@_rule(
-    ("WarmPoolEnabled", "OnDemandPercentage"),
-    "A warm pool requires On-Demand Instances only: `OnDemandPercentage` is 100.",
-    _TEMPLATE,
-)
-def _warm_pool(queue: ResolvedQueue) -> Iterator[str]:
-    percentage = queue.number("OnDemandPercentage")
-    if queue.text("WarmPoolEnabled") != "true":
-        return
-    if percentage is not None and percentage != 100:
-        yield (
-            f"{queue.field('OnDemandPercentage')} must be 100 with WarmPoolEnabled, got "
-            f"{percentage:g}"
-        )
-    least, prepared = (
-        queue.number(f"WarmPool{name}") for name in ("MinSize", "MaxGroupPreparedCapacity")
-    )
-    if prepared is None or prepared < 0:
-        prepared = queue.number("MaxSize")
-    if least is not None and prepared is not None and least > prepared:
-        yield (
-            f"{queue.field('WarmPoolMinSize')} must be at most WarmPoolMaxGroupPreparedCapacity, "
-            f"or max_size where that is -1, got {least:g} and {prepared:g}"
-        )
-
-
-@_rule(("ImageId", "ImageIdParameter"), "One of them.", _TEMPLATE)
-def _images(queue: ResolvedQueue) -> Iterator[str]:
+@rule(("ImageId", "ImageIdParameter"), "One of them.", _TEMPLATE)
+def _images(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.is_certain("ImageId") and queue.is_given("ImageIdParameter"):
         yield f"{queue.field('ImageIdParameter')} has no effect with ImageId: set one of them"
 
 
-@_rule(
+@rule(
     ("InstanceTypes", "NestedVirtualizationEnabled"),
     "No a1 since v6.0.0 without an image of your own. Nested virtualization needs "
     f"{', '.join(_NESTED_VIRTUALIZATION)}.",
     "https://docs.aws.amazon.com/linux/al2023/ug/system-requirements.html",
 )
-def _families(queue: ResolvedQueue) -> Iterator[str]:
+def _families(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     for name in queue.instance_types:
         family = instance_types.family(name)
         if family == "a1" and not queue.has_own_image and queue.version.is_at_least("v6.0.0"):
@@ -353,32 +296,12 @@ def _families(queue: ResolvedQueue) -> Iterator[str]:
             )
 
 
-@_rule(
-    ("InstanceTypes", "ImageId"),
-    "The first instance type's family is one that the version knows as arm64, if it is arm64 "
-    "and there is no image of your own.",
-    _TEMPLATE,
-)
-def _architecture(queue: ResolvedQueue) -> Iterator[str]:
-    types = queue.instance_types
-    if not types or queue.has_own_image or queue.queue.architecture != instance_types.ARM64:
-        return
-    # The template derives the architecture from the first instance type only.
-    family = instance_types.family(types[0])
-    if family not in queue.version.arm64_instance_families:
-        yield (
-            f"{queue.field('InstanceTypes')}: Elastic CI Stack {queue.version.version} does not "
-            f"recognize {family!r} as arm64 and would boot an amd64 image on it: choose another "
-            "instance type or stack version, or set ImageId"
-        )
-
-
-@_rule(
+@rule(
     ("DockerFixedCidrV4", "DockerIPv4AddressPool1"),
     "The first is within the second.",
     "https://docs.docker.com/engine/network/drivers/bridge/",
 )
-def _docker(queue: ResolvedQueue) -> Iterator[str]:
+def _docker(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     pool, bridge = queue.text("DockerIPv4AddressPool1"), queue.text("DockerFixedCidrV4")
     if not pool or not bridge:
         return
@@ -392,12 +315,12 @@ def _docker(queue: ResolvedQueue) -> Iterator[str]:
         )
 
 
-@_rule(
+@rule(
     ("AgentEnvFileUrl",),
     "`ssm:` requires a role that can read parameters by path.",
     "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html",
 )
-def _env_file(queue: ResolvedQueue) -> Iterator[str]:
+def _env_file(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     actions, needed = queue.role_actions, "ssm:getparametersbypath"
     if (
         (queue.text("AgentEnvFileUrl") or "").startswith("ssm:")
@@ -407,24 +330,4 @@ def _env_file(queue: ResolvedQueue) -> Iterator[str]:
         yield (
             f"{queue.field('AgentEnvFileUrl')}: the instances' role cannot read parameters: permit "
             "ssm:GetParametersByPath by AgentAccess(statements=[...])"
-        )
-
-
-@_rule(
-    ("LinuxDistribution",),
-    "`ubuntu2404`, and versions before v6.0.0, require a bootstrap script without dnf.",
-    _TEMPLATE,
-)
-def _distribution(queue: ResolvedQueue) -> Iterator[str]:
-    image = linux(queue.version.version)
-    if image != _WITH_DNF and queue.script_needs_dnf and not queue.has_own_image:
-        yield (
-            f"bootstrap_script runs dnf, and the images of {queue.version.version} are {image}: "
-            "set another bootstrap_script, or None, or a newer stack_version"
-        )
-    if queue.text("LinuxDistribution") == "ubuntu2404" and queue.script_needs_dnf:
-        yield (
-            f"{queue.field('LinuxDistribution')} must be 'amazonlinux2023' with this "
-            "bootstrap script, "
-            "which runs dnf: set another bootstrap_script, or None"
         )

@@ -24,7 +24,11 @@ def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, *, p
         key=settings.key or f"{prefix}/terraform.tfstate",
         region=settings.region,
         encrypt=True,
+        profile=settings.profile,
+        kms_key_id=settings.kms_key_arn,
     )
+    if settings.role_arn is not None:
+        stack.add_override("terraform.backend.s3.assume_role.role_arn", settings.role_arn)
     # CDKTF's S3Backend does not have this argument.
     stack.add_override("terraform.backend.s3.use_lockfile", True)
 

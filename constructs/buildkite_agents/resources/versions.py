@@ -6,6 +6,8 @@ from typing import Any
 _TERRAFORM = ">= 1.9"
 # The bindings pin one version exactly; here a range, because the user's lock file pins a version.
 _AWS_PROVIDER = ">= 5.0, < 7.0"
+# The S3 backend has lock files since 1.10.
+_TERRAFORM_S3_BACKEND = ">= 1.10"
 # Write-only arguments exist since Terraform 1.11, and value_wo since AWS provider 5.87.
 _TERRAFORM_WRITE_ONLY = ">= 1.11"
 _AWS_PROVIDER_WRITE_ONLY = ">= 5.87, < 7.0"
@@ -22,9 +24,15 @@ _BAD_AWS_PROVIDER_VERSIONS = (
 )
 
 
-def required_versions(*, write_only: bool) -> dict[str, Any]:
-    """The version constraints; *write_only* is whether the token is write-only."""
-    terraform = _TERRAFORM_WRITE_ONLY if write_only else _TERRAFORM
+def required_versions(*, write_only: bool, s3_backend: bool) -> dict[str, Any]:
+    """The version constraints.
+
+    Args:
+        write_only: Whether the token is write-only.
+        s3_backend: Whether the state is in S3, with a lock file.
+    """
+    terraform = _TERRAFORM_S3_BACKEND if s3_backend else _TERRAFORM
+    terraform = _TERRAFORM_WRITE_ONLY if write_only else terraform
     provider = _AWS_PROVIDER_WRITE_ONLY if write_only else _AWS_PROVIDER
     excluded = [f"!= {v}" for versions in _BAD_AWS_PROVIDER_VERSIONS for v in versions]
     version = ", ".join([provider, *excluded])

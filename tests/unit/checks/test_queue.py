@@ -161,12 +161,22 @@ def test_two_queues_with_one_stack_or_address_are_refused(
     ]
 
 
-def test_one_stack_name_in_two_regions_is_valid() -> None:
-    queues = [
-        AgentQueue("m5.4xlarge", name=name, stack_name="gpu", provider=provider)
-        for name, provider in (("a", "aws"), ("b", "aws.us_west_2"))
-    ]
-    assert problems_of(*queues) == []
+def test_one_stack_name_in_two_regions_needs_two_role_names() -> None:
+    own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
+    first = AgentQueue("m5.4xlarge", name="a", stack_name="gpu")
+
+    def second(**parameters: Any) -> AgentQueue:
+        return AgentQueue(
+            "m5.4xlarge",
+            name="b",
+            stack_name="gpu",
+            provider="aws.us_west_2",
+            parameters={**own, **parameters},
+        )
+
+    (problem,) = problems_of(first, second())
+    assert problem.startswith("queue 'gpu-role': duplicate instance role of 2 queues")
+    assert problems_of(first, second(InstanceRoleName="gpu-west")) == []
 
 
 def test_a_name_can_be_as_long_as_its_role_name_permits() -> None:
@@ -292,3 +302,20 @@ def test_an_instance_type_by_reference_needs_a_name_and_an_architecture() -> Non
 def test_text_that_terraform_cannot_read_is_refused(field: str, text: str) -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", **{field: text}))  # type: ignore[arg-type]
     assert problem.startswith(f"queue 'q': {field} ")
+
+
+@pytest.mark.parametrize(
+    ("template_url", "message"),
+    [
+        ("https://acme.s3.amazonaws.com/v6.30.0/aws-stack.yml", "template_url is of v6.30.0, and"),
+        ("s3://acme/aws-stack.yml", "template_url must start with https://"),
+    ],
+)
+def test_a_template_url_that_does_not_fit_is_refused(template_url: str, message: str) -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", template_url=template_url))
+    assert message in problem
+
+
+@pytest.mark.parametrize("template_url", ["", "https://acme/aws-stack.yml", "${local.template}"])
+def test_a_template_url_without_a_version_is_accepted(template_url: str) -> None:
+    assert problems_of(AgentQueue("m5.large", template_url=template_url)) == []

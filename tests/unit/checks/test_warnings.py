@@ -1,5 +1,6 @@
 """The warnings."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +47,18 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
         "m5.large",
         {"parameters": {"ImageId": "ami-01234567"}, "image_stack_version": "v7.0.0"},
     ),
+    "shared-queue": ("m5.large", {"name": "other"}),
+    "agent-tags": ("m5.large", {"parameters": {"BuildkiteAgentTags": "gpu=true"}}),
+    "own-policies": ("m5.large", {"parameters": {"ManagedPolicyARNs": "arn:aws:iam::1:policy/p"}}),
+    "unreadable-script": ("m5.large", {}),
+    "plain-token": ("m5.large", {"parameters": {"BuildkiteAgentToken": "${var.token}"}}),
+    "boot-timeout": ("m5.large", {"parameters": {"InstanceCreationTimeout": "PT10M"}}),
+    "sudo": ("m5.large", {"parameters": {"BuildkiteAdditionalSudoPermissions": "ALL"}}),
+    "imdsv1": ("m5.large", {"parameters": {"IMDSv2Tokens": "optional"}}),
+    "experimental-scaler": (
+        "m5.large",
+        {"parameters": {"ScalerEnableExperimentalElasticCIMode": True}},
+    ),
     "unread-parameter": ("m5.large", {"parameters": {"WarmPoolMinSize": 1}}),
     "unchecked-version": (
         "m5.large",
@@ -66,19 +79,27 @@ def warnings_of(queue: AgentQueue, **settings: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)
-def test_a_warning_is_given_with_its_reason_until_it_is_accepted(warned: QueueWarning) -> None:
+def test_a_warning_is_given_with_its_reason_until_it_is_accepted(
+    warned: QueueWarning, bootstrap_script: Path
+) -> None:
     instance_type, settings = WARNED[warned.name]
+    settings = {"name": "q", **settings}
+    stack: dict[str, Any] = {}
+    if warned.name == "unreadable-script":
+        stack = {"bootstrap_script": "s3://elsewhere/script.sh", "access": None}
+    elif warned.name == "boot-timeout":
+        stack = {"bootstrap_script": bootstrap_script}
     accepts = f" (accepted_warnings=['{warned.name}'] accepts it; "
-    given = warnings_of(AgentQueue(instance_type, name="q", **settings))
+    given = warnings_of(AgentQueue(instance_type, **settings), **stack)
     (warning,) = (line for line in given if accepts in line)
-    assert warning.startswith("queue 'q': ")
+    assert warning.startswith(f"queue {settings['name']!r}: ")
     assert warning.endswith(f"see docs/configuration.md#{warned.name})")
     settings = {
         **settings,
         "accepted_warnings": [warned.name, *settings.get("accepted_warnings", ())],
     }
     given.remove(warning)
-    assert warnings_of(AgentQueue(instance_type, name="q", **settings)) == given
+    assert warnings_of(AgentQueue(instance_type, **settings), **stack) == given
 
 
 @pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)

@@ -1,0 +1,110 @@
+"""Rules for a queue's parameters together with the resources that its AgentStack defines."""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from buildkite_agents import names
+from buildkite_agents.checks.combinations import rule
+from buildkite_agents.expressions import is_reference
+from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
+from buildkite_agents.settings import AgentToken, SecretsBucket
+
+_SECRETS_MANAGER = "/aws/reference/secretsmanager/"
+_READ_SECRET = "secretsmanager:getsecretvalue"  # noqa: S105 # nosec B105
+_SCALERS_POLICIES = "ScalerManagedPolicyARNs"
+_TOKEN = "BuildkiteAgentTokenParameterStorePath"  # noqa: S105 # nosec B105
+
+
+@rule(
+    ("ArtifactsBucket", "SecretsBucket"),
+    "Different buckets: each job can write to the bucket of artifacts, and the bootstrap script, "
+    "which runs as root, is in the secrets bucket.",
+    "https://buildkite.com/docs/agent/self-hosted/aws/elastic-ci-stack/ec2-linux-and-windows/"
+    "security",
+)
+def _artifacts(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
+    artifacts, secrets = queue.value("ArtifactsBucket"), queue.value("SecretsBucket")
+    if not artifacts:
+        return
+    is_ours = isinstance(stack.settings.secrets_bucket, SecretsBucket)
+    same = artifacts == secrets or (
+        is_ours
+        and (
+            artifacts == stack.secrets_bucket_name
+            or (is_reference(artifacts) and f"{names.SECRETS_BUCKET}." in str(artifacts))
+        )
+    )
+    if same:
+        yield (
+            f"{queue.field('ArtifactsBucket')} must not be the secrets bucket: each job could "
+            "overwrite the bootstrap script, which runs as root on later instances"
+        )
+
+
+@rule(
+    (_TOKEN, _SCALERS_POLICIES),
+    "A token in Secrets Manager (`/aws/reference/secretsmanager/...`) requires the permission "
+    "`secretsmanager:GetSecretValue` for the instances and for the scaler.",
+    "https://docs.aws.amazon.com/systems-manager/latest/userguide/"
+    "integration-ps-secretsmanager.html",
+)
+def _secrets_manager(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
+    if not (queue.text(_TOKEN) or "").startswith(_SECRETS_MANAGER):
+        return
+    actions = queue.role_actions
+    if (
+        actions is not None
+        and not queue.is_given("InstanceRoleARN")
+        and not any(fnmatchcase(_READ_SECRET, action.lower()) for action in actions)
+    ):
+        yield (
+            f"{queue.field(_TOKEN)} is in Secrets Manager, which the instances cannot read: permit "
+            "secretsmanager:GetSecretValue on the secret by AgentAccess(statements=[...])"
+        )
+    has_scaler = queue.number("MinSize") is None or queue.number("MinSize") != queue.number(
+        "MaxSize"
+    )
+    if has_scaler and not queue.is_given(_SCALERS_POLICIES):
+        yield (
+            f"{queue.field(_TOKEN)} is in Secrets Manager, which the scaler cannot read: set "
+            f"{_SCALERS_POLICIES} to the ARN of a policy that permits "
+            "secretsmanager:GetSecretValue on the secret"
+            + (
+                ""
+                if queue.version.has(_SCALERS_POLICIES)
+                else f", with a stack_version that has it, unlike {queue.version.version}"
+            )
+        )
+
+
+@rule(
+    ("VpcId", "Subnets", _TOKEN),
+    "A queue with another provider has its own: those of the AgentStack are in another region.",
+    "https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/"
+    "regional-services.html",
+)
+def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
+    if queue.queue.provider in {None, "aws"}:
+        return
+    # The network is that of all queues, if all of them have the same provider.
+    is_shared = len({other.queue.provider for other in stack.queues}) == 1
+    missing = [
+        name
+        for name in ("VpcId", "Subnets")
+        if not is_shared
+        and (
+            not queue.settings[name].is_explicit
+            if name in queue.settings
+            # Then no argument of the AgentStack sets them.
+            else not stack.settings.template_defaults
+        )
+    ]
+    token = queue.settings.get(_TOKEN)
+    if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:
+        missing.append(_TOKEN)
+    for name in missing:
+        yield (
+            f"parameters[{name!r}] is required with provider {queue.queue.provider!r}: the "
+            "AgentStack's own is in another region or account"
+            + ("; None has the stack create a VPC" if name != _TOKEN else "")
+        )

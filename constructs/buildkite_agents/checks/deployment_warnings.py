@@ -1,0 +1,122 @@
+"""Warnings about access, and about queues together."""
+
+from buildkite_agents import names
+from buildkite_agents.checks.rules import duration_seconds
+from buildkite_agents.checks.warnings import warning
+from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
+from buildkite_agents.settings import AgentAccess
+
+
+@warning(
+    "shared-queue",
+    "Several stacks serve one queue. The scaler of each starts instances for each waiting job, so "
+    "that there are several instances for a job.",
+)
+def _shared_queue(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    count = sum(other.name == queue.name for other in stack.queues)
+    if count < 2:
+        return None
+    return f"{count} stacks serve this queue, and each starts instances for each waiting job"
+
+
+@warning(
+    "agent-tags",
+    "`BuildkiteAgentTags` replaces the tags `arch`, `os` and `instance`, by which jobs can select "
+    "agents.",
+)
+def _agent_tags(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    tags = queue.text("BuildkiteAgentTags")
+    if not tags or not queue.is_explicit("BuildkiteAgentTags") or "arch=" in tags:
+        return None
+    return f"BuildkiteAgentTags replaces the tags {queue.queue.agent_tags}: add them to it"
+
+
+@warning(
+    "own-policies",
+    "`ManagedPolicyARNs` replaces the agents' policy, which permits reading the secrets bucket, "
+    "decrypting with its key and using images. `managed_policies` of `AgentAccess` adds policies.",
+)
+def _own_policies(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    given = [n for n in ("ManagedPolicyARNs", "ManagedPolicyARN") if queue.is_explicit(n)]
+    if not given or not isinstance(stack.settings.access, AgentAccess):
+        return None
+    if any(f"{names.AGENT_POLICY}." in str(queue.value(name)) for name in given):
+        return None
+    return (
+        f"{given[0]} replaces the agents' policy: add ${{{names.AGENT_POLICY}.arn}} to it, or use "
+        "managed_policies of AgentAccess"
+    )
+
+
+@warning(
+    "unreadable-script",
+    "The instances can read the secrets bucket only. With an `AgentAccess`, this program permits "
+    "reading a bootstrap script that is elsewhere in S3.",
+)
+def _unreadable_script(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    url = stack.script_url_to_permit
+    if url is None or stack.settings.access is not None:
+        return None
+    others = ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN", "BootstrapScriptUrl")
+    if any(map(queue.is_explicit, others)):
+        return None
+    return f"no policy permits the instances to read {url}: set access, or make it readable"
+
+
+@warning(
+    "plain-token",
+    "With `BuildkiteAgentToken`, the template stores the token in an SSM parameter of type String, "
+    "which is not encrypted. `token` of the AgentStack stores it as a SecureString.",
+)
+def _plain_token(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if not queue.is_given("BuildkiteAgentToken"):
+        return None
+    return "BuildkiteAgentToken is stored unencrypted, in an SSM parameter of type String"
+
+
+@warning(
+    "boot-timeout",
+    "The bootstrap script allows itself more time than `InstanceCreationTimeout`: where "
+    "the network "
+    "is slow, CloudFormation rolls an update back while instances still start.",
+)
+def _boot_timeout(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    deadline = stack.script_deadline
+    timeout = duration_seconds(queue.text("InstanceCreationTimeout") or "")
+    if deadline is None or timeout is None or timeout > deadline:
+        return None
+    return (
+        f"InstanceCreationTimeout is {timeout} seconds, and the bootstrap script can take "
+        f"{deadline}: set parameters={{'InstanceCreationTimeout': 'PT15M'}}"
+    )
+
+
+@warning(
+    "sudo",
+    "A job that can run any command as root can change the instance for all later jobs.",
+)
+def _sudo(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    permitted = (queue.text("BuildkiteAdditionalSudoPermissions") or "").split(",")
+    if "ALL" not in {one.strip().rpartition(" ")[2] for one in permitted}:
+        return None
+    return "BuildkiteAdditionalSudoPermissions lets each job run any command as root"
+
+
+@warning(
+    "imdsv1",
+    "With `IMDSv2Tokens` of `optional`, the template's default, a request that a job's program was "
+    "made to send can read the credentials of the instance role.",
+)
+def _imdsv1(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if queue.text("IMDSv2Tokens") != "optional":
+        return None
+    return "IMDSv2Tokens is 'optional': set 'required'"
+
+
+@warning(
+    "experimental-scaler",
+    "The scaler's experimental mode can change with each version of the stack.",
+)
+def _experimental_scaler(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    name = "ScalerEnableExperimentalElasticCIMode"
+    return f"{name} is experimental" if queue.text(name) == "true" else None

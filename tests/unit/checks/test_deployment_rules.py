@@ -1,0 +1,102 @@
+"""Rules for queues together with the resources that their AgentStack defines."""
+
+from typing import Any
+
+import pytest
+from support.resolving import problems_of, resolved
+
+from buildkite_agents import AgentAccess, AgentQueue, Existing, Network, SecretsBucket
+
+SECRET = "/aws/reference/secretsmanager/buildkite/token"  # noqa: S105
+READS = AgentAccess(
+    statements=[
+        {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:x"}
+    ]
+)
+POLICY = {"ScalerManagedPolicyARNs": "arn:aws:iam::123456789012:policy/reads-the-secret"}
+
+
+def problems(parameters: dict[str, Any] | None = None, **settings: Any) -> list[str]:
+    fields = settings.pop("fields", {})
+    queue = AgentQueue("m5.large", name="q", parameters=parameters or {}, **fields)
+    return [p.removeprefix("queue 'q': ") for p in problems_of(queue, **settings)]
+
+
+@pytest.mark.parametrize(
+    ("bucket", "artifacts"),
+    [
+        (SecretsBucket(), "conbench-prod-buildkite-secrets"),
+        (SecretsBucket(name="ours"), "ours"),
+        (SecretsBucket(), "${aws_s3_bucket.buildkite_secrets.id}"),
+        (Existing("theirs"), "theirs"),
+        (Existing("${aws_s3_bucket.x.id}"), "${aws_s3_bucket.x.id}"),
+    ],
+)
+def test_artifacts_in_the_secrets_bucket_are_refused(bucket: Any, artifacts: str) -> None:
+    (problem,) = problems({"ArtifactsBucket": artifacts}, secrets_bucket=bucket)
+    assert problem.startswith("parameters['ArtifactsBucket'] must not be the secrets bucket")
+
+
+def test_artifacts_in_another_bucket_are_accepted() -> None:
+    assert problems({"ArtifactsBucket": "artifacts"}) == []
+
+
+def test_a_secret_needs_permissions_for_instances_and_scaler() -> None:
+    token = Existing(SECRET)
+    instances, scaler = problems(token=token)
+    assert "which the instances cannot read" in instances
+    assert "which the scaler cannot read" in scaler
+    assert problems(POLICY, token=token, access=READS) == []
+    # Other policies can permit it.
+    assert problems(POLICY, token=token, access=Existing("${aws_iam_policy.x.arn}")) == []
+
+
+def test_a_fixed_fleet_has_no_scaler_that_reads_a_secret() -> None:
+    fixed = {"min_size": 2, "max_size": 2}
+    assert problems(token=Existing(SECRET), access=READS, fields=fixed) == []
+
+
+def test_a_version_whose_scaler_cannot_be_permitted_is_named() -> None:
+    (problem,) = problems(token=Existing(SECRET), access=READS, fields={"stack_version": "v6.30.0"})
+    assert "with a stack_version that has it, unlike v6.30.0" in problem
+
+
+def test_a_queue_in_another_region_has_its_own_network_and_token() -> None:
+    network = Network("vpc-01234567", ["subnet-01234567"])
+    names = ["VpcId", "Subnets", "BuildkiteAgentTokenParameterStorePath"]
+    own = {"VpcId": None, "Subnets": None}
+
+    def west(**parameters: Any) -> AgentQueue:
+        return AgentQueue("m5.large", name="west", provider="aws.west", parameters=parameters)
+
+    east = AgentQueue("m5.large", name="east")
+    found = problems_of(east, west(), network=network)
+    assert all(f"parameters[{n!r}] is required" in p for n, p in zip(names, found, strict=True))
+    assert problems_of(east, west(**own, **{names[2]: "/token"}), network=network) == []
+    assert problems_of(east, west(**own), network=network, token=Existing("/token")) == []
+    # All queues are in the other region.
+    assert problems_of(west(), network=network, token=Existing("/token")) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "bucket", "permitted"),
+    [
+        ("s3://elsewhere/a/script.sh", SecretsBucket(), "s3://elsewhere/a/script.sh"),
+        ("s3://conbench-prod-buildkite-secrets/script.sh", SecretsBucket(), None),
+        ("s3://theirs/script.sh", Existing("theirs"), None),
+        ("s3://theirs-too/script.sh", Existing("theirs"), "s3://theirs-too/script.sh"),
+        ("https://host/script.sh", SecretsBucket(), None),
+        (None, SecretsBucket(), None),
+    ],
+)
+def test_a_script_outside_the_secrets_bucket_is_permitted(
+    script: str | None, bucket: Any, permitted: str | None
+) -> None:
+    from buildkite_agents.resolve import resolve
+    from buildkite_agents.settings import StackSettings
+
+    stack = resolve(StackSettings("conbench", bootstrap_script=script, secrets_bucket=bucket), [])
+    assert stack.script_url_to_permit == permitted
+    assert resolved(AgentQueue("m5.large"), bootstrap_script=script).parameters.get(
+        "BootstrapScriptUrl"
+    ) == (script)
