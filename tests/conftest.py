@@ -73,7 +73,7 @@ def bootstrap_script() -> Path:
 
 _WAITING = (
     *("runbook", "changes", "drift", "adoption", "adopt", "examples"),
-    *("failed_updates", "faults", "deployment", "token", "demo"),
+    *("failed_updates", "faults", "alarms", "deployment", "token", "demo"),
 )
 """The end-to-end tests that mostly wait, because the AWS provider polls slowly: longest first."""
 

@@ -24,6 +24,7 @@ from buildkite_agents.resources import variables  # noqa: E402
 from buildkite_agents.settings import (  # noqa: E402
     AgentAccess,
     AgentToken,
+    Alarms,
     Deployment,
     Existing,
     Network,
@@ -65,6 +66,9 @@ S3Backend(bucket="acme-terraform-states", region="us-east-1")
     "AgentAccess": """\
 AgentAccess(push_to_ecr_repositories=["arrow/*"])
 """,
+    "Alarms": """\
+Alarms(organization="acme", email="team@example.org", monthly_budget=500)
+""",
     "Deployment": """\
 Deployment(folder="terraform", backend=S3Backend("acme-terraform-states", "us-east-1"))
 """,
@@ -104,6 +108,7 @@ def render() -> str:
                 AgentAccess,
                 Existing,
                 Network,
+                Alarms,
                 Deployment,
                 S3Backend,
             )

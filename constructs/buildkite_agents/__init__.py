@@ -7,6 +7,7 @@ from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
+    Alarms,
     Deployment,
     Existing,
     Network,
@@ -24,6 +25,7 @@ __all__ = [
     "AgentQueue",
     "AgentStack",
     "AgentToken",
+    "Alarms",
     "ConfigError",
     "Deployment",
     "Existing",

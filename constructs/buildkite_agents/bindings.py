@@ -27,8 +27,12 @@ from buildkite_agents.loading import checkout, not_installed, user_cache
 from buildkite_agents.output.folder_lock import folder_lock
 
 AWS_SUBMODULES = (
+    "budgets_budget",
     "cloudformation_stack",
+    "cloudwatch_metric_alarm",
     "iam_policy",
+    "kms_key",
+    "kms_key_policy",
     "provider",
     "s3_bucket",
     "s3_bucket_lifecycle_configuration",
@@ -38,6 +42,9 @@ AWS_SUBMODULES = (
     "s3_bucket_server_side_encryption_configuration",
     "s3_bucket_versioning",
     "s3_object",
+    "sns_topic",
+    "sns_topic_policy",
+    "sns_topic_subscription",
     "ssm_parameter",
 )
 """The provider's Python submodules that this package imports."""

@@ -168,6 +168,59 @@ class Deployment:
 
 
 @dataclass(frozen=True)
+class Alarms:
+    """CloudWatch alarms for each queue, which notify an SNS topic, and an optional budget.
+
+    See docs/alarms.md. With ``email``, each provider configuration that a queue uses gets a topic,
+    because metrics, alarms and topics are regional. Each topic is encrypted with a customer managed
+    KMS key (one US dollar a month): CloudWatch cannot publish to topics that are encrypted with the
+    AWS managed key.
+    """
+
+    organization: str
+    """The slug of the Buildkite organization, as in ``https://buildkite.com/arrow-dev``: a
+    dimension of the scalers' metrics."""
+
+    email: str | None = None
+    """The address that a new SNS topic notifies, once its recipient confirms the subscription.
+    Either this or ``topic`` is required."""
+
+    topic: Mapping[str, str] | str | None = None
+    """The ARN of an existing SNS topic, or a Terraform reference to it, which CloudWatch must be
+    permitted to publish to. Where queues have a ``provider``, one for each provider configuration:
+    ``{"aws": ..., "aws.us_east_1": ...}``."""
+
+    jobs_wait_minutes: int = option(default=30, least=10, greatest=1440)
+    """The minutes after which waiting jobs raise an alarm if none runs, in steps of five. Default:
+    30. For a queue of a fixed size, which has no metrics of jobs, the minutes with too few
+    instances."""
+
+    scaler_silent_minutes: int = option(default=15, least=10, greatest=1440)
+    """The minutes without metrics from the scaler after which an alarm is raised, in steps of five.
+    Default: 15."""
+
+    instances_without_jobs_minutes: int = option(default=120, least=10, greatest=1440)
+    """The minutes, beyond the queue's idle time, after which more instances than its minimum raise
+    an alarm if no job runs, in steps of five. Default: 120. A queue has no such alarm if its
+    instances never terminate (``idle_minutes=0``) or if its idle time is a reference. Each plan
+    that changes the queue's stack replaces this alarm and the other two on numbers of instances:
+    their metrics have the name of the stack's Auto Scaling group, an output of the stack."""
+
+    at_maximum_hours: int | None = option(default=None, least=1, greatest=168)
+    """The hours with the maximum number of instances after which waiting jobs raise an alarm. By
+    default there is no such alarm."""
+
+    monthly_budget: int | None = option(default=None, least=1)
+    """A monthly budget in US dollars for the resources with ``budget_tag``, which notifies the same
+    recipient when 80 % and 100 % are spent, and when more than 100 % is forecast. By default there
+    is no budget. The tag must be activated as a cost allocation tag in the billing account."""
+
+    budget_tag: str = "Project"
+    """The key of the AgentStack's tag by whose value the budget selects resources. Default:
+    ``Project``."""
+
+
+@dataclass(frozen=True)
 class StackSettings:
     """The arguments of an AgentStack other than its queues, as given."""
 
@@ -178,6 +231,7 @@ class StackSettings:
     secrets_bucket: SecretsBucket | Existing | None = SecretsBucket()
     access: AgentAccess | Existing | None = AgentAccess()
     network: Network | None = None
+    alarms: Alarms | None = None
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
     tags: Mapping[str, str] | None = None
     deployment: Deployment = Deployment()

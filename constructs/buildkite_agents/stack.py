@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import cdktf
 from constructs import Construct
@@ -30,12 +30,16 @@ from buildkite_agents.resources.versions import required_versions
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
+    Alarms,
     Deployment,
     Existing,
     Network,
     SecretsBucket,
     StackSettings,
 )
+
+if TYPE_CHECKING:
+    from buildkite_agents.resources.alarms import QueueAlarms
 
 _NO_RESOURCES = (
     cdktf.TerraformBackend,
@@ -66,6 +70,7 @@ class AgentStack(cdktf.TerraformStack):
         secrets_bucket: SecretsBucket | Existing | None = SecretsBucket(),  # noqa: B008
         access: AgentAccess | Existing | None = AgentAccess(),  # noqa: B008
         network: Network | None = None,
+        alarms: Alarms | None = None,
         parameters: Mapping[str, ParameterValue] = {},  # it is only read
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
@@ -93,6 +98,7 @@ class AgentStack(cdktf.TerraformStack):
                 policy. With None, the agents have only the permissions that the template grants.
             network: The VPC of the instances. By default Terraform's variables ``vpc_id`` and
                 ``subnet_ids`` select it.
+            alarms: CloudWatch alarms for each queue, and whom they notify. By default none.
             parameters: Template parameters for all queues, apart from those that a field of
                 AgentQueue sets; a queue's own parameters override them. None omits a parameter.
             tags: Tags of all resources. By default Project and Environment, and ManagedBy as a
@@ -119,6 +125,7 @@ class AgentStack(cdktf.TerraformStack):
             secrets_bucket=secrets_bucket,
             access=access,
             network=network,
+            alarms=alarms,
             parameters=parameters,
             tags=tags,
             deployment=deployment,
@@ -179,13 +186,11 @@ class AgentStack(cdktf.TerraformStack):
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
+        self._alarms = self._make_alarms(alarms)
         # Not with the resources' move_from_id() and import_from(): CDKTF then runs `terraform
         # version`, and fails where Terraform is not installed.
         self._add_blocks(check=blocks.image_check(resolved), moved=blocks.moved(resolved))
-        outputs = blocks.outputs(resolved)
-        for output, (description, value) in outputs.items():
-            cdktf.TerraformOutput(self, output, description=description, value=value)
-        self.own_names["output"] = set(outputs)
+        self._output()
         if deployment.inside_root_module:
             for local, values in blocks.stand_ins(resolved).items():
                 # A queue can have the same name.
@@ -359,6 +364,14 @@ class AgentStack(cdktf.TerraformStack):
             policy = AgentPolicy(self, access=settings.access, resolved=resolved)
         return bucket, token, policy
 
+    def _make_alarms(self, settings: Alarms | None) -> "QueueAlarms | None":
+        if settings is None:
+            return None
+        # Loaded on use: a synthesis without alarms needs none of these bindings.
+        from buildkite_agents.resources.alarms import QueueAlarms
+
+        return QueueAlarms(self, self.resolved, settings, self.queue_stacks)
+
     def _upload_script(self, *, script_is_beside: bool) -> BootstrapObject | None:
         """The local script's object: the bucket's own, or one in an existing bucket."""
         bucket, script = self.resolved.settings.secrets_bucket, self.resolved.local_script
@@ -367,6 +380,12 @@ class AgentStack(cdktf.TerraformStack):
         if script is None or not isinstance(bucket, Existing):
             return None
         return BootstrapObject(self, bucket=bucket.name, script=script, is_beside=script_is_beside)
+
+    def _output(self) -> None:
+        outputs = blocks.outputs(self.resolved)
+        for output, (description, value) in outputs.items():
+            cdktf.TerraformOutput(self, output, description=description, value=value)
+        self.own_names["output"] = set(outputs)
 
     def _import(self, account: str) -> None:
         bucket = self.resolved.settings.secrets_bucket
@@ -379,6 +398,7 @@ class AgentStack(cdktf.TerraformStack):
             ),
             *([self._token.import_block()] if self._token is not None else ()),
             *([self._policy.import_block(account=account)] if self._policy is not None else ()),
+            *(self._alarms.import_blocks(account=account) if self._alarms is not None else ()),
             *map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key)),
         ]
         self.add_override("import", [{"to": block.to, "id": block.id} for block in imports])

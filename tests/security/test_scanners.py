@@ -13,8 +13,11 @@ import pytest
 from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 from support.checkout import copy_checkout
+from support.deployment import synthesize
 from support.golden import GOLDEN
 from support.policies import resolved_policy
+
+from buildkite_agents import Alarms
 
 # The findings of checkov that are accepted, with reasons. Any other finding fails the test.
 ACCEPTED = {
@@ -67,6 +70,17 @@ def test_checkov_finds_only_what_is_accepted_with_a_reason(root: Path, tmp_path:
     summary = report["summary"]
     assert summary["parsing_errors"] == 0
     assert summary["passed"] + summary["failed"] == 27, "another number of checks was run"
+    failed = {check["check_id"] for check in report["results"]["failed_checks"]}
+    assert failed == ACCEPTED.keys()
+
+
+def test_checkov_accepts_the_alarms_topics_and_their_keys(root: Path, tmp_path: Path) -> None:
+    alarms = Alarms("arrow-dev", email="team@example.org", monthly_budget=500)
+    synthesize(tmp_path / "alarms", alarms=alarms)
+    report = checkov(tmp_path / "alarms", root, tmp_path)
+    passed = {check["check_id"] for check in report["results"]["passed_checks"]}
+    # The topic is encrypted, its key has a policy and is rotated, and the alarms notify.
+    assert passed >= {"CKV_AWS_26", "CKV2_AWS_64", "CKV_AWS_7", "CKV_AWS_319"}
     failed = {check["check_id"] for check in report["results"]["failed_checks"]}
     assert failed == ACCEPTED.keys()
 

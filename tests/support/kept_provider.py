@@ -27,8 +27,8 @@ import grpc
 from support.protobuf import fields
 
 _TYPES = re.compile(
-    rb"aws_(cloudformation_stack|iam_policy|kms_key|s3_bucket.*|s3_object|ssm_parameter"
-    rb"|security_group|subnet|vpc)"
+    rb"aws_(budgets_budget|cloudformation_stack|cloudwatch_metric_alarm|iam_policy|kms_key.*"
+    rb"|s3_bucket.*|s3_object|security_group|sns_topic.*|ssm_parameter|subnet|vpc)"
 )
 _GET_SCHEMA = "/tfplugin5.Provider/GetSchema"
 _PREPARE = "/tfplugin5.Provider/PrepareProviderConfig"

@@ -158,14 +158,14 @@ class LoopbackAws:
         stack.output_map._output_json_map = {}  # noqa: SLF001
         stack.status = "ROLLBACK_COMPLETE"
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A boto3 client of this AWS."""
         import boto3
 
         return boto3.client(
             service,
             endpoint_url=self.endpoint,
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id="testing",
             aws_secret_access_key="testing",  # noqa: S106
         )
@@ -225,5 +225,10 @@ def _template(version: str) -> dict[str, Any]:
                 },
             },
         },
-        "Outputs": {"InstanceRoleName": {"Value": {"Ref": "IAMRole"}}},
+        "Outputs": {
+            "AutoScalingGroupName": {
+                "Value": {"Fn::Sub": "${AWS::StackName}-AgentAutoScaleGroup-1A2B3C4D5E6F"}
+            },
+            "InstanceRoleName": {"Value": {"Ref": "IAMRole"}},
+        },
     }

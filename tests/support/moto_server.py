@@ -1,8 +1,10 @@
 """moto's server, corrected where the tests need it closer to AWS."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
+from moto.budgets.responses import BudgetsResponse
 from moto.iam.access_control import PermissionResult
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from moto.s3.models import FakeBucket, FakeKey
@@ -31,6 +33,53 @@ def _etag(key: FakeKey) -> str:
 
 
 FakeKey.etag = property(_etag)  # type: ignore[assignment,method-assign]
+
+
+def _update_budget(self: BudgetsResponse) -> str:
+    """Replace a budget, and keep its notifications."""
+    account, new = self._get_param("AccountId"), self._get_param("NewBudget")
+    budget = self.backend.budgets[account][new["BudgetName"]]
+    budget.budget = {**budget.budget, **new}
+    return "{}"
+
+
+def _describe_subscribers(self: BudgetsResponse) -> str:
+    """List whom a notification of a budget notifies."""
+    account, name = self._get_param("AccountId"), self._get_param("BudgetName")
+    wanted = self._get_param("Notification")
+    (found,) = [
+        notification.subscribers
+        for notification in self.backend.budgets[account][name].notifications
+        if notification.details["NotificationType"] == wanted["NotificationType"]
+        and notification.details["Threshold"] == wanted["Threshold"]
+    ]
+    return json.dumps({"Subscribers": found})
+
+
+_budget_tags: dict[str, Any] = {}
+_create_budget = BudgetsResponse.create_budget
+
+
+def _create_tagged_budget(self: BudgetsResponse) -> str:
+    """Create a budget, and keep its tags."""
+    answer = _create_budget(self)
+    name = self._get_param("Budget")["BudgetName"]
+    _budget_tags[name] = self._get_param("ResourceTags", [])
+    return answer
+
+
+def _list_tags(self: BudgetsResponse) -> str:
+    """List the tags that a budget was created with."""
+    name = self._get_param("ResourceARN").rpartition("/")[2]
+    return json.dumps({"ResourceTags": _budget_tags[name]})
+
+
+# What the AWS provider uses and moto does not implement.
+# https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_Operations_AWS_Budgets.html
+BudgetsResponse.create_budget = _create_tagged_budget  # type: ignore[method-assign]
+BudgetsResponse.update_budget = _update_budget  # type: ignore[attr-defined]
+BudgetsResponse.describe_subscribers_for_notification = _describe_subscribers  # type: ignore[attr-defined]
+BudgetsResponse.list_tags_for_resource = _list_tags  # type: ignore[attr-defined]
 
 
 class _SilentHandler(WSGIRequestHandler):

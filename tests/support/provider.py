@@ -19,7 +19,10 @@ from buildkite_agents.output.folder_lock import folder_lock
 
 TERRAFORM_CLI = Path(__file__).with_name("terraform_cli.py")
 _ZIP = f"terraform-provider-aws_{WHEEL_VERSION}_linux_amd64.zip"
-_SERVICES = ("cloudformation", "ec2", "iam", "kms", "s3", "ssm", "sts")
+_SERVICES = (
+    *("budgets", "cloudformation", "cloudwatch", "ec2", "iam"),
+    *("kms", "s3", "sns", "ssm", "sts"),
+)
 
 
 class Provider:

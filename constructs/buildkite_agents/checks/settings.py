@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from buildkite_agents import bootstrap_script, patterns
+from buildkite_agents.checks.alarms import alarm_problems
 from buildkite_agents.checks.tags import tag_problems
 from buildkite_agents.checks.types import shown, text_problems
 from buildkite_agents.expressions import is_reference
@@ -50,6 +51,8 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
         yield from _access_problems(settings.access)
     if settings.network is not None:
         yield from _network_problems(settings.network)
+    if settings.alarms is not None:
+        yield from alarm_problems(settings.alarms, settings.common_tags)
     yield from _deployment_problems(settings.deployment)
     created = (settings.secrets_bucket, settings.token, settings.access)
     has_other_resources = any(not isinstance(each, Existing | None) for each in created)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from buildkite_agents.alarms import summary_lines
 from buildkite_agents.resolved import ResolvedStack
 
 _HEADER = ("QUEUE", "ARCH", "INSTANCE TYPES", "SIZE", "ON DEMAND", "STACK", "WARNINGS")
@@ -15,7 +16,10 @@ def summary(
     *,
     terminal: bool,
 ) -> str:
-    """Format a line for each queue, with its count of *warnings*; bold headers on a *terminal*."""
+    """Format a line for each queue, with its count of *warnings*; bold headers on a *terminal*.
+
+    Further lines name the alarms, if there are any.
+    """
     rows = [
         (
             queue.name,
@@ -37,7 +41,9 @@ def summary(
     header = line(_HEADER)
     if terminal:
         header = f"\033[1m{header}\033[0m"
-    return "\n".join([f"{stack.names.prefix} -> {folder}/", header, *map(line, rows)])
+    return "\n".join(
+        [f"{stack.names.prefix} -> {folder}/", header, *map(line, rows), *summary_lines(stack)]
+    )
 
 
 def grouped(stack: ResolvedStack, warnings: Mapping[str, Sequence[str]]) -> list[str]:

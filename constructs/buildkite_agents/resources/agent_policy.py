@@ -59,12 +59,12 @@ class AgentPolicy(IamPolicy):
 
     def import_block(self, *, account: str) -> ImportBlock:
         """The import block of the policy in the AWS account *account*."""
-        arn = f"arn:{_PARTITION}:iam::{account}:policy/{self._policy}"
+        arn = f"arn:{PARTITION}:iam::{account}:policy/{self._policy}"
         return ImportBlock(names.AGENT_POLICY, arn, ("tags",))
 
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
-_PARTITION = Reference(
+PARTITION = Reference(
     f'startswith({REGION.expression}, "cn-") ? "aws-cn" : '
     f'startswith({REGION.expression}, "us-gov-") ? "aws-us-gov" : "aws"'
 )
@@ -74,7 +74,7 @@ def _partition_and_account(scope: TerraformStack, *, has_token: bool) -> tuple[s
     # Locals, because the policy's JSON cannot contain an expression with quotes.
     if not has_token:
         # The repositories are limited to those of the agents' own account.
-        return _local(scope, "buildkite_partition", _PARTITION), "*"
+        return _local(scope, "buildkite_partition", PARTITION), "*"
     # From the token's ARN, without a data source.
     parts = f'split(":", {names.TOKEN_PARAMETER}.arn)'
     return (
