@@ -273,6 +273,7 @@ def test_a_stack_that_exists_is_imported(operator: Operator) -> None:
     assert no_changes(operator)
 
 
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_an_edited_copy_of_the_bootstrap_script_is_copied_back(operator: Operator) -> None:
     with (operator.folder / "terraform" / "buildkite-bootstrap.sh").open("a") as copy:
         copy.write("# edited\n")
@@ -283,6 +284,7 @@ def test_an_edited_copy_of_the_bootstrap_script_is_copied_back(operator: Operato
     assert script.read_text().endswith("# edited\n")
 
 
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_the_documented_workflow_checks_a_pull_request(operator: Operator) -> None:
     (workflow,) = [b for b in code_blocks("operations.md", "yaml") if "jobs:" in b]
     steps = yaml.safe_load(workflow)["jobs"]["plan"]["steps"]
@@ -298,6 +300,7 @@ def test_the_documented_workflow_checks_a_pull_request(operator: Operator) -> No
     operator.run("git checkout --quiet -- main.py terraform")
 
 
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAws) -> None:
     aws_server.client("s3").create_bucket(Bucket=STATES)
     (argument,) = [b for b in code_blocks("operations.md", "python") if "S3Backend" in b]
@@ -318,6 +321,7 @@ def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAw
     assert no_changes(operator)
 
 
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -> None:
     operator.run(block("operations.md", "cat >env"))
     (unprotected,) = [b for b in code_blocks("operations.md", "python") if "_protection" in b]
