@@ -26,15 +26,17 @@ TEST_PROCESSES ?= auto
 
 .PHONY: test
 test: setup-dev lint ## Check and test everything.
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
 
 FOLDER ?= terraform
 OUTPUT ?= adopted.py
+# Further options, such as --provider us-west-2=aws.west.
+ADOPT ?=
 
 .PHONY: adopt
 adopt: setup ## Generate the program of existing stacks: FROM=plan.json [FOLDER=...] [OUTPUT=adopted.py].
 	@test -n "$(FROM)" || { echo "error: FROM is required, such as: make adopt FROM=plan.json" >&2; exit 1; }
-	@$(VENV)/bin/python -m buildkite_agents.adopt --folder "$(FOLDER)" --output "$(OUTPUT)" "$(FROM)"
+	@$(VENV)/bin/python -m buildkite_agents.adopt --check --folder "$(FOLDER)" --output "$(OUTPUT)" $(ADOPT) "$(FROM)"
 
 .PHONY: demo
 demo: setup-dev ## Deploy to a simulated AWS on this machine, with real Terraform.

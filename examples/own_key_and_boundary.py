@@ -13,7 +13,7 @@ AgentStack(
         kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
     ),
     access=AgentAccess(
-        ecr_repositories=["arrow/*"],
+        push_to_ecr_repositories=["arrow/*"],
         permissions_boundary="arn:aws:iam::123456789012:policy/agents-at-most",
     ),
     bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",

@@ -67,7 +67,7 @@ Network("vpc-0123456789abcdef0", ["subnet-0123456789abcdef0", "subnet-0123456789
 S3Backend(bucket="acme-terraform-states", region="us-east-1")
 """,
     "AgentAccess": """\
-AgentAccess(ecr_repositories=["arrow/*"])
+AgentAccess(push_to_ecr_repositories=["arrow/*"])
 """,
     "Deployment": """\
 Deployment(folder="terraform", backend=S3Backend("acme-terraform-states", "us-east-1"))

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT), str(ROOT / "constructs"), str(ROOT / "tests")]
 
 from support.loopback_aws import REGION, LoopbackAws  # noqa: E402
-from support.provider import TERRAFORM_CLI, Provider, source  # noqa: E402
+from support.provider import TERRAFORM_CLI, Provider  # noqa: E402
+from support.provider_source import source  # noqa: E402
 from support.terraform import Terraform, terraform_in  # noqa: E402
 
 _CACHE = ROOT / ".demo-cache"

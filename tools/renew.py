@@ -63,10 +63,14 @@ def main() -> int:
         run("The bootstrap script's pins", of_script),
     ]
     if SCRIPT.read_bytes() != before:
-        # The golden folder has a copy of the script.
+        # These folders have a copy of the script.
         shutil.rmtree(GOLDEN / "terraform")
-        done.append(run("The golden folder", [sys.executable, "main.py"], GOLDEN))
-        shutil.rmtree(GOLDEN / "cdktf.out", ignore_errors=True)
+        done += [
+            run("The golden folder", [sys.executable, "main.py"], GOLDEN),
+            run("The folder terraform/", [sys.executable, "main.py"], ROOT),
+        ]
+        for folder in (GOLDEN, ROOT):
+            shutil.rmtree(folder / "cdktf.out", ignore_errors=True)
     return 0 if all(done) else 1
 
 

@@ -100,8 +100,13 @@ class AgentApp(cdktf.App):
         self._problems.append((name, problems))
         return f"refused-{len(self._problems)}"
 
-    def synth(self) -> None:
+    def synth(self, *, check: bool | None = None) -> None:
         """Write all stacks. Each folder is written completely or not at all.
+
+        Args:
+            check: Whether to write no folder, and to fail where the files in it are not what the
+                program gives, as for a pull request. By default whether the program was started
+                with the argument ``--check``.
 
         Raises:
             ConfigError: a stack was refused (the error lists the problems of all stacks), or a
@@ -120,7 +125,7 @@ class AgentApp(cdktf.App):
             # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
             stack.prepare()
         try:
-            self._synth_whole(stacks)
+            self._synth_whole(stacks, check="--check" in sys.argv[1:] if check is None else check)
         except OSError as error:
             raise ConfigError(f"cannot write what was synthesized: {error}") from None
         for stack in stacks:
@@ -132,9 +137,15 @@ class AgentApp(cdktf.App):
                 file=sys.stderr,
             )
 
-    def _synth_whole(self, stacks: Sequence[AgentStack]) -> None:
+    def _synth_whole(self, stacks: Sequence[AgentStack], *, check: bool) -> None:
         with _file_errors_plain(self._folder):
             super().synth()
+        if check:
+            folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
+            outdated = [problem for folder in folders for problem in folder.outdated()]
+            if outdated:
+                raise ConfigError(*outdated)
+            return
         updates = [update for stack in stacks for update in self._updates(stack, stacks)]
         conflicts = [conflict for update in updates for conflict in update.conflicts()]
         if conflicts:
@@ -202,6 +213,12 @@ def _real(path: Path) -> str:
 def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:
     writers: dict[str, str] = {}
     for stack in stacks:
+        if stack.deployment.inside_root_module and not stack.folder.is_dir():
+            yield (
+                f"deployment.folder: {stack.folder} is not a folder, and inside_root_module "
+                "requires the root module to be there: run the program from the folder that the "
+                "path is relative to, or set another folder"
+            )
         other = writers.setdefault(_real(stack.folder), stack.name)
         if other != stack.name:
             yield (

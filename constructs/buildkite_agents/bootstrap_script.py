@@ -21,11 +21,19 @@ def local_path(script: Path | str | None) -> Path | None:
 
 def needs_dnf(script: Path | str | None) -> bool:
     """Whether a script is a local file that runs dnf, the package manager of Amazon Linux 2023."""
-    path = local_path(script)
-    if path is None:
-        return False
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except (OSError, ValueError):
-        return False  # the checks report it
+    text = _text(script)
     return re.search(r"\bdnf\b", text) is not None and "apt-get" not in text
+
+
+def deadline(script: Path | str | None) -> int | None:
+    """The seconds that a local script allows itself, by its line ``DEADLINE=SECONDS``."""
+    found = re.search(r"^DEADLINE=([0-9]+)$", _text(script), re.MULTILINE)
+    return int(found[1]) if found else None
+
+
+def _text(script: Path | str | None) -> str:
+    path = local_path(script)
+    try:
+        return "" if path is None else path.read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""  # the checks report it

@@ -3,7 +3,8 @@
 https://developer.hashicorp.com/terraform/language/syntax/json#expressions
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,6 +73,32 @@ def expression_problem(value: str) -> str | None:
         if not is_code and text == "%{":
             return "has a template directive `%{`; for the characters themselves, write `%%{`"
     return None
+
+
+def json_template(document: Any) -> str:
+    """JSON with references, in the format of Terraform's ``jsonencode``, as in existing states.
+
+    Terraform reads an expression before JSON: the quotes within one are not escaped.
+    """
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    references = {
+        part
+        for value in _strings(document)
+        for is_code, part in _parts(value)
+        if is_code and ('"' in part or "\\" in part)
+    }
+    for reference in sorted(references, key=len, reverse=True):
+        text = text.replace(json.dumps(reference)[1:-1], reference)
+    return text
+
+
+def _strings(document: Any) -> Iterator[str]:
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, Mapping):
+        yield from (text for item in document.values() for text in _strings(item))
+    elif isinstance(document, list | tuple):
+        yield from (text for item in document for text in _strings(item))
 
 
 def _parts(value: str) -> Iterator[tuple[bool, str]]:

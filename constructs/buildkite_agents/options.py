@@ -6,6 +6,12 @@ from typing import Any
 _OPTION = "option"
 
 
+class Unset(int):
+    """The default value of an option, which can be told from the same number set by a user."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Option:
     """What a field sets, and the values that it accepts."""
@@ -32,6 +38,7 @@ def option(
     unit: int = 1,
 ) -> Any:
     """Define a dataclass field that is an option."""
+    default = Unset(default) if isinstance(default, int) else default
     return field(default=default, metadata={_OPTION: Option(parameter, least, greatest, unit)})
 
 

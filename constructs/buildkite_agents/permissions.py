@@ -1,6 +1,7 @@
 """The permissions of the agents' instances, beyond those of the Elastic CI Stack's own role."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from buildkite_agents.settings import AgentAccess, Existing, StackSettings
@@ -42,7 +43,7 @@ def ecr_access_policy(settings: StackSettings) -> str | None:
         return "full"
     if not isinstance(settings.access, AgentAccess):
         return None
-    return "readonly" if settings.access.ecr_repositories else "none"
+    return "readonly" if settings.access.pull_from_ecr else "none"
 
 
 def permitted_actions(access: AgentAccess | Existing | None) -> Sequence[str] | None:
@@ -100,14 +101,14 @@ def statements(
     # The agent's and the bootstrap script's logs.
     log_groups = f"arn:{partition}:logs:*:{account}:log-group:/buildkite/*"
     result.append(_allow("WriteLogs", _LOG, [log_groups]))
-    if access.ecr_repositories:
+    if access.push_to_ecr_repositories:
         prefix = f"arn:{partition}:ecr:{region}:{account}:repository"
-        repositories = [f"{prefix}/{pattern}" for pattern in access.ecr_repositories]
+        repositories = [f"{prefix}/{pattern}" for pattern in access.push_to_ecr_repositories]
         result += [
             # This action does not support a narrower resource.
             _allow("LogInToEcr", [_LOG_IN_TO_ECR], ["*"]),
-            # Jobs run in container images, and build them.
-            _allow("UseImages", [*_PULL, *_PUSH], repositories),
+            # Pushing reads the layers that exist.
+            _allow("PushImages", [*_PULL, *_PUSH], repositories),
         ]
     if kms_key_arn is not None:
         # The stack's own role can decrypt with the token's key only.
@@ -125,6 +126,46 @@ def documented_statements(bucket_arn: str | None) -> list[Statement]:
         read = ["s3:GetObject", "s3:ListBucket"]
         wide.insert(0, {"Action": read, "Resource": [bucket_arn, f"{bucket_arn}/*"]})
     return [{"Effect": "Allow", **statement} for statement in wide]
+
+
+def isolation_statements(
+    bucket_arn: str, roles_of_queues: Mapping[str, Collection[str]]
+) -> list[Statement]:
+    """The statements of a bucket policy that deny each queue the other queues' files.
+
+    The template permits each role to read the whole bucket, which no other policy of the role can
+    narrow. A statement for each queue denies its files to the roles of all queues but its own, and
+    to nobody else.
+
+    Args:
+        bucket_arn: The bucket.
+        roles_of_queues: The names of the instance roles of each queue.
+    """
+    everybody = sorted({role for roles in roles_of_queues.values() for role in roles})
+    return [
+        {
+            "Sid": f"Isolate{number}",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+            "Resource": f"{bucket_arn}/queues/{queue}/*",
+            "Condition": {
+                "ArnLike": {"aws:PrincipalArn": _role_arns(_shortened(everybody))},
+                "ArnNotLike": {"aws:PrincipalArn": _role_arns(sorted(roles_of_queues[queue]))},
+            },
+        }
+        for number, queue in enumerate(sorted(roles_of_queues))
+    ]
+
+
+def _role_arns(names: Sequence[str]) -> list[str]:
+    return [f"arn:*:iam::*:role/{name}" for name in names]
+
+
+def _shortened(names: Sequence[str]) -> Sequence[str]:
+    """A pattern of all names, if they begin with the same words; else the names."""
+    prefix = os.path.commonprefix(names).rpartition("-")[0]  # noqa: RUF071 # of characters
+    return [f"{prefix}-*"] if "-buildkite" in prefix else names
 
 
 def policy_document(policy_statements: Sequence[Statement]) -> dict[str, Any]:

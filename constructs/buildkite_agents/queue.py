@@ -89,6 +89,12 @@ class AgentQueue:
     ``ImageIdParameter``) was built. Required with such an image from v7.0.0, which cannot boot
     images of older versions."""
 
+    template_url: str | None = None
+    """The URL of the stack's template, where it is not Buildkite's own of ``stack_version``, such
+    as that of a copy in a bucket. A version in it must be ``stack_version``; for a URL without one,
+    ``stack_version`` only says which parameters the template has. An empty string means that the
+    stack keeps the template it has, which requires an existing stack."""
+
     stack_name: str | None = None
     """The name of the queue's CloudFormation stack: by default
     ``PROJECT-ENVIRONMENT-buildkite-QUEUE``, with a hyphen in place of each character that

@@ -1,12 +1,13 @@
 """Computes what each stack and queue gets from its settings."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from buildkite_agents import bootstrap_script, names, permissions
 from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.expressions import NullIfEmpty, Reference
 from buildkite_agents.names import Names
-from buildkite_agents.options import options
+from buildkite_agents.options import Unset, options
 from buildkite_agents.queue import AgentQueue, ParameterValue
 from buildkite_agents.resolved import (
     PARAMETERS_OF_TEMPLATE_ROLE,
@@ -30,6 +31,16 @@ _NOT_IN_DOCUMENTED_LAYOUT = (
     "RootVolumeEncrypted",
     "SecretsBucketRegion",
 )
+_DEFAULTS = (
+    *_NOT_IN_DOCUMENTED_LAYOUT,
+    "BuildkiteAgentTags",
+    "ECRAccessPolicy",
+    "ImageId",
+    "InstanceOperatingSystem",
+    "InstanceRoleName",
+)
+"""The parameters that this program sets where no field or argument does."""
+
 _NAMES_BEFORE_V6 = {"InstanceTypes": "InstanceType", "ManagedPolicyARNs": "ManagedPolicyARN"}
 
 
@@ -42,7 +53,10 @@ def resolve(
     actions = permissions.permitted_actions(settings.access)
     needs_dnf = bootstrap_script.needs_dnf(settings.bootstrap_script)
     resolved = []
-    for key, (queue, version) in zip(keys, queues, strict=True):
+    for key, (given, version) in zip(keys, queues, strict=True):
+        queue = given
+        if settings.template_defaults and given.tags is None:
+            queue = replace(given, tags=settings.tags or {})
         parameters = _parameters(queue, version, settings, shared)
         others = ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN")
         has_other_policies = any(
@@ -78,6 +92,8 @@ def _parameters(
     }
     ours = {**_queue_parameters(queue, settings), **shared}
     left_out: Collection[str] = _NOT_IN_DOCUMENTED_LAYOUT if settings.keep_documented_layout else ()
+    if settings.template_defaults:
+        left_out = [name for name in ours if not _is_given(name, queue, settings)]
     role = explicit.get("InstanceRoleARN")
     if role is not None and role.value:
         left_out = (*left_out, *PARAMETERS_OF_TEMPLATE_ROLE)
@@ -87,6 +103,16 @@ def _parameters(
         if name not in left_out
     }
     return {**{n: p for n, p in named.items() if n in version.parameters}, **explicit}
+
+
+def _is_given(name: str, queue: AgentQueue, settings: StackSettings) -> bool:
+    """Whether a field or an argument sets a parameter, which is not a default of this program."""
+    for field, option in options(AgentQueue).items():
+        if option.parameter == name:
+            return not isinstance(getattr(queue, field), Unset)
+    if name in {"Subnets", "VpcId"}:
+        return settings.network is not None
+    return name not in _DEFAULTS
 
 
 def _queue_parameters(queue: AgentQueue, settings: StackSettings) -> dict[str, Parameter]:
@@ -128,7 +154,7 @@ def _shared_parameters(settings: StackSettings) -> dict[str, Parameter]:
     policies = permissions.managed_policies(settings, agent_policy=agent_policy)
     own_access = access if isinstance(access, AgentAccess) else None
     values: dict[str, tuple[ParameterValue, str]] = {
-        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.ecr_repositories"),
+        "ECRAccessPolicy": (permissions.ecr_access_policy(settings), "access.pull_from_ecr"),
         "InstanceRolePermissionsBoundaryARN": (
             own_access.permissions_boundary if own_access else None,
             "access.permissions_boundary",
@@ -170,7 +196,7 @@ def _script_url(settings: StackSettings) -> str | None:
     script = settings.bootstrap_script
     if bootstrap_script.local_path(script) is None:
         return None if script is None else str(script)
-    bucket = Reference(f"{names.SECRETS_BUCKET}.bucket")
+    bucket = _reference_or_name(settings.secrets_bucket, f"{names.SECRETS_BUCKET}.bucket")
     return f"s3://{bucket}/{Reference(f'{names.BOOTSTRAP_OBJECT}.key')}"
 
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents import bootstrap_script, names
+from buildkite_agents import bootstrap_script, elastic_ci_stack, names
 from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.expressions import NullIfEmpty, Reference, is_reference
 from buildkite_agents.names import Names
@@ -115,6 +115,17 @@ class ResolvedQueue:
             return self.queue.tags
         tags = {**self.common_tags, "Name": self.stack_name, "Queue": self.name}
         return {**tags, "ElasticCIStack": self._version_tag()} if self.has_version_tag else tags
+
+    @property
+    def template_url(self) -> str | None:
+        """The URL of the stack's template; None if it keeps the template that it has."""
+        own = self.queue.template_url
+        return self.version.template_url if own is None else own or None
+
+    @property
+    def is_of_its_version(self) -> bool:
+        """Whether the template's URL names the stack's version, so that both change together."""
+        return elastic_ci_stack.version_in(self.template_url or "") == self.version.version
 
     def _version_tag(self) -> str:
         """A tag for the arguments of a stack that the AWS provider does not read.
@@ -240,6 +251,23 @@ class ResolvedStack:
             if not queue.is_given("InstanceRoleARN"):
                 role = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
                 yield "IAM role", role
+
+    @cached_property
+    def script_deadline(self) -> int | None:
+        """The seconds that the local bootstrap script allows itself."""
+        return bootstrap_script.deadline(self.settings.bootstrap_script)
+
+    @property
+    def isolated_roles(self) -> Mapping[str, Collection[str]]:
+        """The instance roles of each queue that a bucket policy can tell apart; else empty."""
+        bucket = self.settings.secrets_bucket
+        is_wanted = isinstance(bucket, SecretsBucket) and bucket.isolate_queues
+        roles: dict[str, set[str]] = defaultdict(set)
+        for queue in self.queues:
+            name = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
+            if not queue.is_given("InstanceRoleARN") and not is_reference(name):
+                roles[queue.name].add(name)
+        return roles if is_wanted and len(roles) > 1 else {}
 
     @property
     def local_script(self) -> Path | None:

@@ -18,7 +18,7 @@ class Existing:
     reference to one, such as ``${aws_s3_bucket.secrets.id}``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AgentToken:
     """The SSM parameter that stores the agent token."""
 
@@ -55,6 +55,10 @@ class SecretsBucket:
     a deployment, set this to False first. Without it, a bucket that contains files loses its policy
     and its other protections before S3 refuses to delete it."""
 
+    isolate_queues: bool = True
+    """Whether the bucket's policy denies each queue's instances the environment files of the other
+    queues, ``queues/QUEUE/``. With ``keep_documented_layout`` the bucket has no policy."""
+
     default_tags_on_script: bool = True
     """Whether the bootstrap script's object has the provider's default tags. S3 accepts at most ten
     tags for an object: with a provider block of your own that has more default tags, set this to
@@ -72,9 +76,13 @@ class AgentAccess:
     """The name of the agents' IAM policy. By default
     ``PROJECT-ENVIRONMENT-buildkite-agent-policy``."""
 
-    ecr_repositories: Sequence[str] = ("*",)
-    """Patterns of the ECR repositories, in the agents' account and region, that agents can pull
-    from and push to: by default all repositories. With an empty list, agents cannot access ECR."""
+    pull_from_ecr: bool = True
+    """Whether agents can pull the images of all ECR repositories that their account can read, those
+    of other accounts included (the template's ``ECRAccessPolicy`` is ``readonly``)."""
+
+    push_to_ecr_repositories: Sequence[str] = ()
+    """Patterns of the ECR repositories, in the agents' account and region, that each job can push
+    to, and so overwrite: by default none."""
 
     statements: Sequence[Mapping[str, Any]] = ()
     """Further statements of the agents' IAM policy, in the form of an IAM policy document: by
@@ -174,6 +182,7 @@ class StackSettings:
     tags: Mapping[str, str] | None = None
     deployment: Deployment = Deployment()
     keep_documented_layout: bool = False
+    template_defaults: bool = False
 
     @property
     def is_write_only(self) -> bool:

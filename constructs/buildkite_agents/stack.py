@@ -1,7 +1,6 @@
 """The Terraform stack of one environment: its queues and the resources that they share."""
 
-import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,11 +9,10 @@ import cdktf
 import jsii
 from constructs import Construct, IValidation
 
-from buildkite_agents import elastic_ci_stack, names
+from buildkite_agents import blocks, names
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
-from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
 from buildkite_agents.output.root_module import mentioned
@@ -24,6 +22,8 @@ from buildkite_agents.resources import variables
 from buildkite_agents.resources.agent_policy import AgentPolicy
 from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.backend import create_backend
+from buildkite_agents.resources.bootstrap_object import BootstrapObject
+from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
 from buildkite_agents.resources.queue_stack import QueueStack, import_block
 from buildkite_agents.resources.secrets_bucket import Bucket
 from buildkite_agents.resources.versions import required_versions
@@ -70,6 +70,7 @@ class AgentStack(cdktf.TerraformStack):
         tags: Mapping[str, str] | None = None,
         deployment: Deployment = Deployment(),  # noqa: B008
         keep_documented_layout: bool = False,
+        template_defaults: bool = False,
     ) -> None:
         """Check the arguments, then define the resources.
 
@@ -101,6 +102,9 @@ class AgentStack(cdktf.TerraformStack):
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
                 in the documented ``terraform/`` layout: without hardening and with broad
                 permissions. For adopting that layout without a change.
+            template_defaults: Leave out what this program sets in each stack by default, parameters
+                and tags: a stack has only what its queue and the other arguments set, and the
+                template's defaults apply otherwise. For adopting stacks without a change.
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
@@ -119,6 +123,7 @@ class AgentStack(cdktf.TerraformStack):
             tags=tags,
             deployment=deployment,
             keep_documented_layout=keep_documented_layout,
+            template_defaults=template_defaults,
         )
         name = f"{project}-{environment}"
         # An AgentApp; another app does not know its agent stacks.
@@ -165,20 +170,26 @@ class AgentStack(cdktf.TerraformStack):
         self._bucket, self._token, self._policy = self._make_shared_resources(
             script_is_beside=registry is not None
         )
-        script = self._bucket.bootstrap_script if self._bucket is not None else None
+        self._script = self._upload_script(script_is_beside=registry is not None)
         depends_on: list[cdktf.ITerraformDependable] = [
-            one for one in (script, self._token, self._policy) if one is not None
+            one for one in (self._script, self._token, self._policy) if one is not None
         ]
         self.queue_stacks: Mapping[str, QueueStack] = {
             queue.key: QueueStack(self, queue, depends_on=depends_on) for queue in resolved.queues
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
-        self._warn_of_images()
-        self._move_from_existing_addresses()
-        self._output()
+        # Not with the resources' move_from_id() and import_from(): CDKTF then runs `terraform
+        # version`, and fails where Terraform is not installed.
+        self._add_blocks(check=blocks.image_check(resolved), moved=blocks.moved(resolved))
+        outputs = blocks.outputs(resolved)
+        for output, (description, value) in outputs.items():
+            cdktf.TerraformOutput(self, output, description=description, value=value)
+        self.own_names["output"] = set(outputs)
         if deployment.inside_root_module:
-            self._stand_in_for_existing_addresses()
+            for local, values in blocks.stand_ins(resolved).items():
+                # A queue can have the same name.
+                cdktf.TerraformLocal(self, f"local {local}", values).override_logical_id(local)
         if deployment.import_account is not None:
             self._import(deployment.import_account)
 
@@ -241,34 +252,30 @@ class AgentStack(cdktf.TerraformStack):
                     for address in twice
                 )
             )
-        self._release_unused(addresses)
+        if not self.deployment.destroy_unused:
+            settings = (repr(self.resolved.settings), repr(self.queues))
+            elsewhere = mentioned(names.SHARED, self.folder, *settings)
+            self._add_blocks(removed=blocks.removed({*addresses, *elsewhere}))
         self._is_prepared = True
 
-    def _release_unused(self, addresses: Sequence[str]) -> None:
-        """Have shared resources that are no longer defined leave Terraform's management.
-
-        By default Terraform destroys what its state has and its configuration has not.
-        """
-        if self.deployment.destroy_unused:
-            return
-        settings = (repr(self.resolved.settings), repr(self.queues))
-        # What is mentioned elsewhere is defined elsewhere, where a block for it is an error.
-        defined = {*addresses, *mentioned(names.SHARED, self.folder, *settings)}
-        unused = [address for address in names.SHARED if address not in defined]
-        blocks = [{"from": address, "lifecycle": {"destroy": False}} for address in unused]
-        if blocks:
-            self.add_override("removed", blocks)
+    def _add_blocks(self, **content: Any) -> None:
+        """Add the blocks of each kind that has any."""
+        for kind, kinds_blocks in content.items():
+            if kinds_blocks:
+                self.add_override(kind, kinds_blocks)
 
     def _addresses(self) -> Iterator[str]:
         """The addresses of the stack's resources, its user's own included."""
         yield from (queue.address for queue in self.resolved.queues)
         if self._bucket is not None:
             yield from (block.to for block in self._bucket.import_blocks())
+        elif self._script is not None:
+            yield names.BOOTSTRAP_OBJECT
         if self._token is not None:
             yield names.TOKEN_PARAMETER
         if self._policy is not None:
             yield names.AGENT_POLICY
-        made = [self._bucket, self._token, self._policy, *self.queue_stacks.values()]
+        made = [self._bucket, self._script, self._token, self._policy, *self.queue_stacks.values()]
         ours = {id(construct) for construct in made}
         for child in self.node.children:
             if id(child) in ours or isinstance(child, _NO_RESOURCES):
@@ -338,6 +345,7 @@ class AgentStack(cdktf.TerraformStack):
                 script_is_beside=script_is_beside,
                 keep_documented_layout=settings.keep_documented_layout,
                 tags=settings.common_tags,
+                isolated_roles=resolved.isolated_roles,
             )
         if isinstance(settings.token, AgentToken):
             token = TokenParameter(
@@ -351,90 +359,34 @@ class AgentStack(cdktf.TerraformStack):
             policy = AgentPolicy(self, access=settings.access, resolved=resolved)
         return bucket, token, policy
 
-    def _warn_of_images(self) -> None:
-        """Have Terraform warn of images in a variable, whose versions this program cannot check."""
-        oldest = elastic_ci_stack.known_versions()[0]
-        versions = {
-            queue.version.version
-            for queue in self.resolved.queues
-            if not queue.has_own_image and needs_new_image(oldest, queue.version.version)
-        }
-        if not versions:
-            return
-        message = (
-            "Images in buildkite_agent_amis must be built from the image of Elastic CI Stack "
-            f"{' or '.join(sorted(versions))}: those of older major versions cannot boot. To have "
-            "this checked, set ImageId and image_stack_version of the queues instead."
-        )
-        condition = "${length(compact(values(var.buildkite_agent_amis))) == 0}"
-        check = {"assert": {"condition": condition, "error_message": message}}
-        self.add_override("check", {"buildkite_agent_amis": check})
-
-    def _move_from_existing_addresses(self) -> None:
-        # Not with the resource's move_from_id(): CDKTF then runs `terraform version`, and fails
-        # where Terraform is not installed.
-        blocks = [
-            {"from": queue.former_address, "to": queue.address}
-            for queue in sorted(self.resolved.queues, key=lambda queue: queue.resource_name)
-            if queue.former_address != queue.address
-        ]
-        if blocks:
-            self.add_override("moved", blocks)
-
-    def _stand_in_for_existing_addresses(self) -> None:
-        """Define a local for each ``for_each`` resource that stacks moved from.
-
-        References elsewhere in the root module change from ``aws_cloudformation_stack.NAME`` to
-        ``local.NAME``. ``local.buildkite_stacks``, which the documented layout defines, is kept.
-        """
-        locals_: dict[str, dict[str, str]] = defaultdict(dict)
-        documented = {}
-        for queue in self.resolved.queues:
-            resource, bracket, key = queue.former_address.partition("[")
-            if bracket and not resource.startswith("module."):
-                instance = str(json.loads(f"[{key}")[0])
-                locals_[names.resource_name(resource)][instance] = Reference(queue.address)
-            if queue.queue.moved_from is None:
-                documented[queue.name] = {"queue": queue.name}
-        for name, stacks in locals_.items():
-            cdktf.TerraformLocal(self, name, {key: str(stack) for key, stack in stacks.items()})
-        if documented:
-            cdktf.TerraformLocal(self, "buildkite_stacks", documented)
+    def _upload_script(self, *, script_is_beside: bool) -> BootstrapObject | None:
+        """The local script's object: the bucket's own, or one in an existing bucket."""
+        bucket, script = self.resolved.settings.secrets_bucket, self.resolved.local_script
+        if self._bucket is not None:
+            return self._bucket.bootstrap_script
+        if script is None or not isinstance(bucket, Existing):
+            return None
+        return BootstrapObject(self, bucket=bucket.name, script=script, is_beside=script_is_beside)
 
     def _import(self, account: str) -> None:
-        blocks = [
+        bucket = self.resolved.settings.secrets_bucket
+        imports = [
             *(self._bucket.import_blocks() if self._bucket is not None else ()),
+            *(
+                [script_import_block(bucket.name)]
+                if isinstance(bucket, Existing) and self._script is not None
+                else ()
+            ),
             *([self._token.import_block()] if self._token is not None else ()),
             *([self._policy.import_block(account=account)] if self._policy is not None else ()),
             *map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key)),
         ]
-        # Not with the resource's import_from(), for the same reason as for moves.
-        self.add_override("import", [{"to": block.to, "id": block.id} for block in blocks])
-        for block in blocks:
+        self.add_override("import", [{"to": block.to, "id": block.id} for block in imports])
+        for block in imports:
             if block.unreadable:
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
-
-    def _output(self) -> None:
-        outputs: dict[str, tuple[str, Any]] = {
-            "buildkite_agent_queues": (
-                "The Buildkite queues",
-                sorted({queue.name for queue in self.resolved.queues}),
-            ),
-            "buildkite_stack_names": (
-                "The CloudFormation stack of each queue",
-                {q.key: str(Reference(f"{q.address}.name")) for q in self.resolved.queues},
-            ),
-        }
-        if self._bucket is not None:
-            outputs["buildkite_secrets_bucket"] = (
-                "The S3 bucket of the agents' secrets and their bootstrap script",
-                str(Reference(f"{names.SECRETS_BUCKET}.bucket")),
-            )
-        for name, (description, value) in outputs.items():
-            cdktf.TerraformOutput(self, name, description=description, value=value)
-        self.own_names["output"] = set(outputs)
 
 
 @jsii.implements(IValidation)

@@ -10,7 +10,8 @@ from support.checkout import copy_checkout
 from support.deployment import LiveDeployment
 from support.documented import GOLDEN_MAIN, as_main_of
 from support.loopback_aws import LoopbackAws
-from support.provider import Provider, source
+from support.provider import Provider
+from support.provider_source import source
 from support.terraform import Terraform, terraform_in
 
 

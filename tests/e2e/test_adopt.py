@@ -41,7 +41,7 @@ class Adopter:
 
     def adopt(self, shown: Path, *arguments: str) -> str:
         """Write ``main.py``; return the notes."""
-        done = run_adopt(shown, "--folder", "terraform", "--output", self.main, *arguments)
+        done = run_adopt(shown, "--output", self.main, "--check", *arguments, cwd=self.main.parent)
         assert done.returncode == 0, done.stderr
         assert TOKEN not in self.main.read_text() + done.stderr
         return done.stderr
@@ -74,58 +74,132 @@ def run_python(*arguments: Any, cwd: Path, check: bool = True) -> subprocess.Com
     return done
 
 
-def run_adopt(*arguments: Any) -> subprocess.CompletedProcess[str]:
-    return run_python("-m", "buildkite_agents.adopt", *arguments, cwd=Path.cwd(), check=False)
+def run_adopt(*arguments: Any, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return run_python("-m", "buildkite_agents.adopt", *arguments, cwd=cwd, check=False)
+
+
+def moves(resource: str, queues: dict[str, str]) -> dict[str, str]:
+    """The moves of a resource's instances, by index, to the stacks of queues."""
+    return {f"{STACK}{resource}[{key}]": f"{STACK}{queue}" for key, queue in queues.items()}
 
 
 @pytest.mark.parametrize(
-    ("fleet", "moved", "one_line", "changed"),
+    ("fleet", "moved", "one_line", "changed", "providers"),
     [
         (
             "arrow-today",
             {},
             (
-                'name="new-conbench",\n            max_size=2',
-                'name="new-conbench",\n            max_size=3',
+                '"new-conbench",\n            max_size=2',
+                '"new-conbench",\n            max_size=3',
             ),
             "conbench",
+            (),
         ),
         (
             "for-each",
-            {
-                f'{STACK}bk_queue["{queue}-queue"]': f"{STACK}{queue.replace('-', '_')}_queue"
-                for queue in ("build", "docs", "gpu-1", "gpu-2")
-            }
-            | {f"{STACK}bk_test[0]": f"{STACK}test-queue"},
+            moves(
+                "bk_queue",
+                {
+                    f'"{queue}-queue"': f"{queue.replace('-', '_')}_queue"
+                    for queue in ("build", "docs", "gpu-1", "gpu-2")
+                },
+            )
+            | moves("bk_test", {"0": "test-queue"}),
             ("max_size=208", "max_size=209"),
             "gpu_1_queue",
+            (),
         ),
-        ("two-regions", {}, ("min_size=1", "min_size=2"), "west"),
-        ("fixed-size", {}, ("max_size=0", "max_size=1"), "paused"),
+        (
+            "two-regions",
+            {},
+            ("min_size=1", "min_size=2"),
+            "west",
+            ("--provider=us-east-1=aws.us_east_1", "--provider=us-west-2=aws"),
+        ),
+        (
+            "aliased",
+            moves("queue", {'"big"': "big", '"small"': "small"}),
+            ("max_size=4", "max_size=5"),
+            "big",
+            ("--provider=us-west-2=aws.west",),
+        ),
+        ("fixed-size", {}, ("max_size=0", "max_size=1"), "paused", ()),
+        ("own-templates", {}, ("min_size=0", "min_size=1"), "body", ()),
     ],
 )
+@pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_a_fleet_is_adopted_without_a_change_and_then_changed_by_one_line(
     fleet: str,
     moved: dict[str, str],
     one_line: tuple[str, str],
     changed: str,
+    providers: tuple[str, ...],
+    plan: bool,
     aws: LoopbackAws,
     aws_provider: Provider,
     tmp_path: Path,
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / fleet, aws, aws_provider)
+    adopter.adopt(adopter.show(plan=plan), *(() if plan else providers))
+    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.synthesize()
+    planned = adopter.tf.plan()
+    assert planned.moved == moved
+    assert planned.is_empty
+    adopter.edit(*one_line)
+    adopter.synthesize()
+    planned = adopter.tf.plan()
+    address = f"{STACK}{changed}"
+    assert (planned.created, planned.updated, planned.deleted) == (set(), {address}, set())
+    assert planned.changed_attributes(address) - {"outputs", "timeouts"} == {"parameters"}
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "modules", aws, aws_provider)
+    said = adopter.adopt(adopter.show(plan=True))
+    folder = adopter.tf.folder
+    for edit in (
+        'terraform/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "build"',
+        'terraform/queue/main.tf:18: remove the block resource "aws_cloudformation_stack" "this"',
+        "terraform/queue: remove the output name, which refers to aws_cloudformation_stack.this",
+        "terraform/main.tf:67: replace module.docs.name, which was of aws_cloudformation_stack.this"
+        ", by one of aws_cloudformation_stack.docs",
+        "terraform/queue: the variables queue, tags are not used otherwise",
+    ):
+        assert edit in said
+    (folder / "stacks.tf").unlink()
+    child, main = folder / "queue" / "main.tf", folder / "main.tf"
+    text = child.read_text()
+    text = (
+        text[: text.index('resource "aws_cloudformation_stack"')]
+        + text[text.index('output "subnet_id"') :]
+    )
+    child.write_text(text)
+    main.write_text(main.read_text().replace("module.docs.name", f"{STACK}docs.name"))
+    adopter.synthesize()
+    plan = adopter.tf.plan()
+    assert plan.moved == {
+        f"{STACK}build[0]": f"{STACK}build",
+        f"module.docs.{STACK}this": f"{STACK}docs",
+    }
+    assert plan.is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_variable_in_tags_still_changes_the_stacks(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "arrow-today", aws, aws_provider)
     adopter.adopt(adopter.show(plan=True))
     (adopter.tf.folder / "stacks.tf").unlink()
     adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == moved
-    assert plan.is_empty
-    adopter.edit(*one_line)
-    adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert (plan.created, plan.updated, plan.deleted) == (set(), {f"{STACK}{changed}"}, set())
-    assert plan.changed_attributes(f"{STACK}{changed}") - {"outputs", "timeouts"} == {"parameters"}
+    plan = adopter.tf.plan('-var=default_tags={team="benchmarks",owner="another"}')
+    assert len([address for address in plan.updated if address.startswith(STACK)]) == 7
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
@@ -159,7 +233,7 @@ def test_the_documented_layout_is_adopted_with_all_that_is_around_its_stacks(
     for one in ("keep_documented_layout=True", 'AgentToken(organization="arrow-dev.org")'):
         assert one in text
     for queue in ("t4g.2xlarge", "m5.4xlarge", "c6a.4xlarge"):
-        assert f'        AgentQueue("{queue}", **COMMON),\n' in text
+        assert f'        queue("{queue}"),\n' in text
     (adopter.tf.folder / "buildkite.tf").unlink()
     outputs = adopter.tf.folder / "outputs.tf"
     outputs.write_text(
@@ -198,10 +272,11 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
                 parameter["ParameterValue"] = "****"
     shown.write_text(json.dumps(described, default=str))
     main = tmp_path / "main.py"
-    done = run_adopt(shown, "--output", main)
+    done = run_adopt(shown, "--output", main, "--check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     run_python(main, cwd=tmp_path)
     tf = terraform_in(tmp_path / "applied", tmp_path / "terraform", aws, aws_provider)
+    tf.variables = {f"buildkite_agent_token_{name}": TOKEN for name in ("ci", "ci_gpu")}
     plan = tf.plan()
     assert plan.imported == {f"{STACK}default", f"{STACK}gpu_1"}
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())

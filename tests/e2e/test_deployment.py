@@ -9,6 +9,8 @@ from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 from support.terraform import TOKEN, Terraform
 
+from buildkite_agents.queue import DEFAULT_STACK_VERSION
+
 POLICY_ARN = "arn:aws:iam::123456789012:policy/conbench-prod-buildkite-agent-policy"
 QUEUES = {
     "arm64-t4g-2xlarge-linux": ("t4g.2xlarge", "arch=arm64,os=linux,instance=t4g-2xlarge"),
@@ -129,9 +131,9 @@ def check_stack(aws: LoopbackAws, queue: str, instance_type: str, agent_tags: st
     name = f"conbench-prod-buildkite-{queue}"
     (stack,) = aws.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     assert stack["StackStatus"] == "CREATE_COMPLETE"
-    assert stack["Description"].endswith("v6.71.1")
+    assert stack["Description"].endswith(DEFAULT_STACK_VERSION)
     tags = tags_of(stack["Tags"])
-    assert tags.pop("ElasticCIStack").startswith("v6.71.1 ")
+    assert tags.pop("ElasticCIStack").startswith(f"{DEFAULT_STACK_VERSION} ")
     assert tags == {**TAGS, "Name": name, "Queue": queue}
     parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
     expected = {

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from support.checkout import copy_checkout
 
+# They share an environment.
+pytestmark = pytest.mark.xdist_group("package")
+
 USER = """
 from pathlib import Path
 from buildkite_agents import AgentApp, AgentQueue, AgentStack
@@ -77,7 +80,7 @@ def test_the_wheel_has_the_package_with_all_data_and_no_bindings(wheel: Path, ro
     assert "buildkite_agents/py.typed" in names
     package = root / "constructs" / "buildkite_agents"
     data = {f"buildkite_agents/{path.relative_to(package)}" for path in package.glob("*/*.json")}
-    assert len(data) == 3
+    assert "buildkite_agents/elastic_ci_stack/history.json" in data
     assert data <= set(names)
     bindings = [name for name in names if name.startswith("buildkite_agents/aws/")]
     assert bindings == ["buildkite_agents/aws/__init__.py"]

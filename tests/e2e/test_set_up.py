@@ -8,7 +8,11 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
+import pytest
+from support.golden import assert_golden
+
+# They share a checkout of the project.
+pytestmark = pytest.mark.xdist_group("checkout")
 
 
 def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,8 +31,7 @@ def synthesize(folder: Path, **environment: str) -> str:
     shutil.rmtree(folder / "terraform", ignore_errors=True)
     done = make(folder, "synth", **environment)
     assert done.returncode == 0, done.stderr
-    written = {path.name: path.read_bytes() for path in (folder / "terraform").iterdir()}
-    assert written == {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
+    assert_golden(folder / "terraform")
     return done.stderr
 
 

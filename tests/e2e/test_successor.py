@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from support.documented import as_main_of
 from support.documents import code_blocks
+from support.golden import assert_golden
 
 from buildkite_agents.output.folder_lock import folder_lock
 
 REQUIREMENTS = Path(__file__).parent / "cdktn" / "requirements.txt"
-GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 
 
 @pytest.fixture
@@ -55,5 +55,4 @@ def test_the_documented_rename_gives_the_same_configuration(
     )
     assert done.returncode == 0, done.stderr
     assert "from cdktn-provider-aws, once" in done.stderr
-    written = {path.name: path.read_bytes() for path in (tmp_path / "terraform").iterdir()}
-    assert written == {path.name: path.read_bytes() for path in GOLDEN.iterdir()}
+    assert_golden(tmp_path / "terraform")

@@ -12,6 +12,10 @@ from support.provider import Provider
 from support.terraform import Terraform, terraform_in
 
 from buildkite_agents import AgentQueue
+from buildkite_agents.queue import DEFAULT_STACK_VERSION
+
+# They share a root module.
+pytestmark = pytest.mark.xdist_group("variables")
 
 AMI = "ami-0123456789abcdef0"
 SUBNETS = ["subnet-12345678", "subnet-87654321"]
@@ -149,15 +153,18 @@ def test_what_needs_a_vpc_is_refused_by_plan_without_one(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "variables", "message"),
+    ("settings", "variables", "message"),
     [
         (
-            {"EnableVpcEndpoints": True},
+            {"parameters": {"EnableVpcEndpoints": True}},
             {"vpc_id": "vpc-12345678", "subnet_ids": SUBNETS},
             "EnableVpcEndpoints has no effect in an existing VPC",
         ),
         (
-            {"ImageIdParameter": "/ami"},
+            {
+                "parameters": {"ImageIdParameter": "/ami"},
+                "image_stack_version": DEFAULT_STACK_VERSION,
+            },
             {"buildkite_agent_amis": {"amd64-linux": AMI}},
             "ImageIdParameter has no effect with an image in buildkite_agent_amis",
         ),
@@ -166,11 +173,11 @@ def test_what_needs_a_vpc_is_refused_by_plan_without_one(
 def test_what_the_stack_would_ignore_is_refused_by_plan(
     terraform: Callable[[Path], Terraform],
     tmp_path: Path,
-    parameters: dict[str, Any],
+    settings: dict[str, Any],
     variables: dict[str, Any],
     message: str,
 ) -> None:
-    synthesize(tmp_path / "ignored", queues=[AgentQueue("m5.4xlarge", parameters=parameters)])
+    synthesize(tmp_path / "ignored", queues=[AgentQueue("m5.4xlarge", **settings)])
     tf = terraform(tmp_path / "ignored")
     assert tf.run("plan").returncode == 0
     (tf.folder / "terraform.tfvars.json").write_text(json.dumps(variables))

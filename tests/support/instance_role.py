@@ -1,6 +1,7 @@
 """The complete role of a queue's instances: the policies of the template, this program and AWS.
 
-The template's are those of v6.71.1, for a stack with a secrets bucket and a token's parameter:
+The template's are those of v6.71.1, for a stack with a secrets bucket and a token's parameter, and
+the action that roles need from v7.0.0 on (``role_actions`` in ``elastic_ci_stack/stacks.json``):
 https://github.com/buildkite/elastic-ci-stack-for-aws/blob/main/templates/aws-stack.yml
 """
 
@@ -8,7 +9,10 @@ import json
 from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
-from support.policies import GOLDEN, resolved_policy
+from support.policies import resolved_policy, resources
+
+from buildkite_agents.elastic_ci_stack import stacks
+from buildkite_agents.queue import DEFAULT_STACK_VERSION
 
 _ACCOUNT = "123456789012"
 _ECR_POLICIES = {
@@ -49,8 +53,7 @@ _LOG = (
 
 def role_policies(queue: str = "amd64-m5-4xlarge-linux") -> list[str]:
     """All policies of the role of a queue's instances, as IAM policy documents."""
-    content = json.loads((GOLDEN / "buildkite.tf.json").read_text())
-    parameters = content["resource"]["aws_cloudformation_stack"][queue]["parameters"]
+    parameters = resources()["aws_cloudformation_stack"][queue]["parameters"]
     ours, *others = parameters["ManagedPolicyARNs"].split(",")
     assert ours == "${aws_iam_policy.buildkite_agent.arn}"
     names = [arn.rpartition("/")[2] for arn in others]
@@ -72,6 +75,7 @@ def _templates_own() -> dict[str, Any]:
         "conbench-prod-buildkite-amd64-m5-4xlarge-linux-AgentAutoScaleGroup-*"
     )
     terminate = (
+        *stacks.role_actions(DEFAULT_STACK_VERSION),
         "autoscaling:SetInstanceHealth",
         "autoscaling:TerminateInstanceInAutoScalingGroup",
     )

@@ -18,12 +18,13 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
+from support.protobuf import fields
 
 _TYPES = re.compile(
     rb"aws_(cloudformation_stack|iam_policy|kms_key|s3_bucket.*|s3_object|ssm_parameter"
@@ -171,7 +172,7 @@ class _Proxy(grpc.GenericRpcHandler):  # type: ignore[misc] # grpc has no types
 
     def _get_schema(self, request: bytes, context: Any) -> bytes:
         if self._schema is None:
-            self._schema = _only_our_types(self._pass_on(_GET_SCHEMA)(request, context))
+            self._schema = only_our_types(self._pass_on(_GET_SCHEMA)(request, context))
         return self._schema
 
 
@@ -180,42 +181,15 @@ def _prepare(request: bytes, _context: Any) -> bytes:
     return request
 
 
-def _only_our_types(response: bytes) -> bytes:
+def only_our_types(response: bytes) -> bytes:
     """Remove the schemas that no test uses from a GetProviderSchema response."""
     kept = bytearray()
-    for number, whole, content in _fields(response):
+    for number, whole, content in fields(response):
         if number in _OTHER_SCHEMAS:
             continue
         if number in _SCHEMAS_BY_NAME:
-            name = next(value for field, _, value in _fields(content) if field == 1)
+            name = next(value for field, _, value in fields(content) if field == 1)
             if not _TYPES.fullmatch(name):
                 continue
         kept += whole
     return bytes(kept)
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Each field of a Protocol Buffers message: its number, all of its bytes, and its content."""
-    position = 0
-    while position < len(message):
-        start = position
-        tag, position = _varint(message, position)
-        if tag & 7 != 2:  # all fields that are not length-delimited are varints here
-            _, position = _varint(message, position)
-            yield tag >> 3, message[start:position], b""
-            continue
-        length, position = _varint(message, position)
-        content = message[position : position + length]
-        position += length
-        yield tag >> 3, message[start:position], content
-
-
-def _varint(message: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, position
-        shift += 7

@@ -1,15 +1,35 @@
 """The policies of the documented queues, as IAM and S3 evaluate them."""
 
 import json
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "terraform"
+from support.documented import QUEUES
+
+from buildkite_agents import AgentStack
+
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def resources() -> dict[str, Any]:
+    """The resources of a stack of the documented queues."""
+    import cdktf
+
+    stack = AgentStack(
+        cdktf.Testing.app(),
+        project="conbench",
+        queues=QUEUES,
+        bootstrap_script=ROOT / "bootstrap" / "buildkite-bootstrap.sh",
+    )
+    synthesized: dict[str, Any] = json.loads(cdktf.Testing.synth(stack))["resource"]
+    return synthesized
 
 
 def resolved_policy(kind: str, name: str) -> str:
     """The policy of a resource, with its references resolved."""
-    content = json.loads((GOLDEN / "buildkite.tf.json").read_text())
-    policy: str = content["resource"][kind][name]["policy"]
+    policy: str = resources()[kind][name]["policy"]
     for reference, value in {
         "${aws_s3_bucket.buildkite_secrets.arn}": "arn:aws:s3:::conbench-prod-buildkite-secrets",
         "${aws_ssm_parameter.buildkite_agent_token.arn}": (

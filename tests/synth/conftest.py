@@ -1,7 +1,8 @@
 """Fixtures for tests that synthesize, with jsii."""
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ import pytest
 from buildkite_agents import AgentApp, AgentQueue, AgentStack
 
 Synthesize = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _outside_the_checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run in an empty folder, in which apps write by default."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("program"))
+    yield
+    os.chdir(before)
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ def test_the_folder_can_be_set(bootstrap_script: Path) -> None:
 
 
 def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path) -> None:
+    Path("terraform").mkdir()
     synth(bootstrap_script, deployment=Deployment(inside_root_module=True))
     assert listing("terraform") == [
         ".buildkite-agents.sha256",
@@ -105,6 +106,24 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
     assert content["locals"]["buildkite_agents"] == {
         "amd64-m5-4xlarge-linux": "${aws_cloudformation_stack.amd64-m5-4xlarge-linux}"
     }
+
+
+def test_a_root_module_that_does_not_exist_is_refused(bootstrap_script: Path) -> None:
+    with pytest.raises(ConfigError, match="infra is not a folder, and inside_root_module requires"):
+        synth(bootstrap_script, deployment=Deployment(folder="infra", inside_root_module=True))
+    assert not Path("infra").exists()
+
+
+def test_a_check_fails_where_the_files_are_not_those_of_the_program(
+    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synth(bootstrap_script)
+    before = Path("terraform/buildkite.tf.json").read_bytes()
+    monkeypatch.setattr("sys.argv", ["main.py", "--check"])
+    synth(bootstrap_script)
+    with pytest.raises(ConfigError, match=r"terraform/buildkite\.tf\.json is not what the program"):
+        synth(bootstrap_script, queues=[AgentQueue("m5.4xlarge", max_size=7)])
+    assert Path("terraform/buildkite.tf.json").read_bytes() == before
 
 
 def test_environments_are_stacks_in_folders_of_their_own(bootstrap_script: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import cdktf
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support.arbitrary import ANYTHING, ARGUMENTS, VALUES
 
@@ -48,6 +48,7 @@ def test_invalid_statements_are_refused_in_lines(statements: Any) -> None:
 
 @given(ANYTHING)
 def test_so_are_the_folder_and_the_context_of_an_app(value: Any) -> None:
+    assume(not str(value).startswith("/"))  # an app creates its folder
     for argument in ("outdir", "context"):
         assert "\n" not in (problem_with(**{argument: value}) or "")
 

@@ -99,6 +99,7 @@ def test_the_types_of_its_resources_are_exported_for_annotations(
 def test_a_users_additions_are_written_inside_a_root_module_too(
     bootstrap_script: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "infra").mkdir()
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(
         app,
@@ -147,6 +148,7 @@ def test_the_names_that_are_known_as_this_programs_are_all_that_it_makes(
 def test_a_users_variable_that_this_program_does_not_define_is_written(
     tmp_path: Path,
 ) -> None:
+    (tmp_path / "infra").mkdir()
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(
         app,
@@ -291,6 +293,7 @@ def test_any_cdktf_backend_replaces_the_local_one(
     bootstrap_script: Path,
     tmp_path: Path,
 ) -> None:
+    (tmp_path / "t").mkdir()
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(
         app,

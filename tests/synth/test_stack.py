@@ -16,6 +16,7 @@ from buildkite_agents import (
     AgentToken,
     ConfigError,
     Deployment,
+    Existing,
     Network,
     S3Backend,
     SecretsBucket,
@@ -237,7 +238,7 @@ def test_the_documented_layout_has_no_further_resources(
 def test_additional_access_is_added(synthesize: Synthesize) -> None:
     statement = {"Sid": "Own", "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}
     access = AgentAccess(
-        ecr_repositories=["arrow/*"],
+        push_to_ecr_repositories=["arrow/*"],
         statements=[statement],
         managed_policies=["arn:aws:iam::aws:policy/ReadOnlyAccess"],
         permissions_boundary="arn:aws:iam::123456789012:policy/boundary",
@@ -245,7 +246,7 @@ def test_additional_access_is_added(synthesize: Synthesize) -> None:
     resources = synthesize(access=access)["resource"]
     statements = policy_statements(resources)
     assert statements["Own"] == statement
-    (images,) = statements["UseImages"]["Resource"]
+    (images,) = statements["PushImages"]["Resource"]
     assert images.endswith(":repository/arrow/*")
     (stack,) = resources["aws_cloudformation_stack"].values()
     parameters = stack["parameters"]
@@ -254,9 +255,30 @@ def test_additional_access_is_added(synthesize: Synthesize) -> None:
     assert parameters["InstanceRolePermissionsBoundaryARN"] == boundary
 
 
-def test_without_repositories_there_is_no_access_to_ecr(synthesize: Synthesize) -> None:
-    resources = synthesize(access=AgentAccess(ecr_repositories=[]))["resource"]
+def test_pushing_to_ecr_is_asked_for(synthesize: Synthesize) -> None:
+    resources = synthesize()["resource"]
     assert "ecr:" not in resources["aws_iam_policy"]["buildkite_agent"]["policy"]
+    (stack,) = resources["aws_cloudformation_stack"].values()
+    assert stack["parameters"]["ECRAccessPolicy"] == "readonly"
+    (stack,) = synthesize(access=AgentAccess(pull_from_ecr=False))["resource"][
+        "aws_cloudformation_stack"
+    ].values()
+    assert stack["parameters"]["ECRAccessPolicy"] == "none"
+
+
+def test_the_quotes_of_a_reference_in_a_policy_are_terraforms(synthesize: Synthesize) -> None:
+    resource = '${aws_sqs_queue.all["results"].arn}'
+    statement = {"Sid": "Own", "Effect": "Allow", "Action": "sqs:*", "Resource": resource}
+    resources = synthesize(access=AgentAccess(statements=[statement]))["resource"]
+    assert f'"Resource":"{resource}"' in resources["aws_iam_policy"]["buildkite_agent"]["policy"]
+
+
+def test_the_token_is_checked_where_no_error_contains_it(synthesize: Synthesize) -> None:
+    for settings in ({}, {"token": AgentToken(write_only_version=1)}):
+        configuration = synthesize(**settings)
+        assert "validation" not in configuration["variable"]["buildkite_agent_token"]
+        parameter = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
+        assert len(parameter["lifecycle"]["precondition"]) == 3
 
 
 def test_a_write_only_token_is_in_no_argument_that_the_state_keeps(synthesize: Synthesize) -> None:
@@ -361,6 +383,8 @@ def test_a_queue_changes_nothing_of_another(synthesize: Synthesize) -> None:
     alone = synthesize(queues=[one])["resource"]
     beside = synthesize(queues=[two, one])["resource"]
     del beside["aws_cloudformation_stack"]["two"]
+    # The bucket's policy keeps queues apart.
+    del alone["aws_s3_bucket_policy"], beside["aws_s3_bucket_policy"]
     assert alone == beside
 
 
@@ -509,6 +533,22 @@ def test_a_second_project_has_its_own_token_parameter(synthesize: Synthesize) ->
     assert parameter(project="conbench", environment="dev") == "/buildkite/dev/agent-token"
     assert parameter(project="acme") == "/buildkite/acme/prod/agent-token"
     assert parameter(project="acme", environment="dev") == "/buildkite/acme/dev/agent-token"
+
+
+def test_a_script_is_uploaded_to_an_existing_bucket(synthesize: Synthesize) -> None:
+    configuration = synthesize(
+        secrets_bucket=Existing("theirs"), deployment=Deployment(import_account="123456789012")
+    )
+    resources = configuration["resource"]
+    assert resources["aws_s3_object"]["bootstrap_script"]["bucket"] == "theirs"
+    assert "aws_s3_bucket" not in resources
+    (stack,) = resources["aws_cloudformation_stack"].values()
+    url = "s3://theirs/${aws_s3_object.bootstrap_script.key}"
+    assert stack["parameters"]["BootstrapScriptUrl"] == url
+    assert "aws_s3_object.bootstrap_script" in stack["depends_on"]
+    imported = {block["to"]: block["id"] for block in configuration["import"]}
+    key = "bootstrap/setup_benchmark_machine.sh"
+    assert imported["aws_s3_object.bootstrap_script"] == f"theirs/{key}"
 
 
 def test_a_script_elsewhere_in_s3_is_permitted(synthesize: Synthesize) -> None:

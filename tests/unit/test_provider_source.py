@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from support.provider import Source, source
+from support.provider_source import Source, source
 
 
 def mirror(folder: Path, version: str) -> Path:

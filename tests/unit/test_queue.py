@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from buildkite_agents import AgentQueue
-from buildkite_agents.queue import DEFAULT_STACK_VERSION
 
 
 @pytest.mark.parametrize(
@@ -21,15 +20,6 @@ def test_name_and_tags_follow_from_the_instance_type(
 ) -> None:
     queue = AgentQueue(instance_type)
     assert (queue.name, queue.agent_tags) == (name, agent_tags)
-
-
-def test_the_defaults_are_those_of_the_benchmarks() -> None:
-    queue = AgentQueue("m5.4xlarge")
-    assert (queue.min_size, queue.max_size) == (0, 4)
-    assert queue.on_demand_percentage == 100
-    assert queue.idle_minutes == 15
-    assert queue.agents_per_instance == 1
-    assert queue.stack_version == DEFAULT_STACK_VERSION
 
 
 def test_an_explicit_name_does_not_change_the_agent_tags() -> None:

@@ -6,8 +6,11 @@ import pytest
 from support.resolving import resolved
 
 from buildkite_agents import AgentQueue, Existing, Network, elastic_ci_stack
+from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.queue import FIELDS
+from buildkite_agents.resolve import resolve
 from buildkite_agents.resolved import PARAMETERS_OF_TEMPLATE_ROLE
+from buildkite_agents.settings import StackSettings
 
 STACK: dict[str, Any] = {
     "network": Network("${VPC}", "${SUBNETS}"),
@@ -137,3 +140,53 @@ def test_the_parameters_that_are_reported_are_those_that_the_stack_gets() -> Non
     assert queue.shown("MaxSize") == queue.parameters["MaxSize"] == "${var.size}"
     assert queue.shown("MinSize") == "0"
     assert "MinSize" not in queue.parameters
+
+
+def test_the_versions_of_an_image_are_those_of_all_queues_with_it() -> None:
+    def queue(name: str, version: str, **parameters: str) -> tuple[AgentQueue, StackVersion]:
+        one = AgentQueue("m5.large", name=name, stack_version=version, parameters=parameters)
+        return one, elastic_ci_stack.load(version)
+
+    queues = [
+        queue("a", "v6.71.1", ImageId="ami-1"),
+        queue("b", "v6.70.0", ImageId="ami-1"),
+        queue("c", "v6.71.1", ImageId="ami-2"),
+        queue("d", "v6.71.1"),
+        queue("e", "v6.71.1", ImageId="${var.ami}"),
+    ]
+    stack = resolve(StackSettings("conbench"), queues)
+    assert stack.versions_of_images == {"ami-1": {"v6.71.1", "v6.70.0"}, "ami-2": {"v6.71.1"}}
+
+
+def test_with_the_templates_defaults_a_stack_has_only_what_was_set() -> None:
+    queue = AgentQueue("t4g.2xlarge", name="q", max_size=4)
+    given = {"secrets_bucket": None, "access": None, "template_defaults": True}
+    stack = resolved(queue, **given, token=Existing("/token"), tags={"team": "ci"})
+    assert stack.parameters == {
+        "BuildkiteAgentTokenParameterStorePath": "/token",
+        "BuildkiteQueue": "q",
+        "InstanceTypes": "t4g.2xlarge",
+        "MaxSize": "4",
+    }
+    assert stack.tags == {"team": "ci"}
+
+
+@pytest.mark.parametrize("tags", [None, {}])
+def test_with_the_templates_defaults_and_no_tags_a_stack_has_none(
+    tags: dict[str, str] | None,
+) -> None:
+    assert resolved(AgentQueue("m5.large"), template_defaults=True, tags=tags).tags == {}
+
+
+@pytest.mark.parametrize(
+    ("template_url", "url"),
+    [
+        (None, elastic_ci_stack.template_url("v6.30.0")),
+        ("https://acme.s3.amazonaws.com/elastic.yml", "https://acme.s3.amazonaws.com/elastic.yml"),
+        ("", None),
+    ],
+)
+def test_a_template_of_ones_own_is_used(template_url: str | None, url: str | None) -> None:
+    queue = AgentQueue("m5.large", stack_version="v6.30.0", template_url=template_url)
+    assert resolved(queue).template_url == url
+    assert resolved(queue).is_of_its_version == (template_url is None)

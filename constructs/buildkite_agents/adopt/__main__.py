@@ -1,11 +1,11 @@
-"""Generate the ``main.py`` for existing Elastic CI Stacks.
+"""Generate the program that defines existing Elastic CI Stacks.
 
 terraform plan -out=tfplan
-terraform show -json tfplan > plan.json
-python -m buildkite_agents.adopt plan.json --folder terraform --output main.py
+terraform show -json tfplan | python -m buildkite_agents.adopt - --folder . --output main.py
 
-aws cloudformation describe-stacks > stacks.json
-python -m buildkite_agents.adopt stacks.json --output main.py
+aws cloudformation describe-stacks | python -m buildkite_agents.adopt - --output main.py
+
+The JSON has every secret of the root module. A file with it must be deleted, tfplan too.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from typing import Any
 
 from buildkite_agents.adopt import cloudformation, terraform
 from buildkite_agents.adopt.found import Fleet
-from buildkite_agents.adopt.program import program_of
+from buildkite_agents.adopt.program import Program, program_of
 from buildkite_agents.errors import ConfigError
 
 
@@ -25,50 +25,105 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the existing stacks and write the program.
 
     Raises:
-        ConfigError: the input is not readable or has no Elastic CI Stack, or the output exists.
+        ConfigError: the input is not readable or has no Elastic CI Stack that can be adopted, the
+            output exists, or the check found a difference.
     """
+    given = _parsed(arguments)
+    fleet = _fleet(given.source, given.folder, dict(given.provider))
+    program = program_of(
+        fleet,
+        project=given.project,
+        environment=given.environment,
+        folder=given.folder,
+        output=str(given.output or "main.py"),
+    )
+    compared = None
+    if given.output is None:
+        print(program.text, end="")
+    else:
+        _write(given.output, program.text)
+        if given.check:
+            compared = _check(given.output, program.fleet)
+    _report(given, program, compared)
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m buildkite_agents.adopt",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "source",
         metavar="FILE",
         help="the output of `terraform show -json`, for a plan or a state, or of `aws "
         "cloudformation describe-stacks`; - for standard input",
     )
-    parser.add_argument(
-        "--output", type=Path, help="the program to write (default: standard output)"
+    add("--output", type=Path, help="the program to write (default: standard output)")
+    add("--folder", default="terraform", help="the root module (default: terraform)")
+    add("--project", help="the project (default: derived from the stacks' names)")
+    add("--environment", help="the environment (default: derived from the stacks' names)")
+    add(
+        "--provider",
+        action="append",
+        default=[],
+        type=_region_and_provider,
+        metavar="REGION=PROVIDER",
+        help="the provider configuration of a region, such as us-west-2=aws.west, for a state, "
+        "which does not name it",
     )
-    parser.add_argument(
-        "--folder", default="terraform", help="the root module (default: terraform)"
+    add(
+        "--check",
+        action="store_true",
+        help="synthesize the program, and compare each argument of each stack with the input",
     )
-    parser.add_argument("--project", help="the project (default: derived from the stacks' names)")
-    parser.add_argument(
-        "--environment", help="the environment (default: derived from the stacks' names)"
-    )
-    given = parser.parse_args(arguments)
-    program = program_of(
-        _fleet(given.source),
-        project=given.project,
-        environment=given.environment,
-        folder=given.folder,
-    )
-    if given.output is None:
-        print(program.text, end="")
-    else:
-        _write(given.output, program.text)
-    for note in program.notes:
-        print(f"note: {note}", file=sys.stderr)
+    return parser.parse_args(arguments)
 
 
-def _fleet(source: str) -> Fleet:
+def _region_and_provider(text: str) -> tuple[str, str]:
+    region, equals, provider = text.partition("=")
+    if not (region and equals and provider.split(".")[0] == "aws"):
+        raise argparse.ArgumentTypeError(f"must be such as us-west-2=aws.west, got {text!r}")
+    return region, provider
+
+
+def _check(output: Path, fleet: Fleet) -> int:
+    # It loads CDKTF, which takes seconds.
+    from buildkite_agents.adopt.check import check
+    from buildkite_agents.loading import load
+
+    load("buildkite_agents.app")
+    return check(output, fleet)
+
+
+def _report(given: argparse.Namespace, program: Program, compared: int | None) -> None:
+    """Print the result and the next steps."""
+    fleet = program.fleet
+    count = len(fleet.stacks)
+    lines = [f"found {count + len(fleet.left_out)} stacks: {count} adopted"]
+    lines[0] += f", {len(fleet.left_out)} left out" if fleet.left_out else ""
+    lines += [f"  left out: {name}: {why}" for name, why in fleet.left_out.items()]
+    lines += [f"note: {note}" for note in fleet.notes]
+    if compared is not None:
+        lines.append(f"checked: {compared} arguments of {count} stacks are as in {given.source}")
+    steps = [*dict.fromkeys([*fleet.steps, *fleet.edits(program.addresses)])]
+    if given.output is not None:
+        steps.append(f"python {given.output}")
+        steps += [f"terraform -chdir={given.folder} init"] if fleet.account else []
+        steps.append(f"terraform -chdir={given.folder} plan  # 0 to add, 0 to change, 0 to destroy")
+    if given.source != "-":
+        steps.append(f"rm {given.source}  # it has secrets, as the plan file has")
+    lines += ["next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def _fleet(source: str, folder: str, providers: Mapping[str, str]) -> Fleet:
     content = _read(source)
     if "Stacks" in content:
         return cloudformation.fleet_of(content)
     if "format_version" in content:
-        return terraform.fleet_of(content)
+        return terraform.fleet_of(content, folder=folder, providers=providers)
     raise ConfigError(
         f"{source}: this is neither the output of `terraform show -json` nor of `aws "
         "cloudformation describe-stacks`"

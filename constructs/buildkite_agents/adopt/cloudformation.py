@@ -3,11 +3,12 @@
 Format: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStacks.html
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.adopt.found import Fleet, FoundStack, newest_version_with, version_in
+from buildkite_agents.adopt.found import Fleet, FoundStack, literal, template_of, unsupported
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.queue import FIELDS
 
@@ -18,8 +19,14 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
     """Return the Elastic CI Stacks among the described stacks.
 
     Raises:
-        ConfigError: there are none, or they are in several accounts or regions.
+        ConfigError: there are none, they are in several accounts or regions, or the description
+            is one page of several.
     """
+    if content.get("NextToken"):
+        raise ConfigError(
+            "this is one page of the stacks: it has a NextToken. Run `aws cloudformation "
+            "describe-stacks` without --no-paginate and --max-items"
+        )
     described = [
         stack
         for stack in content["Stacks"]
@@ -38,46 +45,62 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
             + ", ".join(sorted(f"{region} of {account}" for region, account in places))
         )
     ((region, account),) = places
-    found, notes = [], []
+    found, left_out, notes = [], {}, []
+    steps = [f"set aws_region = {region!r} in terraform.tfvars".replace("'", '"')]
+    tokens = [s["StackName"] for s in described if _values(s).get("BuildkiteAgentToken") == _HIDDEN]
     for stack in described:
-        one, about = _found(stack)
+        variable = "buildkite_agent_token"
+        if len(tokens) > 1:
+            variable += "_" + re.sub(r"\W", "_", stack["StackName"]).lower()
+        one, assumed = _found(stack, variable)
+        if assumed:
+            notes.append(
+                f"{one.name}: its description names no known version: {one.version} is assumed, "
+                "the newest that has its parameters"
+            )
+        why = unsupported(one.version, one.parameters)
+        if why:
+            left_out[one.name] = why
+            continue
         found.append(one)
-        notes += about
-    notes.append(f"the stacks are in {region}: set aws_region in terraform.tfvars")
-    return Fleet(found, account=account, notes=notes)
+        if stack["StackName"] in tokens:
+            steps.append(
+                f"set TF_VAR_{variable} to the agent token of the stack {one.name}, which "
+                "CloudFormation does not show: the first apply after the import writes it"
+            )
+        status = stack.get("StackStatus", "")
+        if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
+            steps.append(
+                f"{one.name}: its status is {status}: see docs/operations.md, A stack is stuck"
+            )
+    return Fleet(found, left_out=left_out, account=account, notes=notes, steps=steps)
 
 
-def _found(stack: Mapping[str, Any]) -> tuple[FoundStack, list[str]]:
-    values = {p["ParameterKey"]: str(p.get("ParameterValue", "")) for p in stack["Parameters"]}
-    name, notes = stack["StackName"], []
-    version = version_in(str(stack.get("Description", "")))
-    if version is None or version not in elastic_ci_stack.known_versions():
-        version = newest_version_with(values)
-        notes.append(
-            f"{name}: its description names no known version: {version} is assumed, the newest "
-            "that has its parameters"
-        )
-    specs = elastic_ci_stack.load(version).parameters
+def _values(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {p["ParameterKey"]: str(p.get("ParameterValue", "")) for p in stack["Parameters"]}
+
+
+def _found(stack: Mapping[str, Any], variable: str) -> tuple[FoundStack, bool]:
+    """A stack, and whether its version was assumed."""
+    values = _values(stack)
+    version, assumed = template_of("", str(stack.get("Description", "")), values)
+    known = elastic_ci_stack.known_versions()
+    if elastic_ci_stack.is_usable(version) and version not in known:
+        version, assumed = template_of("", "", values)
+    usable = elastic_ci_stack.is_usable(version)
+    specs = elastic_ci_stack.load(version if usable else known[-1]).parameters
     given = {
-        parameter: value
+        parameter: literal(value)
         for parameter, value in values.items()
         # CloudFormation also lists parameters that were not set, with their defaults.
         if parameter in FIELDS or value != str(specs.get(parameter, {}).get("Default", ""))
     }
     if given.get("BuildkiteAgentToken") == _HIDDEN:
-        given["BuildkiteAgentToken"] = "${var.buildkite_agent_token}"
-        notes.append(f"{name}: its agent token becomes the variable buildkite_agent_token")
+        given["BuildkiteAgentToken"] = f"${{var.{variable}}}"
     if values.get("BuildkiteQueue"):
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
-    status = stack.get("StackStatus", "")
-    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
-        notes.append(f"{name}: its status is {status}: see docs/operations.md, A stack is stuck")
-    return (
-        FoundStack(
-            name=name,
-            version=version,
-            parameters=given,
-            tags={tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())},
-        ),
-        notes,
+    tags = {literal(tag["Key"]): literal(tag["Value"]) for tag in stack.get("Tags", ())}
+    found = FoundStack(
+        name=stack["StackName"], version=version, parameters=given, tags=tags, template_url=None
     )
+    return found, assumed

@@ -39,6 +39,9 @@ class DocumentedLayout:
     script: str
     """The file name of the bootstrap script in the root module."""
 
+    script_url: str
+    """The URL of the bootstrap script in the secrets bucket."""
+
 
 def documented_layout(resources: Mapping[str, Mapping[str, Any]]) -> DocumentedLayout | None:
     """Return the layout, if *resources* (values by address) contain it."""
@@ -75,4 +78,5 @@ def documented_layout(resources: Mapping[str, Mapping[str, Any]]) -> DocumentedL
         organization=described[1],
         token_parameter=token["name"],
         script=PurePosixPath(script.get("source") or "buildkite-bootstrap.sh").name,
+        script_url=f"s3://{bucket['bucket']}/{script['key']}",
     )

@@ -1,15 +1,15 @@
-"""Generates the program that defines an existing fleet."""
+"""Computes the settings and queues that define an existing fleet."""
 
 import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.adopt.found import Fleet, FoundStack, parameter
-from buildkite_agents.adopt.source import WIDTH, arguments, call, comment, lines, source
+from buildkite_agents.adopt.render import render
 from buildkite_agents.checks import checked
 from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
 from buildkite_agents.errors import ConfigError
@@ -22,29 +22,34 @@ from buildkite_agents.resolved import text_of
 from buildkite_agents.settings import AgentToken, Deployment, Existing, Network, StackSettings
 
 _TEMPLATE_QUEUE = "default"
-# Parameters that become arguments of the AgentStack if all stacks have the same value.
+# Parameters that become arguments of the AgentStack if most stacks have the same value.
 _SHARED = {
     "bootstrap_script": "BootstrapScriptUrl",
     "token": "BuildkiteAgentTokenParameterStorePath",  # nosec B105
     "secrets_bucket": "SecretsBucket",
     "access": "ManagedPolicyARNs",
 }
-_NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
+# An image belongs to an architecture, and must not become that of further queues.
+_NEVER_COMMON = {*FIELDS, "ImageId", "ImageIdParameter", "InstanceRoleName"}
+_EMPTY = '${""}'
 
 
 @dataclass(frozen=True)
 class Program:
-    """A program, and notes for the user."""
+    """A program, and what it adopts."""
 
     text: str
     """The Python source."""
 
-    notes: Sequence[str]
-    """What was not adopted or was assumed, and what a synthesis will refuse, one line each."""
+    fleet: Fleet
+    """The stacks that it adopts, with those that it leaves out."""
+
+    addresses: Mapping[str, str]
+    """The new addresses of the stacks, by the former ones."""
 
 
 def program_of(
-    fleet: Fleet, *, project: str | None, environment: str | None, folder: str
+    fleet: Fleet, *, project: str | None, environment: str | None, folder: str, output: str
 ) -> Program:
     """Generate the program of a fleet.
 
@@ -53,23 +58,56 @@ def program_of(
         project: The project; by default derived from the stacks' names, or ``buildkite``.
         environment: The environment; by default derived from the stacks' names, or ``prod``.
         folder: The folder of the Terraform root module.
+        output: The program's file, for the commands in it.
+
+    Raises:
+        ConfigError: no stack can be adopted, or a synthesis refuses the settings.
     """
-    guessed = fleet.layout or _names_of(fleet.stacks)
-    settings = _settings(
-        fleet, Names(project or guessed.project, environment or guessed.environment), folder
-    )
-    queues = [_queue(stack, fleet, settings) for stack in fleet.stacks]
-    common = _in_most([queue.parameters for queue in queues], fleet.stacks)
-    settings = replace(settings, parameters=common)
-    queues = [replace(q, parameters=_differences(q.parameters, common)) for q in queues]
+    while True:
+        if not fleet.stacks:
+            raise ConfigError(
+                *(f"{name} cannot be adopted: {why}" for name, why in fleet.left_out.items())
+            )
+        guessed = fleet.layout or _names_of(fleet.stacks)
+        target = Names(project or guessed.project, environment or guessed.environment)
+        settings = _settings(fleet, target, folder)
+        whole = [_queue(stack, fleet, settings) for stack in fleet.stacks]
+        common = _in_most([queue.parameters for queue in whole], fleet.stacks)
+        shared = replace(settings, parameters=common)
+        queues = [replace(q, parameters=_differences(q.parameters, common)) for q in whole]
+        refused = _refused(settings, whole, fleet.stacks)
+        if not refused:
+            checked(shared, queues)
+            addresses = {
+                stack.address: names.stack_address(queue)
+                for stack, queue in zip(fleet.stacks, queues, strict=True)
+                if stack.address
+            }
+            return Program(render(fleet, shared, queues, output=output), fleet, addresses)
+        fleet = replace(
+            fleet,
+            stacks=[s for s in fleet.stacks if (s.address or s.name) not in refused],
+            left_out={**fleet.left_out, **refused},
+        )
+
+
+def _refused(
+    settings: StackSettings, queues: Sequence[AgentQueue], stacks: Sequence[FoundStack]
+) -> dict[str, str]:
+    """The stacks that a synthesis refuses, and why; not what it refuses of the settings."""
+    problems = {
+        stack.address or stack.name: _problems_of(settings, queue)
+        for queue, stack in zip(queues, stacks, strict=True)
+    }
+    return {name: "; ".join(found) for name, found in problems.items() if found}
+
+
+def _problems_of(settings: StackSettings, queue: AgentQueue) -> list[str]:
     try:
-        checked(settings, queues)
+        checked(settings, [queue])
     except ConfigError as error:
-        problems: Sequence[str] = error.problems
-    else:
-        problems = ()
-    notes = [*fleet.notes, *(f"a synthesis refuses this: {problem}" for problem in problems)]
-    return Program(_render(fleet, settings, queues, notes), notes)
+        return [each.what for each in error.problems if each.where]
+    return []
 
 
 def _names_of(stacks: Sequence[FoundStack]) -> Names:
@@ -87,16 +125,23 @@ def _names_of(stacks: Sequence[FoundStack]) -> Names:
 
 def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
     """The settings of the AgentStack, without parameters."""
+    deployment = Deployment(folder=folder, inside_root_module=True)
+    mappings = [stack.tags for stack in fleet.stacks if isinstance(stack.tags, Mapping)]
+    tags = _most(mappings, len(fleet.stacks))
+    if not tags and len(mappings) == len(fleet.stacks):
+        tags = dict(sorted(set.intersection(*(set(each.items()) for each in mappings))))
+    if fleet.account is not None:
+        deployment = Deployment(folder=folder, import_account=fleet.account)
+        # They are default tags too, which each stack gets.
+        tags = tags if all(tags.items() <= each.items() for each in mappings) else {}
     settings = StackSettings(
         project=target.project,
         environment=target.environment,
         network=_network(fleet.stacks),
-        deployment=Deployment(folder=folder, inside_root_module=True),
+        deployment=deployment,
+        tags=tags if tags or fleet.account is not None else None,
+        template_defaults=True,
     )
-    if fleet.account is not None:
-        # Default tags would change each stack.
-        deployment = Deployment(folder=folder, import_account=fleet.account)
-        settings = replace(settings, tags={}, deployment=deployment)
     layout = fleet.layout
     if layout is not None:
         own = layout.token_parameter != target.token_parameter
@@ -107,21 +152,30 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
                 parameter=layout.token_parameter if own else None,
                 organization=layout.organization,
             ),
+            tags=None,
             keep_documented_layout=True,
+            template_defaults=False,
         )
     shared: dict[str, Any] = dict.fromkeys(_SHARED)
     for argument, name in _SHARED.items():
-        (value, *others) = {parameter(stack, name) for stack in fleet.stacks}
-        if value and not others:
+        value = _most([parameter(stack, name) for stack in fleet.stacks], len(fleet.stacks))
+        if value and value != _EMPTY:
             shared[argument] = value if argument == "bootstrap_script" else Existing(value)
     return replace(settings, **shared)
 
 
+def _most(values: Sequence[Any], count: int) -> Any:
+    """The value that more than half of *count* stacks have, or None."""
+    counts = Counter(json.dumps(value, sort_keys=True) for value in values)
+    ((value, most),) = counts.most_common(1) or [("null", 0)]
+    return json.loads(value) if most * 2 > count else None
+
+
 def _network(stacks: Sequence[FoundStack]) -> Network | None:
-    """The VPC and subnets, if all stacks have the same ones."""
-    networks = {(s.parameters.get("VpcId"), s.parameters.get("Subnets")) for s in stacks}
-    (vpc_id, subnets) = networks.pop()
-    if networks or not vpc_id or not subnets:
+    """The VPC and subnets, if most stacks have the same ones."""
+    networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
+    vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
+    if not vpc_id or not subnets or _EMPTY in {vpc_id, subnets}:
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
 
@@ -129,19 +183,31 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
 def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings) -> AgentQueue:
     """The queue of a stack, with the parameters that it would not have otherwise."""
     target = Names(settings.project, settings.environment)
+    more: dict[str, Any] = {}
+    if stack.timeout_minutes is not None:
+        more["timeout_minutes"] = stack.timeout_minutes
+    if {"ImageId", "ImageIdParameter"} & stack.parameters.keys() and elastic_ci_stack.is_at_least(
+        stack.version, "v7.0.0"
+    ):
+        # It boots no image of an older version.
+        more["image_stack_version"] = stack.version
     bare = AgentQueue(
         **_types_of(stack),
         name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
         stack_version=stack.version,
+        template_url=stack.template_url,
         allow_unchecked_version=stack.version not in elastic_ci_stack.known_versions(),
-        **_numbers_of(stack),
+        **_numbers_of(stack, settings),
         provider=stack.provider,
-        ignore_changes=stack.ignore_changes,
+        ignore_changes=stack.ignore_changes or (),
+        **more,
     )
-    tags: Mapping[str, str] | None = stack.tags
+    tags: Mapping[str, str] | str | None = stack.tags
     if fleet.layout is not None:
         layouts = {**settings.common_tags, "Name": stack.name, "Queue": bare.name}
         tags = None if stack.tags == layouts else stack.tags
+    elif stack.tags == (settings.tags or {}):
+        tags = None
     queue = replace(
         bare,
         name="" if replace(bare, name="").name == bare.name else bare.name,
@@ -170,14 +236,14 @@ def _parameters(
     if fleet.layout is not None:
         # The layout sets it from the variable, as this program does.
         wanted.pop("ImageId", None)
+        if stack.values["parameters"].get("BootstrapScriptUrl") == fleet.layout.script_url:
+            wanted.pop("BootstrapScriptUrl", None)
     left_out = resolved.parameters.keys() - stack.parameters.keys()
     return {**wanted, **dict.fromkeys(sorted(left_out))}
 
 
 def _version(stack: FoundStack) -> StackVersion:
-    usable = elastic_ci_stack.is_usable(stack.version)
-    newest = elastic_ci_stack.known_versions()[-1]
-    return elastic_ci_stack.load(stack.version if usable else newest)
+    return elastic_ci_stack.load(stack.version)
 
 
 def _types_of(stack: FoundStack) -> dict[str, Any]:
@@ -193,17 +259,21 @@ def _types_of(stack: FoundStack) -> dict[str, Any]:
     return given
 
 
-def _numbers_of(stack: FoundStack) -> dict[str, Any]:
+def _numbers_of(stack: FoundStack, settings: StackSettings) -> dict[str, Any]:
     given: dict[str, Any] = {}
+    default = AgentQueue()
     for field, option in options(AgentQueue).items():
         if option.parameter is None:
             continue
         value = stack.parameters.get(option.parameter)
         if value is None:
-            given[field] = None
+            # With the template's defaults, a field that is not set sets nothing.
+            given |= {} if settings.template_defaults else {field: None}
         elif re.fullmatch(r"0|[1-9][0-9]*", value):
             number, rest = divmod(int(value), option.unit)
             given[field] = int(value) / option.unit if rest else number
+            if not settings.template_defaults and given[field] == getattr(default, field):
+                del given[field]
         else:
             text = _exactly(value)
             given[field] = text if option.unit == 1 else f"{text[:-1]} / {option.unit}}}"
@@ -224,7 +294,7 @@ def _place_of(stack: FoundStack, queue: AgentQueue, stacks: Sequence[FoundStack]
     several = sum(each.parameters.get("BuildkiteQueue") == name for each in stacks) > 1
     own = re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name) if several else None
     if stack.address is None:
-        return {"address": own}
+        return {"address": own, "moved_from": ""}
     if "[" in stack.address or stack.address.startswith("module."):
         moves = names.former_address(queue) != stack.address
         return {"address": own, "moved_from": stack.address if moves else None}
@@ -247,12 +317,11 @@ def _in_most(
     """The value that more than half of the queues have for a parameter."""
     everywhere = set.intersection(*(set(_version(stack).parameters) for stack in stacks))
     common = {}
-    named = {name for given in all_given for name in given} & (everywhere - FIELDS.keys())
-    for name in sorted(named):
-        counts = Counter(json.dumps(given[name]) for given in all_given if name in given)
-        value, count = counts.most_common(1)[0]
-        if count * 2 > len(all_given) and len(all_given) > 1:
-            common[name] = json.loads(value)
+    for name in sorted({name for given in all_given for name in given} & everywhere):
+        values = [given[name] for given in all_given if name in given]
+        most = _most(values, len(all_given)) if len(all_given) > 1 else None
+        if most is not None and name not in _NEVER_COMMON:
+            common[name] = most
     return common
 
 
@@ -262,75 +331,3 @@ def _differences(given: Mapping[str, Any], common: Mapping[str, Any]) -> dict[st
         for name, value in {**dict.fromkeys(common), **given}.items()
         if name not in common or value != common[name]
     }
-
-
-def _render(
-    fleet: Fleet, settings: StackSettings, queues: Sequence[AgentQueue], notes: Sequence[str]
-) -> str:
-    """Format the program."""
-    common = _common_fields(queues)
-    formatted = [_format(queue, common) for queue in queues]
-    stack = [
-        "app",
-        f"project={source(settings.project)}",
-        f"environment={source(settings.environment)}",
-        f"queues={lines('[', formatted, ']', 4)}",
-        *arguments(settings, 4, without=("project", "environment")),
-    ]
-    used = {name for name in _NAMES if any(f"{name}(" in argument for argument in stack)}
-    variables = _variables(fleet)
-    text = ['"""The existing queues and their agents."""', ""]
-    if common:
-        text += ["from typing import Any", ""]
-    if variables:
-        text += ["import cdktf", ""]
-    text += [_import(sorted({"AgentApp", "AgentStack", *used})), ""]
-    text += [line for note in notes for line in comment(note)]
-    text += [""] if notes else []
-    if common:
-        text += [f"COMMON: dict[str, Any] = {source(common)}", ""]
-    text += ["app = AgentApp()"]
-    text += [f"{'stack = ' if variables else ''}{call('AgentStack', stack, 0)}"]
-    text += [
-        f'cdktf.TerraformVariable(stack, "{name}", type="string", sensitive=True)'
-        for name in variables
-    ]
-    return "\n".join([*text, "app.synth()"]) + "\n"
-
-
-def _format(queue: AgentQueue, common: Mapping[str, Any]) -> str:
-    formatted = arguments(queue, 12, without=("name", *common))
-    if queue.name_is_given and "name" not in common:
-        formatted.insert(queue.instance_type is not None, f"name={source(queue.name)}")
-    if not queue.architecture_is_given:
-        formatted = [each for each in formatted if not each.startswith("architecture=")]
-    if common:
-        formatted.insert(queue.instance_type is not None, "**COMMON")
-    return call("AgentQueue", formatted, 8)
-
-
-def _common_fields(queues: Sequence[AgentQueue]) -> dict[str, Any]:
-    """The fields that all queues set to the same value."""
-    if len(queues) < 2:
-        return {}
-    default = AgentQueue()
-    own = {"instance_type", "name", "architecture", "parameters"}
-    common = {}
-    for field in fields(AgentQueue):
-        values = [getattr(queue, field.name) for queue in queues]
-        if field.name not in own and values[0] != getattr(default, field.name):
-            common.update({field.name: values[0]} if values.count(values[0]) == len(values) else {})
-    return common
-
-
-def _import(imported: Sequence[str]) -> str:
-    line = f"from buildkite_agents import {', '.join(imported)}"
-    return line if len(line) <= WIDTH else lines("from buildkite_agents import (", imported, ")", 0)
-
-
-def _variables(fleet: Fleet) -> list[str]:
-    """The variables that the program declares; an existing root module has them already."""
-    if fleet.account is None:
-        return []
-    text = json.dumps([dict(stack.parameters) for stack in fleet.stacks])
-    return sorted(set(re.findall(r"\$\{var\.(\w+)\}", text)))

@@ -1,60 +1,79 @@
-"""Formats values as Python source."""
+"""Formats values as Python source, as ruff formats it."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
+from buildkite_agents.options import Unset
+
 WIDTH = 88
+LONGEST = 100
+"""No line is longer."""
 
 
-def source(value: Any, indent: int = 0) -> str:
+class Code(str):
+    """Source itself, such as a constant's name."""
+
+    __slots__ = ()
+
+
+def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
     """Format a value; a dataclass is a call with the fields that differ from their defaults.
 
-    Lines after the first are indented by *indent* spaces.
+    Lines after the first are indented by *indent* spaces, and *used* is what is before and after
+    the value on its first line.
     """
     if is_dataclass(value) and not isinstance(value, type):
-        return call(type(value).__name__, arguments(value, indent + 4), indent)
+        return call(type(value).__name__, arguments(value, indent + 4), indent, used=used)
+    if isinstance(value, Code):
+        return str(value)
     if isinstance(value, str):
         quoted = json.dumps(value, ensure_ascii=False)
         # str() of a subclass, whose repr() can differ.
         plain = repr(str(value))
         return plain if "\\" in quoted and "\\" not in plain else quoted
+    if isinstance(value, Mapping) and [*map(type, value)] == [Code]:
+        return str(next(iter(value))).removeprefix("**")
     if isinstance(value, Mapping):
-        items = [f"{source(k)}: {source(v, indent + 4)}" for k, v in value.items()]
-        line = f"{{{', '.join(items)}}}"
-        fits = "\n" not in line and indent + len(line) <= WIDTH - 20
-        return line if fits else lines("{", items, "}", indent)
+        items = [
+            str(k)
+            if isinstance(k, Code)
+            else f"{source(k)}: {source(v, indent + 4, used=len(source(k)) + 3)}"
+            for k, v in value.items()
+        ]
+        return _bracketed("{", items, "}", indent, used)
     if isinstance(value, list | tuple):
-        items = [source(item, indent + 4) for item in value]
-        line = f"[{', '.join(items)}]"
-        fits = "\n" not in line and indent + len(line) <= WIDTH - 20
-        return line if fits else lines("[", items, "]", indent)
+        return _bracketed(
+            "[", [source(one, indent + 4, used=1) for one in value], "]", indent, used
+        )
     return repr(value)
 
 
-def arguments(
-    settings: Any, indent: int, *, without: Sequence[str] = (), always: Sequence[str] = ()
-) -> list[str]:
+def _bracketed(start: str, items: Sequence[str], end: str, indent: int, used: int) -> str:
+    line = f"{start}{', '.join(items)}{end}"
+    fits = "\n" not in line and indent + used + len(line) <= WIDTH
+    return line if fits else lines(start, items, end, indent)
+
+
+def arguments(settings: Any, indent: int, *, without: Sequence[str] = ()) -> list[str]:
     """Format the fields of a dataclass that differ from their defaults, as arguments."""
     has_keywords = any(field.kw_only for field in fields(settings))
     result = []
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if field.name in without or not (field.name in always or _is_set(field, value)):
+        if field.name in without or not is_set(field, value):
             continue
         is_positional = field.default is MISSING and field.default_factory is MISSING
-        if not field.kw_only and (is_positional or has_keywords) and field.name not in always:
-            result.append(source(value, indent))
-        else:
-            result.append(f"{field.name}={source(value, indent)}")
+        name = "" if not field.kw_only and (is_positional or has_keywords) else f"{field.name}="
+        result.append(name + source(value, indent, used=len(name) + 1))
     return result
 
 
-def call(name: str, formatted: Sequence[str], indent: int) -> str:
+def call(name: str, formatted: Sequence[str], indent: int, *, used: int = 0) -> str:
     """Format a call, on one line if it fits."""
     line = f"{name}({', '.join(formatted)})"
-    if "\n" not in line and indent + len(line) <= WIDTH:
+    if "\n" not in line and indent + used + len(line) <= WIDTH:
         return line
     return lines(f"{name}(", formatted, ")", indent)
 
@@ -63,6 +82,21 @@ def lines(start: str, items: Sequence[str], end: str, indent: int) -> str:
     """Format items on a line each."""
     inner = " " * (indent + 4)
     return "\n".join([start, *(f"{inner}{item}," for item in items), " " * indent + end])
+
+
+def constant(name: str, value: Any) -> str:
+    """Format an assignment; a long string is split."""
+    line = f"{name} = {source(value, used=len(name) + 3)}"
+    if len(line) <= LONGEST or not isinstance(value, str):
+        return line
+    parts, rest = [], value
+    while len(source(rest)) + 4 > LONGEST:
+        # After a comma or a space, if there is one.
+        end = max(rest.rfind(mark, 1, WIDTH - 12) for mark in ", ") + 1 or WIDTH - 12
+        parts.append(source(rest[:end]))
+        rest = rest[end:]
+    parts.append(source(rest))
+    return "\n".join([f"{name} = (", *(f"    {part}" for part in parts), ")"])
 
 
 def comment(text: str) -> list[str]:
@@ -76,7 +110,10 @@ def comment(text: str) -> list[str]:
     return [*result, line]
 
 
-def _is_set(field: Any, value: Any) -> bool:
+def is_set(field: Any, value: Any) -> bool:
+    """Whether a dataclass's field differs from its default."""
+    if isinstance(field.default, Unset):
+        return not isinstance(value, Unset)
     if field.default is not MISSING:
         return bool(value != field.default)
-    return field.default_factory is MISSING or value != field.default_factory()
+    return field.default_factory is MISSING or bool(value != field.default_factory())

@@ -4,13 +4,16 @@ Format: https://developer.hashicorp.com/terraform/internals/json-format
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.documented_layout import documented_layout
-from buildkite_agents.adopt.found import Fleet, FoundStack, newest_version_with, version_in
+from buildkite_agents.adopt.edits import edits
+from buildkite_agents.adopt.found import Fleet, FoundStack, literal, template_of, unsupported
+from buildkite_agents.adopt.references import Matcher, Root, prefix_of, without_index
 from buildkite_agents.errors import ConfigError
 
 _TYPE = "aws_cloudformation_stack"
@@ -25,43 +28,72 @@ _OTHER_ARGUMENTS = (
     "policy_url",
     "timeout_in_minutes",
 )
-# The attributes by which resources are referred to, in order of preference.
-_IDENTITIES = ("arn", "name", "bucket", "id")
-_NEVER_REFERENCES = {"BuildkiteQueue", "InstanceTypes", "InstanceType"}
+_MODULE_SOURCE = "elastic-ci-stack-for-aws"
+_OWN_MODULE = (
+    "{} is Buildkite's own Terraform module: it makes its resources without CloudFormation, so "
+    "that there is no stack to adopt: see docs/adopting.md, Buildkite's Terraform module"
+)
 
 
-def fleet_of(content: Mapping[str, Any]) -> Fleet:
+def fleet_of(
+    content: Mapping[str, Any],
+    *,
+    folder: Path | str = "terraform",
+    providers: Mapping[str, str] = {},  # it is only read
+) -> Fleet:
     """Return the Elastic CI Stacks in a state or a plan.
 
+    Args:
+        content: The JSON.
+        folder: The root module's folder, whose files are searched for what to edit.
+        providers: The provider configuration of each region, which a state does not name.
+
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are none, or *providers* lacks a region.
     """
     values = content.get("values") or content.get("prior_state", {}).get("values") or {}
     resources = [*_resources(values.get("root_module", {}))]
     stacks = [r for r in resources if r["type"] == _TYPE and r.get("mode") == "managed"]
     ours = [stack for stack in stacks if _is_elastic_ci_stack(stack["values"])]
+    root = Root(content, resources)
+    own_modules = [_OWN_MODULE.format(name) for name in _own_modules(root)]
     if not ours:
         raise ConfigError(
+            *own_modules,
             f"there is no Elastic CI Stack among the {len(resources)} resources that this has: it "
-            "must be what `terraform show -json` prints, of a state or of a saved plan"
+            "must be what `terraform show -json` prints, of a state or of a saved plan",
         )
-    root = _Root(content, resources)
-    found, notes = [], [*_notes_on_changes(content)]
+    steps = [*own_modules, *_steps_on_changes(content)]
+    if not root.has_configuration:
+        steps += _steps_on_regions(ours, resources, providers)
+    found, notes, left_out = [], [], {}
     for stack in ours:
-        one, about = _found(stack, root)
+        one, about = _found(stack, root, providers)
+        why = _left_out(stack, one, root)
+        if why:
+            left_out[one.address or one.name] = why
+            continue
         found.append(one)
         notes += about
-    notes += [
-        f"{stack['address']} is not an Elastic CI Stack; it is left unchanged"
-        for stack in stacks
-        if stack not in ours
-    ]
-    notes.append(
-        "the JSON does not contain lifecycle blocks: if a stack has one, set ignore_changes of its "
-        "queue"
+    left_out |= {
+        stack["address"]: "it is not an Elastic CI Stack" for stack in stacks if stack not in ours
+    }
+    steps.append(
+        "where a stack's block has lifecycle { ignore_changes }, which the JSON does not contain, "
+        "set ignore_changes of its queue"
     )
     layout = documented_layout({r["address"]: r["values"] for r in resources})
-    return Fleet(found, layout=layout, notes=list(dict.fromkeys(notes)))
+    # The program itself refers to what the layout has.
+    notes += _notes_on_references(root) if layout is None else ()
+    return Fleet(
+        found,
+        left_out=left_out,
+        layout=layout,
+        notes=list(dict.fromkeys(notes)),
+        steps=list(dict.fromkeys(steps)),
+        edits=lambda addresses: edits(root, addresses, Path(folder), layout=layout is not None),
+        known=root.known,
+    )
 
 
 def _resources(module: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -76,162 +108,201 @@ def _is_elastic_ci_stack(values: Mapping[str, Any]) -> bool:
     )
 
 
-def _notes_on_changes(content: Mapping[str, Any]) -> Iterator[str]:
+def _own_modules(root: Root) -> list[str]:
+    """The uses of Buildkite's Terraform module, by its source or, in a state, by what it makes."""
+    calls = root.module("").get("module_calls", {})
+    named = [f"module.{n}" for n, c in calls.items() if _MODULE_SOURCE in c.get("source", "")]
+    made = Counter(
+        prefix_of(one["address"])[:-1]
+        for one in root.resources
+        if one["type"] in {"aws_autoscaling_group", "aws_launch_template"}
+        and "buildkite" in str(one["values"]).lower()
+    )
+    return named or [module for module, count in made.items() if module and count > 1]
+
+
+def _steps_on_changes(content: Mapping[str, Any]) -> Iterator[str]:
     for change in content.get("resource_changes", ()):
         if change["type"] == _TYPE and change["change"]["actions"] not in (["no-op"], ["read"]):
             yield (
-                f"{change['address']} has planned changes, which the program does not contain. "
-                "Apply them, then adopt"
+                f"{change['address']} has planned changes, which the program does not contain: "
+                "apply them, and adopt again"
             )
 
 
-def _found(stack: Mapping[str, Any], root: "_Root") -> tuple[FoundStack, list[str]]:
-    values = stack["values"]
-    address = stack["address"]
+def _steps_on_regions(
+    stacks: Sequence[Mapping[str, Any]],
+    resources: Sequence[Mapping[str, Any]],
+    providers: Mapping[str, str],
+) -> list[str]:
+    """What to check about the providers, which a state does not name."""
+    regions = sorted({_region(stack) for stack in stacks})
+    others = {str(r["values"].get("arn") or "::::").split(":")[3] for r in resources} - {""}
+    if len({*regions, *others}) == 1 and not providers:
+        return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
+    missing = [region for region in regions if region not in providers]
+    if missing:
+        raise ConfigError(
+            f"the stacks are in {' and '.join(regions)}, and the root module has resources in "
+            f"{' and '.join(sorted({*regions, *others}))}: a state does not name the provider "
+            "configurations. Use a plan, or give each region's: "
+            + " ".join(f"--provider {region}=aws.ALIAS" for region in missing)
+            + " (aws without an alias for the default one)"
+        )
+    return []
+
+
+def _region(stack: Mapping[str, Any]) -> str:
+    return str(stack["values"].get("id") or ":::").split(":")[3]
+
+
+def _left_out(stack: Mapping[str, Any], found: FoundStack, root: Root) -> str | None:
+    """Why a stack is not adopted, or None if it is."""
+    config = root.configuration_of(stack)
+    if "region" in config.get("expressions", {}):
+        return "it has the argument region, which a queue has not: give it a provider with an alias"
+    key = str(config.get("provider_config_key", "aws"))
+    providers = root.content.get("configuration", {}).get("provider_config", {})
+    if providers.get(key, {}).get("module_address"):
+        return "its module configures the provider, which the root module cannot refer to"
+    return unsupported(found.version, found.values["parameters"])
+
+
+def _notes_on_references(root: Root) -> Iterator[str]:
+    if root.found:
+        yield "found by their values: " + ", ".join(
+            f"{expression} ({name})" for expression, name in root.found.items()
+        )
+    if root.lost:
+        yield "references that are values now: " + ", ".join(
+            f"{reference} ({', '.join(dict.fromkeys(where))})"
+            for reference, where in root.lost.items()
+        )
+
+
+def _found(
+    stack: Mapping[str, Any], root: Root, providers: Mapping[str, str]
+) -> tuple[FoundStack, list[str]]:
+    values, address = stack["values"], stack["address"]
     # All instances of a resource share its configuration.
-    resource = re.sub(r"\[[^\]]*\]$", "", address)
+    resource, prefix = without_index(address), prefix_of(address)
     given = {str(name): str(value) for name, value in (values.get("parameters") or {}).items()}
     url = str(values.get("template_url") or "")
-    version = version_in(url) or version_in(str(values.get("template_body") or "")[:2000])
+    text = str(values.get("template_body") or "")[:2000]
+    version, assumed = template_of(url, text, given)
     notes = []
-    if version is None:
-        version = newest_version_with(given)
+    if assumed:
         notes.append(
-            f"{resource}: its template {url!r} names no version: {version} is assumed, the newest "
-            "that has its parameters"
+            f"{resource}: its template {url or 'without a URL'} names no version: {version} is "
+            "assumed, the newest that has its parameters"
         )
     ignored = [name for name in _OTHER_ARGUMENTS if values.get(name)]
     if set(values.get("capabilities") or ()) != _CAPABILITIES:
         ignored.append("capabilities")
-    if url != elastic_ci_stack.template_url(version):
-        ignored.append("template_url")
     if ignored:
         notes.append(
             f"{resource}: {', '.join(sorted(ignored))} are kept by ignore_changes, because a "
             "queue has no field for them"
         )
     config = root.configuration_of(stack)
+    matchers, tags = _matchers(stack, config, root, given)
     secret = _secret_parameters(stack, version)
-    parameters = {
-        name: root.reference_to(value, name, config, secret=name in secret)
-        for name, value in given.items()
-    }
-    notes += root.lost_references(resource, config, parameters)
-    notes += [
-        f"{resource}: the value of {name} is a secret, and was not copied: declare a variable "
-        f"{_variable(name)}, or set another reference"
-        for name in secret
-        if parameters[name] == f"${{var.{_variable(name)}}}" and _variable(name) not in root.known
-    ]
+    parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
+    for name in secret:
+        if not parameters[name].startswith("${"):
+            variable = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+            parameters[name] = f"${{var.{variable}}}"
+            if variable not in root.content.get("variables", {}):
+                notes.append(
+                    f"{resource}: the value of {name} is a secret, and was not copied: declare a "
+                    f"variable {variable}, or set another reference"
+                )
+    if given.get("BuildkiteQueue"):
+        parameters["BuildkiteQueue"] = given["BuildkiteQueue"]
+    written_tags = matchers["tags"].tags(tags)
+    _record_lost(config, root, matchers, prefix, resource)
     provider = str(config.get("provider_config_key", "aws")).rpartition(":")[2]
+    provider = provider if config else providers.get(_region(stack), "aws")
+    own = config.get("depends_on", ())
+    if own and prefix:
+        notes.append(f"{resource}: depends_on {', '.join(own)} is not kept, being in a module")
     return (
         FoundStack(
             name=str(values["name"]),
             version=version,
             parameters=parameters,
-            tags=values.get("tags") or {},
+            tags=written_tags,
+            template_url=None if url == elastic_ci_stack.template_url(version) else literal(url),
             address=address,
             provider=provider if provider != "aws" else None,
             ignore_changes=sorted(ignored),
+            depends_on=() if prefix else own,
+            timeout_minutes=_minutes(values.get("timeouts") or {}),
+            values={
+                "name": values["name"],
+                "parameters": given,
+                "tags": tags,
+                **({"template_url": url} if url else {}),
+            },
         ),
         notes,
     )
 
 
+def _matchers(
+    stack: Mapping[str, Any], config: Mapping[str, Any], root: Root, given: Mapping[str, str]
+) -> tuple[dict[str, Matcher], dict[str, str]]:
+    """The matchers for the parameters and the tags of a stack, and its tags."""
+    depends_on = [
+        one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(_TYPE)
+    ]
+    tags = {str(k): str(v) for k, v in (stack["values"].get("tags") or {}).items()}
+    matchers = {}
+    for argument in ("parameters", "tags"):
+        expression = config.get("expressions", {}).get(argument, {})
+        named = root.references(expression, prefix_of(stack["address"]))
+        used = depends_on if argument == "parameters" else ()
+        matchers[argument] = Matcher(root, root.candidates(named, used), given)
+    return matchers, tags
+
+
+def _record_lost(
+    config: Mapping[str, Any],
+    root: Root,
+    matchers: Mapping[str, Matcher],
+    prefix: str,
+    resource: str,
+) -> None:
+    """Record the references of a stack's configuration that the program does not have."""
+    expressions = {**config.get("expressions", {}), "for_each": config.get("for_each_expression")}
+    for argument, expression in expressions.items():
+        kept = matchers[argument].used if argument in matchers else ()
+        for reference in root.references(expression or {}, prefix):
+            is_own = reference.startswith(("each.", "count.", "self."))
+            if reference not in kept and not is_own:
+                root.lost[reference].append(f"{argument} of {resource}")
+
+
+def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
+    """The longest of the timeouts, in Go's notation, in whole minutes."""
+    units = {"h": 60.0, "m": 1.0, "s": 1 / 60}
+    given = [
+        sum(float(n) * units[u] for n, u in re.findall(r"([\d.]+)([hms])", text))
+        for text in timeouts.values()
+        if text
+    ]
+    return max(1, round(max(given))) if given else None
+
+
 def _secret_parameters(stack: Mapping[str, Any], version: str) -> list[str]:
+    usable = elastic_ci_stack.is_usable(version)
     known = elastic_ci_stack.known_versions()
-    specs = elastic_ci_stack.load(version if version in known else known[-1]).parameters
+    specs = elastic_ci_stack.load(version if usable else known[-1]).parameters
     given = stack["values"].get("parameters") or {}
     marked = stack.get("sensitive_values", {}).get("parameters", {})
     names = [name for name in given if specs.get(name, {}).get("NoEcho") in {True, "true"}]
     if isinstance(marked, Mapping):
         names += [name for name in given if marked.get(name) and name not in names]
+    elif marked is True:
+        names += [name for name in given if name not in names]
     return names
-
-
-def _variable(parameter: str) -> str:
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", parameter).lower()
-
-
-@dataclass(frozen=True)
-class _Root:
-    """A root module, and the references that a value can be replaced with."""
-
-    content: Mapping[str, Any]
-    resources: Sequence[Mapping[str, Any]]
-
-    @property
-    def known(self) -> Mapping[str, Any]:
-        """The values of the variables, by name."""
-        variables: Mapping[str, Any] = self.content.get("variables", {})
-        return variables
-
-    def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A resource's configuration in a plan; empty for a state."""
-        module = self.content.get("configuration", {}).get("root_module", {})
-        path = re.sub(r"\[[^\]]*\]", "", resource["address"]).split(".")
-        while path[0] == "module":
-            module = module.get("module_calls", {}).get(path[1], {}).get("module", {})
-            path = path[2:]
-        for candidate in module.get("resources", ()):
-            if (candidate["type"], candidate["name"]) == (resource["type"], resource["name"]):
-                config: Mapping[str, Any] = candidate
-                return config
-        return {}
-
-    def reference_to(
-        self, value: str, name: str, config: Mapping[str, Any], *, secret: bool
-    ) -> str:
-        """A reference for a parameter's value, or the value itself if there is none."""
-        if value == "":
-            # To the provider, an empty value differs from an omitted one.
-            return '${""}'
-        if name in _NEVER_REFERENCES:
-            return value
-        whole = self._reference(value, config)
-        if whole is None and not secret:
-            return ",".join(self._reference(part, config) or part for part in value.split(","))
-        return whole or f"${{var.{_variable(name)}}}"
-
-    def lost_references(
-        self, address: str, config: Mapping[str, Any], parameters: Mapping[str, str]
-    ) -> list[str]:
-        """A note on the references of parameters that were replaced by values."""
-        used = " ".join(parameters.values())
-        lost = [
-            reference
-            for reference in _references(config)
-            if reference.count(".") <= 1 or reference.startswith(("module.", "data."))
-            if reference.split("[")[0] not in used and not reference.startswith("each.")
-        ]
-        # The list also contains the shorter forms of each reference.
-        lost = [name for name in lost if not any(r.startswith(f"{name}.") for r in lost)]
-        return (
-            [f"{address}: references to {', '.join(lost)} are replaced with values"] if lost else []
-        )
-
-    def _reference(self, value: str, config: Mapping[str, Any]) -> str | None:
-        references = _references(config)
-        for name, variable in self.known.items():
-            if f"var.{name}" in references and variable.get("value") == value != "":
-                return f"${{var.{name}}}"
-        for resource in self.resources:
-            address = resource["address"]
-            if address.startswith("module.") or resource["type"] == _TYPE:
-                continue
-            bare = re.sub(r"\[.*\]$", "", address)
-            if references and bare not in {r.split("[")[0] for r in references}:
-                continue
-            named = {
-                r.rpartition(".")[2] for r in references if r.startswith((f"{bare}.", f"{bare}["))
-            }
-            for attribute in sorted(_IDENTITIES, key=lambda name: name not in named):
-                if resource["values"].get(attribute) == value and len(value) > 3:
-                    return f"${{{address}.{attribute}}}"
-        return None
-
-
-def _references(config: Mapping[str, Any]) -> Sequence[str]:
-    parameters = config.get("expressions", {}).get("parameters", {})
-    references: Sequence[str] = parameters.get("references", ())
-    return references

@@ -9,7 +9,8 @@ from buildkite_agents.checks import (  # noqa: F401 # which add their rules and 
     deployment_warnings,
     version_warnings,
 )
-from buildkite_agents.checks.names import duplicate_problems
+from buildkite_agents.checks.images import image_problems
+from buildkite_agents.checks.names import duplicate_problems, isolation_problems
 from buildkite_agents.checks.parameters import parameter_problems
 from buildkite_agents.checks.queue import queue_problems
 from buildkite_agents.checks.settings import setting_problems
@@ -44,7 +45,11 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
     stack = resolve(settings, sound)
     for resolved in stack.queues:
         problems += parameter_problems(resolved, stack, only_explicit=not settings_are_right)
-    problems = problems or [*duplicate_problems(stack)]
+    problems = problems or [
+        *duplicate_problems(stack),
+        *isolation_problems(stack),
+        *image_problems(stack),
+    ]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     return stack

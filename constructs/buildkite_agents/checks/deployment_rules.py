@@ -86,10 +86,12 @@ def _secrets_manager(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[st
 def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
     if queue.queue.provider in {None, "aws"}:
         return
+    # The network is that of all queues, if all of them have the same provider.
+    is_shared = len({other.queue.provider for other in stack.queues}) == 1
     missing = [
         name
         for name in ("VpcId", "Subnets")
-        if name not in queue.settings or not queue.settings[name].is_explicit
+        if not is_shared and not (name in queue.settings and queue.settings[name].is_explicit)
     ]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:

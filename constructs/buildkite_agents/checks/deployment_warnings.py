@@ -1,6 +1,7 @@
 """Warnings about access, and about queues together."""
 
 from buildkite_agents import names
+from buildkite_agents.checks.rules import duration_seconds
 from buildkite_agents.checks.warnings import warning
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 from buildkite_agents.settings import AgentAccess
@@ -60,6 +61,34 @@ def _unreadable_script(queue: ResolvedQueue, stack: ResolvedStack) -> str | None
     if any(map(queue.is_explicit, others)):
         return None
     return f"no policy permits the instances to read {url}: set access, or make it readable"
+
+
+@warning(
+    "plain-token",
+    "With `BuildkiteAgentToken`, the template stores the token in an SSM parameter of type String, "
+    "which is not encrypted. `token` of the AgentStack stores it as a SecureString.",
+)
+def _plain_token(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
+    if not queue.is_given("BuildkiteAgentToken"):
+        return None
+    return "BuildkiteAgentToken is stored unencrypted, in an SSM parameter of type String"
+
+
+@warning(
+    "boot-timeout",
+    "The bootstrap script allows itself more time than `InstanceCreationTimeout`: where "
+    "the network "
+    "is slow, CloudFormation rolls an update back while instances still start.",
+)
+def _boot_timeout(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
+    deadline = stack.script_deadline
+    timeout = duration_seconds(queue.text("InstanceCreationTimeout") or "")
+    if deadline is None or timeout is None or timeout > deadline:
+        return None
+    return (
+        f"InstanceCreationTimeout is {timeout} seconds, and the bootstrap script can take "
+        f"{deadline}: set parameters={{'InstanceCreationTimeout': 'PT15M'}}"
+    )
 
 
 @warning(

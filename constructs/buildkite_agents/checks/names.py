@@ -4,13 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from buildkite_agents.expressions import is_reference
+from buildkite_agents import permissions
+from buildkite_agents.expressions import is_reference, json_template
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
 _STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
 _LONGEST_ROLE_NAME = 64
+_LARGEST_BUCKET_POLICY, _OTHER_STATEMENTS = 20480, 600
 
 
 def stack_name_problems(queue: ResolvedQueue) -> Iterator[str]:
@@ -38,6 +40,23 @@ def role_name_problems(queue: ResolvedQueue) -> Iterator[str]:
             f"name is too long by {excess}: its IAM role {role!r} must be at most "
             f"{_LONGEST_ROLE_NAME} characters, got {len(role)}: set "
             "parameters={'InstanceRoleName': ...}, or another name"
+        )
+
+
+def isolation_problems(stack: ResolvedStack) -> Iterator[str]:
+    """Return the problem of a bucket policy that is too large to tell all queues apart.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-policies.html
+    """
+    bucket = stack.secrets_bucket_name
+    statements = permissions.isolation_statements(f"arn:aws:s3:::{bucket}", stack.isolated_roles)
+    size = len(json_template(statements)) + _OTHER_STATEMENTS
+    if size > _LARGEST_BUCKET_POLICY:
+        yield (
+            f"secrets_bucket: a policy that isolates {len(statements)} queues has {size} "
+            "bytes, and "
+            f"S3 accepts {_LARGEST_BUCKET_POLICY}: use several environments, or set "
+            "isolate_queues=False, with which each queue can read the files of all others"
         )
 
 

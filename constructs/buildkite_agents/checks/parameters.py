@@ -13,6 +13,7 @@ from buildkite_agents.checks.combinations import COMBINED_RULES
 from buildkite_agents.checks.names import role_name_problems, stack_name_problems
 from buildkite_agents.checks.rules import rules_of
 from buildkite_agents.checks.types import shown
+from buildkite_agents.checks.warnings import without_effect
 from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.elastic_ci_stack.replaced import replacements
 from buildkite_agents.errors import Problem
@@ -22,6 +23,12 @@ from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, n
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
+
+
+# Credentials in a URL, and the prefixes of Buildkite's, GitHub's, AWS's and Slack's tokens.
+_SECRET = re.compile(
+    r"://[^/@\s]*:[^/@\s]*@|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
+)
 
 
 def parameter_problems(
@@ -42,11 +49,12 @@ def parameter_problems(
         for names, each in replaced
     ]
     settled = {name for names, _ in replaced for name in names}
+    idle = without_effect(queue)
     problems += [
         Problem(each, where="" if parameter.is_shared else where)
         for name, parameter in queue.settings.items()
         if name not in settled and (parameter.is_explicit or not only_explicit)
-        for each in _problems(name, parameter, queue.version)
+        for each in _problems(name, parameter, queue.version, has_effect=name not in idle)
     ]
     if problems or only_explicit:
         return problems
@@ -71,7 +79,9 @@ def _replaced(queue: ResolvedQueue) -> list[tuple[tuple[str, ...], str]]:
     ]
 
 
-def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterator[str]:
+def _problems(
+    name: str, parameter: Parameter, version: StackVersion, *, has_effect: bool
+) -> Iterator[str]:
     where, value = parameter.field, parameter.value
     if parameter.is_explicit:
         where = f"parameters[{name!r}]"
@@ -97,7 +107,7 @@ def _problems(name: str, parameter: Parameter, version: StackVersion) -> Iterato
         )
         return
     if value is not None:
-        yield from value_problems(where, name, value, version)
+        yield from value_problems(where, name, value, version, has_effect=has_effect)
 
 
 def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
@@ -107,25 +117,32 @@ def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
     )
 
 
-def value_problems(where: str, name: str, value: Any, version: StackVersion) -> Iterator[str]:
+def value_problems(
+    where: str, name: str, value: Any, version: StackVersion, *, has_effect: bool = True
+) -> Iterator[str]:
     """Check a value against the template, and then against the rules of the services behind it.
 
-    The field *where* begins each problem.
+    The field *where* begins each problem. A value that has no effect reaches no service.
     """
     template = f"in Elastic CI Stack {version.version}"
+    if isinstance(value, str) and _SECRET.search(value):
+        # The message does not contain the value.
+        yield (
+            f"{where} must not contain a secret: parameters are readable in CloudFormation and on "
+            "the instances. Jobs get secrets from the secrets bucket"
+        )
+        return
     if is_reference(value):
         if isinstance(value, str) and _UNSAFE.search(literal_text(value)):
             yield _unsafe(where, value, template)
         return
-    problems = [*_declaration_problems(where, value, version.parameters[name], template)]
-    yield from problems
     text = text_of(value)
-    if text and not problems:
-        yield from (
-            f"{where} must {rule.must}, got {shown(where, value)}"
-            for rule in rules_of(name)
-            if not rule.holds(text)
-        )
+    broken = [rule.must for rule in rules_of(name) if text and has_effect and not rule.holds(text)]
+    # The words of a rule say more than a pattern of the template.
+    spec = version.parameters[name]
+    spec = {key: spec[key] for key in spec if key != "AllowedPattern" or not broken}
+    problems = [*_declaration_problems(where, value, spec, template)]
+    yield from problems or (f"{where} must {must}, got {shown(where, value)}" for must in broken)
 
 
 def _unsafe(where: str, value: Any, template: str) -> str:

@@ -35,6 +35,7 @@ def queue_problems(queue: AgentQueue) -> list[str]:
         *_instance_type_problems(queue),
         *_accepted_warnings_problems(queue),
         *_version_problems(queue),
+        *_template_url_problems(queue),
     ]
 
 
@@ -74,7 +75,7 @@ def _address_problems(queue: AgentQueue) -> Iterator[str]:
 
 def _tags_problems(queue: AgentQueue) -> Iterator[str]:
     if isinstance(queue.tags, Mapping):
-        yield from tag_problems("tags", queue.tags)
+        yield from tag_problems("tags", queue.tags, of_all=False)
     elif queue.tags is not None and not is_whole_reference(queue.tags):
         yield f"tags must be a mapping of names to values, or one reference, got {queue.tags!r}"
 
@@ -102,6 +103,20 @@ def _version_problems(queue: AgentQueue) -> Iterator[str]:
         + (f" (did you mean 'v{version}'?)" if f"v{version}" in known else "")
         + ("; to use it unchecked, set allow_unchecked_version=True" if usable else "")
     )
+
+
+def _template_url_problems(queue: AgentQueue) -> Iterator[str]:
+    url = queue.template_url
+    if not url or is_reference(url):
+        return
+    version = elastic_ci_stack.version_in(url)
+    if not url.startswith("https://"):
+        yield f"template_url must start with https://, got {url!r}"
+    elif version is not None and version != queue.stack_version:
+        yield (
+            f"template_url is of {version}, and stack_version is {queue.stack_version!r}: change "
+            "both together"
+        )
 
 
 def _instance_type_problems(queue: AgentQueue) -> Iterator[str]:

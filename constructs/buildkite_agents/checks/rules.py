@@ -67,12 +67,18 @@ def _network_larger_than(piece: int) -> Callable[[str], bool]:
     return holds
 
 
-def _iso_duration_of_at_most_12_hours(text: str) -> bool:
+def duration_seconds(text: str) -> int | None:
+    """The seconds of an ISO 8601 duration of hours, minutes and seconds; None if it is not one."""
     parts = re.fullmatch(r"PT(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?", text, re.ASCII)
     if parts is None or text == "PT":
-        return False
+        return None
     hours, minutes, seconds = (int(part or 0) for part in parts.groups())
-    return 0 < hours * 3600 + minutes * 60 + seconds <= 12 * 3600
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def _iso_duration_of_at_most_12_hours(text: str) -> bool:
+    seconds = duration_seconds(text)
+    return seconds is not None and 0 < seconds <= 12 * 3600
 
 
 def _cron(text: str) -> bool:

@@ -51,7 +51,9 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
     if settings.network is not None:
         yield from _network_problems(settings.network)
     yield from _deployment_problems(settings.deployment)
-    yield from tag_problems("tags", settings.tags or {})
+    created = (settings.secrets_bucket, settings.token, settings.access)
+    has_other_resources = any(not isinstance(each, Existing | None) for each in created)
+    yield from tag_problems("tags", settings.tags or {}, of_all=has_other_resources)
 
 
 def _is_valid(pattern: str, value: str) -> bool:
@@ -93,11 +95,10 @@ def _script_problems(settings: StackSettings) -> Iterator[str]:
                 "bootstrap_script must be the path of a file, or a URL that starts with s3:// or "
                 f"https:// and has no spaces, quotes or shell characters, got {script!r}"
             )
-    elif not isinstance(settings.secrets_bucket, SecretsBucket):
+    elif settings.secrets_bucket is None:
         yield (
-            f"bootstrap_script: {os.fspath(script)!r} is uploaded to the secrets bucket of this "
-            "program, and secrets_bucket names none: give the URL of a script that is in S3 "
-            "already, or None"
+            f"bootstrap_script: {os.fspath(script)!r} is uploaded to the secrets bucket, and "
+            "secrets_bucket is None: give the URL of a script that is in S3 already, or None"
         )
     elif not _is_file(path):
         yield f"bootstrap_script: there is no file {os.fspath(script)!r}"
@@ -185,10 +186,11 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
         yield f"access.managed_policies must be different ARNs, got {access.managed_policies!r}"
     if access.permissions_boundary is not None:
         yield from _arn_problems("access.permissions_boundary", access.permissions_boundary, "iam")
-    for repository in access.ecr_repositories:
+    for repository in access.push_to_ecr_repositories:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (
-                "access.ecr_repositories must be names of repositories, optionally with * and "
+                "access.push_to_ecr_repositories must be names of repositories, optionally "
+                "with * and "
                 f"?, got {repository!r}"
             )
     for statement in access.statements:

@@ -12,8 +12,8 @@ _MOST = 46
 _OTHER_CHARACTERS = frozenset("_.:/=+-@")
 
 
-def tag_problems(where: str, tags: Mapping[str, str]) -> Iterator[str]:
-    """Return the problems of tags.
+def tag_problems(where: str, tags: Mapping[str, str], *, of_all: bool = True) -> Iterator[str]:
+    """Return the problems of tags; those that are not *of_all* services are a stack's only.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html (characters; keys regardless of
     case), https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html (no empty
@@ -25,13 +25,13 @@ def tag_problems(where: str, tags: Mapping[str, str]) -> Iterator[str]:
     for key, value in tags.items():
         if not 0 < len(key) <= _LONGEST_KEY or key.lower().startswith("aws:"):
             yield f"{where}: keys must be 1 to 128 characters and not aws:..., got {key!r}"
-        elif not _is_accepted(key):
+        elif of_all and not _is_accepted(key):
             yield f"{where}: the key {key!r} must be letters, digits, spaces and _ . : / = + - @"
-        elif counts[key.lower()] > 1:
+        elif of_all and counts[key.lower()] > 1:
             yield f"{where}: keys must differ by more than case, got {key!r}"
-        elif not value:
+        elif of_all and not value:
             yield f"{where}: the value of {key!r} must not be empty"
-        elif not _is_accepted(literal_text(value)):
+        elif of_all and not _is_accepted(literal_text(value)):
             yield (
                 f"{where}: the value of {key!r} must be letters, digits, spaces and "
                 f"_ . : / = + - @, got {value!r}"

@@ -39,7 +39,9 @@ def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from _mapping_problems(where, value, annotation)
     elif not _matches(value, annotation) or _is_huge(value):
-        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
+        is_list = _is_list(value) and all(isinstance(item, str) for item in value)
+        advice = ": join the list with commas" if is_list and str in _kinds(annotation) else ""
+        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}{advice}"
     elif is_dataclass(value):
         yield from field_problems(value, f"{where}.")
     elif Path not in get_args(annotation):

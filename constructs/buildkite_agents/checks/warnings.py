@@ -231,34 +231,35 @@ def _gp3_iops(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     )
 
 
+def without_effect(queue: ResolvedQueue) -> dict[str, str]:
+    """The explicit parameters of a queue that have no effect, and why."""
+    idle: dict[str, str] = {}
+    for (switch, on), names in _SWITCHES.items():
+        if queue.text(switch) not in {on, None}:
+            idle |= dict.fromkeys(names, f"without {switch}={on!r}")
+    idle |= {
+        name: f"without {needed}" for name, needed in _NEEDS.items() if not queue.is_given(needed)
+    }
+    idle["InstanceName"] = "which the stack's own tag Name overrides"
+    if queue.is_certain("VpcId"):
+        idle["AvailabilityZones"] = "in an existing VPC"
+    return {name: why for name, why in idle.items() if queue.is_explicit(name)}
+
+
 @warning(
     "no-effect",
     "A parameter is set without another parameter that it requires.",
 )
 def _no_effect(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    idle = []
-    for (switch, on), names in _SWITCHES.items():
-        if queue.text(switch) in {on, None}:
-            continue
-        idle += [f"{name} without {switch}={on!r}" for name in names if queue.is_explicit(name)]
-    idle += [
-        f"{name} without {needed}"
-        for name, needed in _NEEDS.items()
-        if queue.is_explicit(name) and not queue.is_given(needed)
+    idle = [
+        f"{name}{',' if why.startswith('which') else ''} {why}"
+        for name, why in without_effect(queue).items()
     ]
     if queue.text("SecretsBucketEncryption") == "true" and queue.is_given("SecretsBucket"):
         idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not create")
-    if queue.is_explicit("InstanceName"):
-        idle.append("InstanceName, which the stack's own tag Name overrides")
-    if queue.is_explicit("AvailabilityZones") and queue.is_certain("VpcId"):
-        idle.append("AvailabilityZones in an existing VPC")
     return f"no effect: {', '.join(idle)}" if idle else None
 
 
-@warning(
-    "cpu-quota",
-    "systemd's CPUQuota counts 100% for each CPU, so less than 100% is less than one CPU.",
-)
 def _cpu_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     quota = (queue.text("ResourceLimitsCPUQuota") or "").removesuffix("%")
     limited = queue.text("ExperimentalEnableResourceLimits") == "true"

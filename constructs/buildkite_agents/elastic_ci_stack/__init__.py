@@ -65,6 +65,7 @@ class StackVersion:
 
 
 numbers = releases.numbers
+version_in = releases.version_in
 
 
 def template_url(version: str) -> str:

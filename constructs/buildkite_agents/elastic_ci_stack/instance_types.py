@@ -35,7 +35,7 @@ def problem(instance_type: str) -> str | None:
     known = _known()
     if instance_type in known:
         return None
-    close = difflib.get_close_matches(instance_type, known, n=3, cutoff=0.7)
+    close = difflib.get_close_matches(instance_type.lower(), known, n=3, cutoff=0.7)
     return f"unknown EC2 instance type {instance_type!r}" + (
         f" (did you mean {' or '.join(close)}?)" if close else ""
     )

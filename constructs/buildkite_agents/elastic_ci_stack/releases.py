@@ -43,6 +43,12 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, found.groups())) if found else ()
 
 
+def version_in(text: str) -> str | None:
+    """The first version in a text, such as a template's URL or description."""
+    found = _VERSION.search(text)
+    return found[0] if found else None
+
+
 def release(version: "StackVersion") -> dict[str, Any]:
     """A version as it is in a file of releases."""
     lists = {name: sorted(getattr(version, name)) for name in LISTS}

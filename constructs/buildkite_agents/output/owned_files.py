@@ -47,6 +47,8 @@ class OwnedFiles:
         if not self._folder.is_dir():
             return [f"{self._folder} is not a folder: set another folder"]
         record = self._read_record()
+        # Git merges two syntheses into files that are of neither.
+        merged = set(record) if _is_unmerged(_content(self._folder / RECORD)) else set()
         return [
             f"{path} was changed outside this program; refusing to overwrite it: "
             f"{self._advice(path)}"
@@ -54,6 +56,17 @@ class OwnedFiles:
             if path.exists()
             and path.read_bytes() != self._files.get(path.name)
             and _digest(path.read_bytes()) not in record[path.name]
+            and path.name not in merged
+            and not (path.name in record and _is_unmerged(path.read_bytes()))
+        ]
+
+    def outdated(self) -> list[str]:
+        """Return an error for each file that differs from what :meth:`write` would write."""
+        stale = [path.name for path in self._paths(self._read_record())]
+        return [
+            f"{self._folder / name} is not what the program gives: synthesize, and commit it"
+            for name in sorted({*stale, *self._files})
+            if _content(self._folder / name) != self._files.get(name)
         ]
 
     def write(self) -> None:
@@ -131,6 +144,15 @@ class OwnedFiles:
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
+
+
+def _is_unmerged(content: bytes | None) -> bool:
+    """Whether a file has the marks of a conflict that git leaves."""
+    lines = (content or b"").splitlines()
+    return all(
+        any(line.startswith(mark) for line in lines)
+        for mark in (b"<<<<<<< ", b"=======", b">>>>>>> ")
+    )
 
 
 def _digest(content: bytes) -> str:

@@ -23,7 +23,7 @@ def summary(
             ",".join(queue.instance_types) or queue.shown("InstanceTypes"),
             f"{queue.shown('MinSize')}-{queue.shown('MaxSize')}",
             f"{queue.shown('OnDemandPercentage')} %",
-            queue.version.version,
+            queue.version.version if queue.is_of_its_version else "own",
             str(len(warnings[queue.key]) or "-"),
         )
         for queue in stack.queues

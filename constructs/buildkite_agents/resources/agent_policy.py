@@ -1,12 +1,10 @@
 """The IAM policy of the agents' instances."""
 
-import json
-
 from cdktf import TerraformLocal, TerraformResourceLifecycle, TerraformStack
 
 from buildkite_agents import names, permissions
 from buildkite_agents.aws.iam_policy import IamPolicy
-from buildkite_agents.expressions import Reference
+from buildkite_agents.expressions import Reference, json_template
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentAccess, AgentToken, SecretsBucket
@@ -51,8 +49,7 @@ class AgentPolicy(IamPolicy):
             names.resource_name(names.AGENT_POLICY),
             name=resolved.agent_policy_name,
             description="IAM policy for Buildkite agents",
-            # In the format of Terraform's jsonencode, as in existing states.
-            policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
+            policy=json_template(document),
             tags=settings.common_tags,
             # With another name, the roles change to the new policy first: IAM does not delete one
             # that is attached.

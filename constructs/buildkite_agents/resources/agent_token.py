@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 
-from cdktf import Postcondition, TerraformResourceLifecycle, TerraformStack
+from cdktf import Postcondition, Precondition, TerraformResourceLifecycle, TerraformStack
 
 from buildkite_agents import names
 from buildkite_agents.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
+
+_PLACEHOLDERS = ("your-buildkite-agent-token-here", "your-buildkite-agent-token", "...")
+"""The placeholders of a token in the documentation."""
 
 
 class TokenParameter(SsmParameter):
@@ -45,6 +48,7 @@ class TokenParameter(SsmParameter):
             lifecycle=TerraformResourceLifecycle(
                 # With another name, the stacks change to the new parameter before this one goes.
                 create_before_destroy=True,
+                precondition=_is_a_token() if settings.value is None else None,
                 postcondition=[_is_read(name)] if in_state else None,
             ),
         )
@@ -55,6 +59,31 @@ class TokenParameter(SsmParameter):
     def import_block(self) -> ImportBlock:
         """The import block of the parameter."""
         return ImportBlock(names.TOKEN_PARAMETER, self._parameter, ("tags",))
+
+
+def _is_a_token() -> list[Precondition]:
+    """The preconditions on Terraform's variable, whose errors do not contain the token."""
+    variable = "var.buildkite_agent_token"
+    organization = "to an agent token of your Buildkite organization"
+    placeholders = ", ".join(f'"{placeholder}"' for placeholder in _PLACEHOLDERS)
+    return [
+        Precondition(condition=f"${{{condition}}}", error_message=f"buildkite_agent_token {what}")
+        for condition, what in (
+            (
+                f'trimspace({variable}) != ""',
+                f"must not be empty: set TF_VAR_buildkite_agent_token {organization}.",
+            ),
+            (
+                f"!contains([{placeholders}], {variable})",
+                "is still the placeholder of the documentation: set TF_VAR_buildkite_agent_token "
+                f"{organization}.",
+            ),
+            (
+                f'!can(regex("\\\\s", {variable}))',
+                "must be only the token, without spaces or line breaks.",
+            ),
+        )
+    ]
 
 
 def _is_read(name: str) -> Postcondition:

@@ -40,7 +40,7 @@ class QueueStack(CloudformationStack):
             scope,
             resource_name if is_free else f"queue {resource_name}",
             name=resolved.stack_name,
-            template_url=resolved.version.template_url,
+            template_url=resolved.template_url,
             capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             parameters=resolved.parameters,
             tags=resolved.tags if isinstance(resolved.tags, Mapping) else None,
@@ -90,9 +90,11 @@ def _has_succeeded(queue: str, stack: str) -> Postcondition:
             '!strcontains(lookup(self, "template_body", ""), "Outputs")}'
         ),
         error_message=(
-            f"queue {queue}: the stack {stack} has none of its template's outputs: its creation "
-            "failed, or is in progress. Find its status with `aws cloudformation describe-stacks "
-            f"--stack-name {stack}`, and see docs/operations.md, A stack is stuck."
+            f"queue {queue}: the stack {stack} has none of its template's outputs. Find its status "
+            f"with `aws cloudformation describe-stacks --stack-name {stack}`. ROLLBACK_COMPLETE, "
+            "ROLLBACK_FAILED, CREATE_FAILED: its creation failed; the error above, if any, and its "
+            "events say why. DELETE_FAILED: its deletion failed. ..._IN_PROGRESS: wait. "
+            "UPDATE_ROLLBACK_...: its last update failed. See docs/troubleshooting.md."
         ),
     )
 

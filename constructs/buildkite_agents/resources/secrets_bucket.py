@@ -1,20 +1,13 @@
 """The S3 bucket for the jobs' secrets and the bootstrap script."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cdktf import (
-    AssetType,
-    ITerraformDependable,
-    Postcondition,
-    TerraformAsset,
-    TerraformResourceLifecycle,
-)
+from cdktf import ITerraformDependable, TerraformResourceLifecycle
 from constructs import Construct
 
-from buildkite_agents import bootstrap_script, names
+from buildkite_agents import names, permissions
 from buildkite_agents.aws.s3_bucket import S3Bucket
 from buildkite_agents.aws.s3_bucket_lifecycle_configuration import (
     S3BucketLifecycleConfiguration,
@@ -38,24 +31,11 @@ from buildkite_agents.aws.s3_bucket_versioning import (
     S3BucketVersioningA,
     S3BucketVersioningVersioningConfiguration,
 )
-from buildkite_agents.aws.s3_object import (
-    S3Object,
-    S3ObjectOverrideProvider,
-    S3ObjectOverrideProviderDefaultTags,
-)
-from buildkite_agents.expressions import Reference
+from buildkite_agents.expressions import Reference, json_template
+from buildkite_agents.resources.bootstrap_object import BootstrapObject, import_block
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
-_SOURCE = f"${{path.module}}/{bootstrap_script.FILE_NAME}"
-_TAGS_FIT = Postcondition(
-    condition="${length(self.tags_all) <= 10}",
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
-    error_message=(
-        "S3 accepts at most ten tags for an object, and the provider has more default tags: set "
-        "secrets_bucket=SecretsBucket(default_tags_on_script=False) in main.py."
-    ),
-)
 # Of the bucket and of each of its parts, in the documented layout.
 _NAME = names.resource_name(names.SECRETS_BUCKET)
 
@@ -78,6 +58,7 @@ class Bucket(Construct):
         script_is_beside: bool,
         keep_documented_layout: bool,
         tags: Mapping[str, str],
+        isolated_roles: Mapping[str, Collection[str]],
     ) -> None:
         """Define the bucket *name*.
 
@@ -92,6 +73,7 @@ class Bucket(Construct):
             keep_documented_layout: Whether to omit what the documented layout does not have: the
                 policy, ownership controls, versioning, lifecycle and deletion protection.
             tags: The bucket's tags.
+            isolated_roles: The instance roles of each queue, to deny them other queues' files.
         """
         super().__init__(scope, id_)
         self.kms_key_arn = settings.kms_key_arn
@@ -115,15 +97,20 @@ class Bucket(Construct):
         if not keep_documented_layout:
             last = [self._own_objects(last)]
             last = [self._keep_versions(last)]
-            last = [self._refuse_insecure_transport(last)]
+            last = [self._refuse(last, isolated_roles)]
             # Last, because it takes a minute and nothing depends on it.
             self._expire_versions(last)
-        self.bootstrap_script: S3Object | None = None
+        self.bootstrap_script: BootstrapObject | None = None
         """The script's object in the bucket, if it is a local file."""
         if script is not None:
-            source = _SOURCE if script_is_beside else self._asset(script)
-            self.bootstrap_script = self._upload(
-                source, default_tags=settings.default_tags_on_script, after=last
+            self.bootstrap_script = BootstrapObject(
+                self,
+                bucket=self._id,
+                script=script,
+                is_beside=script_is_beside,
+                kms_key_arn=self.kms_key_arn,
+                default_tags=settings.default_tags_on_script,
+                after=last,
             )
         self._bucket_name = name
         self._has_documented_parts_only = keep_documented_layout
@@ -147,40 +134,8 @@ class Bucket(Construct):
             *(ImportBlock(part, name) for part in parts),
         ]
         if self.bootstrap_script is not None:
-            id_ = f"{name}/{bootstrap_script.KEY}"
-            blocks.append(ImportBlock(names.BOOTSTRAP_OBJECT, id_, ("force_destroy", "source")))
+            blocks.append(import_block(name))
         return blocks
-
-    def _asset(self, script: Path) -> str:
-        path = str(script.absolute())
-        asset = TerraformAsset(self, "script", path=path, type=AssetType.FILE)
-        return f"${{path.module}}/{asset.path}"
-
-    def _upload(
-        self, source: str, *, default_tags: bool, after: Sequence[ITerraformDependable]
-    ) -> S3Object:
-        key = self.kms_key_arn
-        no_tags = S3ObjectOverrideProviderDefaultTags(tags={})
-        script = S3Object(
-            self,
-            "bootstrap-script",
-            bucket=self._id,
-            key=bootstrap_script.KEY,
-            source=source,
-            # Either of these shows Terraform that the object was overwritten. With a KMS key the
-            # ETag is not the content's MD5, but overwriting an object removes its metadata.
-            etag=f'${{filemd5("{source}")}}' if key is None else None,
-            metadata=None if key is None else {"sha256": f'${{filesha256("{source}")}}'},
-            server_side_encryption="AES256" if key is None else "aws:kms",
-            kms_key_id=key,
-            override_provider=None
-            if default_tags
-            else S3ObjectOverrideProvider(default_tags=no_tags),
-            lifecycle=TerraformResourceLifecycle(postcondition=[_TAGS_FIT]),
-            depends_on=after,
-        )
-        script.override_logical_id(names.resource_name(names.BOOTSTRAP_OBJECT))
-        return script
 
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
         block = S3BucketPublicAccessBlock(
@@ -273,7 +228,12 @@ class Bucket(Construct):
         lifecycle.override_logical_id(_NAME)
         return lifecycle
 
-    def _refuse_insecure_transport(self, after: Sequence[ITerraformDependable]) -> S3BucketPolicy:
+    def _refuse(
+        self,
+        after: Sequence[ITerraformDependable],
+        isolated_roles: Mapping[str, Collection[str]],
+    ) -> S3BucketPolicy:
+        """Refuse requests without TLS 1.2, and those for another queue's files."""
         arn = str(Reference(f"{names.SECRETS_BUCKET}.arn"))
 
         def deny(sid: str, condition: dict[str, Any]) -> dict[str, Any]:
@@ -286,18 +246,16 @@ class Bucket(Construct):
                 "Condition": condition,
             }
 
-        document = {
-            "Version": "2012-10-17",
-            "Statement": [
-                deny("RefusePlainHttp", {"Bool": {"aws:SecureTransport": "false"}}),
-                deny("RefuseOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
-            ],
-        }
+        statements = [
+            deny("RefusePlainHttp", {"Bool": {"aws:SecureTransport": "false"}}),
+            deny("RefuseOldTls", {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+            *permissions.isolation_statements(arn, isolated_roles),
+        ]
         policy = S3BucketPolicy(
             self,
             "policy",
             bucket=self._id,
-            policy=json.dumps(document, sort_keys=True, separators=(",", ":")),
+            policy=json_template(permissions.policy_document(statements)),
             depends_on=after,
         )
         policy.override_logical_id(_NAME)

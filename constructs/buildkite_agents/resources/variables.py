@@ -10,9 +10,6 @@ from cdktf import TerraformStack, TerraformVariable, TerraformVariableValidation
 
 from buildkite_agents import patterns
 
-TOKEN_PLACEHOLDER = "your-buildkite-agent-token-here"  # noqa: S105  # nosec B105
-"""The placeholder of a token in the documentation."""
-
 
 def _variable(
     stack: TerraformStack,
@@ -120,30 +117,17 @@ def require_default_workspace(environment: TerraformVariable) -> None:
 
 
 def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> None:
-    """The agent token, which is ephemeral if it is write-only."""
+    """The agent token, which is ephemeral if it is write-only.
+
+    The SSM parameter checks it: before Terraform 1.15, the error of a variable's own validation
+    contains its value, even if it is sensitive.
+    """
     variable = _variable(
         stack,
         "buildkite_agent_token",
         "string",
         "Buildkite agent token; set it as TF_VAR_buildkite_agent_token",
         sensitive=True,
-        must=[
-            (
-                'trimspace(var.buildkite_agent_token) != ""',
-                "buildkite_agent_token must not be empty: set TF_VAR_buildkite_agent_token to an "
-                "agent token of your Buildkite organization.",
-            ),
-            (
-                f'var.buildkite_agent_token != "{TOKEN_PLACEHOLDER}"',
-                "buildkite_agent_token is still the placeholder of the documentation: set "
-                "TF_VAR_buildkite_agent_token to an agent token of your Buildkite organization.",
-            ),
-            (
-                '!can(regex("\\\\s", trimspace(var.buildkite_agent_token))) && '
-                "trimspace(var.buildkite_agent_token) == var.buildkite_agent_token",
-                "buildkite_agent_token must be only the token, without spaces or line breaks.",
-            ),
-        ],
     )
     if ephemeral:
         # CDKTF's TerraformVariable does not have this argument.

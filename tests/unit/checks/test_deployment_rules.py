@@ -62,13 +62,20 @@ def test_a_version_whose_scaler_cannot_be_permitted_is_named() -> None:
 
 
 def test_a_queue_in_another_region_has_its_own_network_and_token() -> None:
-    west = {"provider": "aws.west"}
+    network = Network("vpc-01234567", ["subnet-01234567"])
     names = ["VpcId", "Subnets", "BuildkiteAgentTokenParameterStorePath"]
-    found = problems(fields=west, network=Network("vpc-01234567", ["subnet-01234567"]))
-    assert all(f"parameters[{n!r}] is required" in p for n, p in zip(names, found, strict=True))
     own = {"VpcId": None, "Subnets": None}
-    assert problems({**own, names[2]: "/token"}, fields=west) == []
-    assert problems(own, fields=west, token=Existing("/token")) == []
+
+    def west(**parameters: Any) -> AgentQueue:
+        return AgentQueue("m5.large", name="west", provider="aws.west", parameters=parameters)
+
+    east = AgentQueue("m5.large", name="east")
+    found = problems_of(east, west(), network=network)
+    assert all(f"parameters[{n!r}] is required" in p for n, p in zip(names, found, strict=True))
+    assert problems_of(east, west(**own, **{names[2]: "/token"}), network=network) == []
+    assert problems_of(east, west(**own), network=network, token=Existing("/token")) == []
+    # All queues are in the other region.
+    assert problems_of(west(), network=network, token=Existing("/token")) == []
 
 
 @pytest.mark.parametrize(

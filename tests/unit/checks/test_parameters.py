@@ -94,7 +94,7 @@ def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
         (
             {"KeyName": ["a"]},
             "parameters['KeyName'] must be a string, a whole number, a number, True or False or "
-            "None, got ['a']",
+            "None, got ['a']: join the list with commas",
         ),
         (
             {"InstanceTypes": "m5.large"},
@@ -244,6 +244,22 @@ def test_a_token_in_a_list_is_not_repeated() -> None:
     assert "bkua_secret" not in problem
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AgentEnvFileUrl", "https://user:planted@host/env"),
+        ("BuildkiteAgentTags", "token=bkct_planted"),
+        ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
+        ("KeyName", "AKIAPLANTED"),
+        ("BuildkiteAgentTags", "${var.a},x=github_pat_planted"),
+    ],
+)
+def test_a_secret_in_a_parameter_is_refused_and_not_repeated(name: str, value: str) -> None:
+    (problem,) = problems_with({name: value})
+    assert problem.startswith(f"parameters[{name!r}] must not contain a secret")
+    assert "planted" not in problem.lower()
+
+
 def test_all_problems_of_a_mapping_are_reported() -> None:
     assert len(problems_with({"RootVolumeSize": 1, "CpuCredits": "no", "Nonsense": 1})) == 3
 
@@ -263,3 +279,10 @@ def test_every_default_of_a_template_is_valid(version: str) -> None:
         del defaults["CostAllocationTagName"]
     problems = [p for n, value in defaults.items() for p in problems_of_value(n, value, loaded)]
     assert problems == []
+
+
+def test_a_value_without_effect_is_checked_only_against_the_template() -> None:
+    reserved = {"CostAllocationTagName": "aws:createdBy"}
+    assert problems_with(reserved) == []
+    (problem,) = problems_with({**reserved, "EnableCostAllocationTags": True})
+    assert "CostAllocationTagName" in problem

@@ -302,3 +302,20 @@ def test_an_instance_type_by_reference_needs_a_name_and_an_architecture() -> Non
 def test_text_that_terraform_cannot_read_is_refused(field: str, text: str) -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", **{field: text}))  # type: ignore[arg-type]
     assert problem.startswith(f"queue 'q': {field} ")
+
+
+@pytest.mark.parametrize(
+    ("template_url", "message"),
+    [
+        ("https://acme.s3.amazonaws.com/v6.30.0/aws-stack.yml", "template_url is of v6.30.0, and"),
+        ("s3://acme/aws-stack.yml", "template_url must start with https://"),
+    ],
+)
+def test_a_template_url_that_does_not_fit_is_refused(template_url: str, message: str) -> None:
+    (problem,) = problems_of(AgentQueue("m5.large", template_url=template_url))
+    assert message in problem
+
+
+@pytest.mark.parametrize("template_url", ["", "https://acme/aws-stack.yml", "${local.template}"])
+def test_a_template_url_without_a_version_is_accepted(template_url: str) -> None:
+    assert problems_of(AgentQueue("m5.large", template_url=template_url)) == []

@@ -62,10 +62,10 @@ def test_a_url_that_a_shell_would_interpret_is_refused(url: str) -> None:
     assert problem.startswith("bootstrap_script must be the path of a file, or a URL")
 
 
-@pytest.mark.parametrize("bucket", [None, Existing("secrets")])
-def test_a_script_without_a_bucket_to_upload_it_to_is_refused(bucket: Any) -> None:
-    (problem,) = problems_with(bootstrap_script=__file__, secrets_bucket=bucket)
+def test_a_script_without_a_bucket_to_upload_it_to_is_refused() -> None:
+    (problem,) = problems_with(bootstrap_script=__file__, secrets_bucket=None)
     assert "is uploaded to the secrets bucket" in problem
+    assert problems_with(bootstrap_script=__file__, secrets_bucket=Existing("secrets")) == []
 
 
 @pytest.mark.parametrize("name", ["Secrets", "a", "a_b", "a..b", "x-s3alias", "sthree-a", "-a"])
@@ -131,7 +131,7 @@ def test_a_token_that_exists_is_a_name_an_arn_or_a_reference(name: str) -> None:
     [
         AgentToken(value="bkua_secret"),
         AgentToken(value=b"bkua_secret"),  # type: ignore[arg-type]
-        AgentToken("/buildkite/token", "acme", ["bkua_secret"]),  # type: ignore[arg-type]
+        AgentToken(value="${x}", organization=["bkua_secret"]),  # type: ignore[arg-type]
         "bkua_secret",
     ],
 )
@@ -159,8 +159,8 @@ def test_a_write_only_version_is_a_positive_number(version: Any) -> None:
         ({"managed_policies": ["ReadOnlyAccess"]}, "access.managed_policies"),
         ({"permissions_boundary": "boundary"}, "access.permissions_boundary"),
         ({"policy_name": "a b"}, "access.policy_name"),
-        ({"ecr_repositories": ["a b"]}, "access.ecr_repositories"),
-        ({"ecr_repositories": ['a"']}, "access.ecr_repositories"),
+        ({"push_to_ecr_repositories": ["a b"]}, "access.push_to_ecr_repositories"),
+        ({"push_to_ecr_repositories": ['a"']}, "access.push_to_ecr_repositories"),
         ({"statements": [{"Effect": "Allow"}]}, "access.statements"),
     ],
 )

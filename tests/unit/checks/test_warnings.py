@@ -1,5 +1,6 @@
 """The warnings."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,8 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
     "agent-tags": ("m5.large", {"parameters": {"BuildkiteAgentTags": "gpu=true"}}),
     "own-policies": ("m5.large", {"parameters": {"ManagedPolicyARNs": "arn:aws:iam::1:policy/p"}}),
     "unreadable-script": ("m5.large", {}),
+    "plain-token": ("m5.large", {"parameters": {"BuildkiteAgentToken": "${var.token}"}}),
+    "boot-timeout": ("m5.large", {"parameters": {"InstanceCreationTimeout": "PT10M"}}),
     "sudo": ("m5.large", {"parameters": {"BuildkiteAdditionalSudoPermissions": "ALL"}}),
     "imdsv1": ("m5.large", {"parameters": {"IMDSv2Tokens": "optional"}}),
     "experimental-scaler": (
@@ -76,12 +79,16 @@ def warnings_of(queue: AgentQueue, **settings: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)
-def test_a_warning_is_given_with_its_reason_until_it_is_accepted(warned: QueueWarning) -> None:
+def test_a_warning_is_given_with_its_reason_until_it_is_accepted(
+    warned: QueueWarning, bootstrap_script: Path
+) -> None:
     instance_type, settings = WARNED[warned.name]
     settings = {"name": "q", **settings}
     stack: dict[str, Any] = {}
     if warned.name == "unreadable-script":
         stack = {"bootstrap_script": "s3://elsewhere/script.sh", "access": None}
+    elif warned.name == "boot-timeout":
+        stack = {"bootstrap_script": bootstrap_script}
     accepts = f" (accepted_warnings=['{warned.name}'] accepts it; "
     given = warnings_of(AgentQueue(instance_type, **settings), **stack)
     (warning,) = (line for line in given if accepts in line)

@@ -181,3 +181,44 @@ def test_writers_beside_each_other_leave_one_whole_set(tmp_path: Path) -> None:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert contents(tmp_path) in (FIRST, SECOND)
+
+
+def unmerged(one: bytes, other: bytes) -> bytes:
+    return b"<<<<<<< HEAD\n" + one + b"=======\n" + other + b">>>>>>> queue-b\n"
+
+
+def test_a_file_in_which_git_left_a_conflict_is_written_anew(tmp_path: Path) -> None:
+    OwnedFiles(tmp_path, FIRST).write()
+    path = tmp_path / "main.tf.json"
+    path.write_bytes(unmerged(b"{}\n", b'{"b": 1}\n'))
+    OwnedFiles(tmp_path, SECOND).write()
+    assert contents(tmp_path) == SECOND
+
+
+def test_a_file_that_git_merged_is_written_anew_while_the_record_is_in_conflict(
+    tmp_path: Path,
+) -> None:
+    OwnedFiles(tmp_path, FIRST).write()
+    record = tmp_path / RECORD
+    record.write_bytes(unmerged(record.read_bytes(), record.read_bytes()))
+    (tmp_path / "main.tf.json").write_bytes(b'{"merged": 1}\n')
+    OwnedFiles(tmp_path, SECOND).write()
+    assert contents(tmp_path) == SECOND
+    assert b"<<<" not in record.read_bytes()
+
+
+def test_the_users_own_file_is_refused_even_with_a_conflict_in_the_record(tmp_path: Path) -> None:
+    OwnedFiles(tmp_path, {"run.sh": b"true\n"}).write()
+    record = tmp_path / RECORD
+    record.write_bytes(unmerged(record.read_bytes(), record.read_bytes()))
+    (tmp_path / "main.tf.json").write_bytes(b'{"mine": 1}\n')
+    with pytest.raises(ConfigError, match=r"main\.tf\.json was changed outside"):
+        OwnedFiles(tmp_path, FIRST).write()
+
+
+def test_files_that_are_not_up_to_date_are_named(tmp_path: Path) -> None:
+    OwnedFiles(tmp_path, FIRST).write()
+    assert OwnedFiles(tmp_path, FIRST).outdated() == []
+    (outdated,) = OwnedFiles(tmp_path, {**FIRST, "run.sh": b"false\n"}).outdated()
+    assert outdated.startswith(f"{tmp_path / 'run.sh'} is not what the program gives")
+    assert contents(tmp_path) == FIRST

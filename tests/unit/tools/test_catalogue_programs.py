@@ -43,7 +43,6 @@ def test_a_comparison_checks_the_queues_of_the_program(checkout: Path) -> None:
     assert done.stdout.count(" added  ") - done.stdout.count("family added") == 58
     assert done.stdout.endswith("the queues of main.py are valid with v6.71.1\n")
     assert not (checkout / "cdktf.out").exists()
-    assert not (checkout / "terraform").exists()
 
 
 # Like the programs that adopt writes, it has no list of queues to import.

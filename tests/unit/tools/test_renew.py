@@ -103,13 +103,12 @@ def test_everything_that_is_new_is_written_and_reported(checkout: Path) -> None:
     history = json.loads((checkout / HISTORY).read_text())
     assert (history["versions"], history["inferred"]) == ([*KEPT, "v7.14.0"], {})
     changed = git(checkout, "status", "--short").split()[1::2]
-    golden = "tests/golden/terraform/"
-    assert set(changed) == {
-        str(HISTORY),
-        str(SCRIPT),
-        f"{golden}{SCRIPT.name}",
-        f"{golden}.buildkite-agents.sha256",
+    synthesized = {
+        f"{folder}/{name}"
+        for folder in ("terraform", "tests/golden/terraform")
+        for name in (SCRIPT.name, ".buildkite-agents.sha256")
     }
+    assert set(changed) == {str(HISTORY), str(SCRIPT), *synthesized}
 
 
 def test_a_silent_publisher_is_reported_and_the_others_are_renewed(checkout: Path) -> None:
