@@ -193,8 +193,10 @@ def test_the_tokens_checksum(operator: Operator) -> None:
 
 
 def test_the_policy(operator: Operator) -> None:
-    document = json.loads(operator.run(block("troubleshooting.md", "policy=")))
-    assert "ssm:GetParameter" in str(document["Statement"])
+    shown = operator.run(block("troubleshooting.md", "aws iam list-attached-role-policies"))
+    attached, _, document = shown.partition("}\n")
+    assert "AttachedPolicies" in attached
+    assert "ssm:GetParameter" in str(json.loads(document)["Statement"])
 
 
 def test_the_documents_pipelines_use_existing_queues_and_tags() -> None:
