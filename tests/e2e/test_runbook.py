@@ -65,6 +65,7 @@ class Operator:
             "TF_CLI_ARGS_destroy": "-auto-approve",
             "TF_VAR_buildkite_agent_token": TOKEN,
             "AWS_PAGER": "",
+            "AWS_PROFILE": "arrow-admin",
         }
 
     def edit_main(self, old: str, new: str) -> None:
@@ -335,10 +336,13 @@ def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -
     operator.edit_main("import Deployment", "import SecretsBucket, Deployment")
     operator.edit_main("        queues=", f"        {setting[0]}\n        queues=")
     operator.run("make synth")
+    s3 = aws_server.client("s3")
+    for number in range(1001):  # more than a request, and their names more than an argument
+        s3.put_object(Bucket="conbench-prod-buildkite-secrets", Key=f"{number:0300}")
     operator.run(block("operations.md", "bucket="))
     operator.run(block("operations.md", "cd terraform\nterraform destroy"))
     assert operator.run("terraform -chdir=terraform state list") == ""
-    buckets = aws_server.client("s3").list_buckets()["Buckets"]
+    buckets = s3.list_buckets()["Buckets"]
     assert {bucket["Name"] for bucket in buckets} == {"buildkite-aws-stack", STATES}
 
 

@@ -67,7 +67,7 @@ def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
 def test_the_picture_is_drawn_from_its_text() -> None:
     source = (ROOT / "docs" / "architecture.dot").read_text()
     picture = ET.parse(ROOT / "docs" / "architecture.svg").getroot()  # noqa: S314
-    texts = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    texts = [str(text.text) for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     labels = re.findall(r'label="(.+?)"', source)
     assert sorted(texts) == sorted(line for label in labels for line in label.split("\\n"))
     titles = {title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")}
