@@ -2,8 +2,9 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken, ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -11,14 +12,22 @@ else:
     import tomli as tomllib
 
 HERE = Path(__file__).parent
-queues = tomllib.loads((HERE / "teams.toml").read_text())["queue"]
+
+
+def queue(settings: dict[str, Any]) -> AgentQueue:
+    """A queue of the file, in which people mistype names."""
+    try:
+        return AgentQueue(**settings)
+    except TypeError as error:
+        raise ConfigError(f"teams.toml: queue {settings.get('name')!r}: {error}") from None
+
 
 app = AgentApp()
 AgentStack(
     app,
     project="acme",
     token=AgentToken(organization="acme-inc"),
-    queues=[AgentQueue(queue.pop("instance_type"), **queue) for queue in queues],
+    queues=[queue(q) for q in tomllib.loads((HERE / "teams.toml").read_text())["queue"]],
     bootstrap_script=HERE.parent / "bootstrap" / "buildkite-bootstrap.sh",
 )
 app.synth()

@@ -13,7 +13,7 @@ CONFIG=/etc/buildkite-agent
 # Seconds for all steps that need the network. The stack waits 15 minutes (InstanceCreationTimeout).
 DEADLINE=600
 
-# For another conda installer, such as Miniforge, see docs/operations.md. @ARCHITECTURE@ is x86_64 or aarch64.
+# For another conda installer, such as Miniforge, see docs/images.md. @ARCHITECTURE@ is x86_64 or aarch64.
 # The Brotli library of 26.7.1-1 has a known fault, which 26.9.4-1 of 2026-11-10 corrects.
 CONDA_HOME=/opt/miniconda3
 CONDA_RELEASE=Miniconda3-py313_26.7.1-1
@@ -37,7 +37,7 @@ OPTIONAL_PACKAGES=(
 )
 
 # Settings, each for the queues whose names match one of its patterns; "*" matches all queues. For the
-# effect of the first three on comparisons over time, see docs/operations.md, Measurements.
+# effect of the first three on comparisons over time, see docs/images.md, Measurements.
 QUIET_QUEUES=""         # no timers that clean up Docker images during a job
 SINGLE_THREAD_QUEUES="" # one thread for each CPU core (no SMT)
 PROFILING_QUEUES=""     # jobs can use perf events

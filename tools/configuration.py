@@ -4,12 +4,16 @@ Run it after a change of either: ``python tools/configuration.py``.
 """
 
 import ast
+import dataclasses
 import inspect
+import itertools
+import json
 import re
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "constructs")]
@@ -129,72 +133,102 @@ def _text(docstring: str) -> str:
 
 
 def _values(cls: type) -> str:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    (definition,) = tree.body
-    if not isinstance(definition, ast.ClassDef):
-        raise TypeError(f"{cls} is no class")
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     rows = []
-    for field, after in zip(definition.body, definition.body[1:], strict=False):
-        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
-            continue
-        if "init=False" in ast.unparse(field):
-            continue
-        if not isinstance(after, ast.Expr) or not isinstance(after.value, ast.Constant):
-            continue
-        text = _text(str(after.value.value))
-        rows.append(f"| `{field.target.id}` | {text if field.value else 'Required. ' + text} |")
+    body = _definition(cls, ast.ClassDef).body
+    for definition, after in itertools.pairwise(body):
+        match definition, after:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), annotation=annotation),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ) if name in fields:
+                rows.append(_row(name, ast.unparse(annotation), _default(fields[name]), text))
     return "\n".join(
         [
             f"## {cls.__name__}\n",
             f"{_text(str(cls.__doc__))}\n",
             f"```python\n{_EXAMPLES[cls.__name__]}```\n",
-            "| field | |",
-            "| --- | --- |",
+            *_head("field"),
             *rows,
             "",
         ]
     )
+
+
+def _default(field: "dataclasses.Field[Any]") -> str | None:
+    """The default of a field as Python writes it, or None for a required one."""
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(field.default_factory())
+    if field.default is dataclasses.MISSING:
+        return None
+    return repr(field.default).replace("'", '"')
 
 
 def _stack() -> str:
-    signature = inspect.signature(AgentStack.__init__)
+    arguments = _definition(AgentStack.__init__, ast.FunctionDef).args
+    every = [
+        (arguments.args[1], None),  # without self
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
     documented = inspect.cleandoc(str(AgentStack.__init__.__doc__))
-    arguments = documented.partition("Args:\n")[2].partition("\nRaises:")[0]
-    rows = []
-    for name, text in re.findall(
-        r"^    (\w+): (.*?)(?=^    \w+: |\Z)", arguments, re.MULTILINE | re.DOTALL
-    ):
-        required = signature.parameters[name].default is inspect.Parameter.empty
-        rows.append(f"| `{name}` | {'Required. ' if required else ''}{_text(text)} |")
-    return "\n".join(
-        [
-            "## AgentStack\n",
-            f"{_text(str(AgentStack.__doc__))}\n",
-            "| argument | |",
-            "| --- | --- |",
-            *rows,
-            "",
-        ]
+    documented = documented.partition("Args:\n")[2].partition("\nRaises:")[0]
+    texts = dict(
+        re.findall(r"^    (\w+): (.*?)(?=^    \w+: |\Z)", documented, re.MULTILINE | re.DOTALL)
     )
+    rows = [
+        _row(
+            argument.arg,
+            ast.unparse(argument.annotation) if argument.annotation else "",
+            ast.unparse(default).replace("'", '"') if default else None,
+            texts[argument.arg],
+        )
+        for argument, default in every
+    ]
+    return "\n".join(
+        ["## AgentStack\n", f"{_text(str(AgentStack.__doc__))}\n", *_head("argument"), *rows, ""]
+    )
+
+
+_Definition = TypeVar("_Definition", ast.ClassDef, ast.FunctionDef)
+
+
+def _definition(of: Any, kind: type[_Definition]) -> _Definition:
+    (found,) = ast.parse(textwrap.dedent(inspect.getsource(of))).body
+    if not isinstance(found, kind):
+        raise TypeError(f"{of} is not a {kind.__name__}")
+    return found
+
+
+def _head(what: str) -> list[str]:
+    return [f"| {what} | type | default | what it does |", "| --- | --- | --- | --- |"]
+
+
+def _row(name: str, type_: str, default: str | None, text: str) -> str:
+    # The default has a column.
+    what = re.sub(r" Default: (none|\d+)(?=\.|$)\.?", "", _text(text))
+    shown = "required" if default is None else f"`{default}`"
+    escaped = type_.replace("|", "\\|")
+    return f"| `{name}` | `{escaped}` | {shown} | {what} |"
 
 
 def _variables() -> str:
-    names = (
-        "buildkite_agent_token",
-        "buildkite_agent_amis",
-        "aws_region",
-        "aws_profile",
-        "vpc_id",
-        "subnet_ids",
-        "environment",
+    import cdktf  # after buildkite_agents, which selects its Node.js
+
+    stack = AgentStack(
+        cdktf.Testing.app(), project="project", queues=[AgentQueue("m5.large")], token=AgentToken()
     )
-    rows = [f"| `{name}` | {_text(str(getattr(variables, name).__doc__))} |" for name in names]
+    rows = []
+    for name, declared in json.loads(cdktf.Testing.synth(stack))["variable"].items():
+        default = json.dumps(declared["default"]) if "default" in declared else None
+        more = _text(str(getattr(variables, name).__doc__)).partition(". ")[2]
+        text = ". ".join(filter(None, [declared["description"], more])).rstrip(".")
+        rows.append(_row(name, declared["type"], default, f"{text}."))
     return "\n".join(
         [
             "## Terraform's variables\n",
-            "Set these in `terraform.tfvars` or as environment variables `TF_VAR_NAME`.\n",
-            "| variable | |",
-            "| --- | --- |",
+            "Set these in `terraform.tfvars` or as environment variables `TF_VAR_NAME`. "
+            "`environment` has the AgentStack's environment as its default.\n",
+            *_head("variable"),
             *rows,
             "",
         ]

@@ -4,6 +4,7 @@ For trying this program without an AWS account. Everything is in a temporary fol
 process, and is removed when it stops.
 """
 
+import importlib.util
 import shlex
 import shutil
 import signal
@@ -18,7 +19,7 @@ sys.path += [str(ROOT), str(ROOT / "constructs"), str(ROOT / "tests")]
 
 from support.loopback_aws import REGION, LoopbackAws  # noqa: E402
 from support.provider import TERRAFORM_CLI, Provider  # noqa: E402
-from support.provider_source import source  # noqa: E402
+from support.provider_source import Source, source  # noqa: E402
 from support.terraform import Terraform, terraform_in  # noqa: E402
 
 _CACHE = ROOT / ".demo-cache"
@@ -48,7 +49,10 @@ def main() -> None:
     temporary = Path(tempfile.mkdtemp(prefix="buildkite-agents-demo-"))
     aws = LoopbackAws()
     _CACHE.mkdir(exist_ok=True)
-    aws_provider = Provider(_CACHE, source())
+    chosen = source()
+    if chosen.kind == "wheel" and importlib.util.find_spec("cloudrail") is None:
+        chosen = Source("registry")  # PyPI has the provider for Linux on x86_64 only
+    aws_provider = Provider(_CACHE, chosen)
     try:
         _say("Synthesizing main.py ...")
         subprocess.run([sys.executable, ROOT / "main.py"], cwd=temporary, check=True)

@@ -19,6 +19,7 @@ from buildkite_agents.output.summary import grouped, summary
 from buildkite_agents.output.terraform_folder import STATE, terraform_folder
 from buildkite_agents.stack import AgentStack
 
+_TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
 _NO_TERRAFORM = "Could not determine version of terraform"
 # An error of Node.js, such as "EACCES: permission denied, open '/x'".
 _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
@@ -129,6 +130,12 @@ class AgentApp(cdktf.App):
             raise ConfigError(f"cannot write what was synthesized: {error}") from None
         for stack in stacks:
             self._print_summary(stack)
+        if "BUILDKITE_AGENT_TOKEN" in os.environ and _TOKEN_VARIABLE not in os.environ:
+            print(
+                "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the "
+                f"token as {_TOKEN_VARIABLE}",
+                file=sys.stderr,
+            )
 
     def _synth_whole(self, stacks: Sequence[AgentStack], *, check: bool) -> None:
         with _file_errors_plain(self._folder):
@@ -156,7 +163,8 @@ class AgentApp(cdktf.App):
 
     def _print_summary(self, stack: AgentStack) -> None:
         terminal = sys.stdout.isatty()
-        print(summary(stack.resolved, stack.folder, stack.warnings, terminal=terminal))
+        folder = stack.folder.absolute()
+        print(summary(stack.resolved, folder, stack.warnings, terminal=terminal))
         sys.stdout.flush()
         for line in grouped(stack.resolved, stack.warnings):
             print(f"warning: {line}", file=sys.stderr)

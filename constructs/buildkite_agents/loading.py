@@ -74,7 +74,7 @@ def node_environment() -> dict[str, str]:
     wheel, wanted = _wheel_node(), os.environ.get("JSII_NODE")
     if wanted and wanted != wheel:  # buildkite_agents_node.pth sets it to the wheel's
         if shutil.which(wanted) is None:
-            raise ConfigError(f"JSII_NODE is {wanted!r}, which is no program: {_how()}")
+            raise ConfigError(f"JSII_NODE is {wanted!r}, which is not an executable: {_how()}")
         _check_version(wanted)
         return environment
     on_path = shutil.which("node")

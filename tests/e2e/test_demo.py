@@ -15,6 +15,7 @@ def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path
         [sys.executable, root / "tools" / "demo.py"],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     ) as demo:
         assert demo.stdout is not None
@@ -28,6 +29,9 @@ def test_it_deploys_prints_instructions_and_cleans_up(root: Path, tmp_path: Path
         finally:
             demo.send_signal(signal.SIGINT)
         assert demo.wait(timeout=30) == 0
+    readme = (root / "README.md").read_text()
+    says = [line for line in printed.splitlines() if line.endswith("...")]
+    assert says == re.findall(r"^\w.* \.\.\.$", readme, re.MULTILINE)
     assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in printed
     for seen in (
         f"conbench-prod-buildkite-{main.QUEUES[0].name}\tCREATE_COMPLETE",

@@ -1,5 +1,6 @@
 """Each example, synthesized and applied."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_it_applies_clean(
         applied.append(apply(folder, tmp_path / "applied" / folder.name, aws, aws_provider))
     # After all of them, because their resources must have different names.
     assert all(tf.would_change_nothing() for tf in applied)
+
+
+def test_a_mistyped_name_in_the_toml_file_is_reported_in_one_line(
+    root: Path, tmp_path: Path
+) -> None:
+    shutil.copy(root / "examples" / "teams_from_toml.py", tmp_path)
+    queues = (root / "examples" / "teams.toml").read_text()
+    (tmp_path / "teams.toml").write_text(queues.replace("max_size", "maxsize"))
+    done = subprocess.run(
+        [sys.executable, tmp_path / "teams_from_toml.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{root}:{root / 'constructs'}", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: teams.toml: queue 'compiler-amd64': ")
+    assert "unexpected keyword argument 'maxsize'" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def apply(source: Path, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:

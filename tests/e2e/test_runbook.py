@@ -1,9 +1,10 @@
-"""The commands of docs/operations.md, run unchanged."""
+"""The commands of the documents for operators, run unchanged."""
 
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,20 +21,24 @@ from support.terraform import TOKEN
 pytestmark = pytest.mark.xdist_group("runbook")
 
 QUEUES = [queue.name for queue in documented.QUEUES]
+STATES = "acme-terraform-states"
 
 
-def block(first_words: str) -> str:
-    """The only code block that starts with a string."""
-    (found,) = [b for b in code_blocks("operations.md", "bash") if b.startswith(first_words)]
+def block(document: str, first_words: str, language: str = "bash") -> str:
+    """The only code block of a document that starts with a string."""
+    (found,) = [b for b in code_blocks(document, language) if b.startswith(first_words)]
     return found
 
 
 class Operator:
-    """A user's shell, with Terraform, the AWS CLI and a profile for the loopback AWS."""
+    """A user's shell in a checkout, with the AWS CLI and a profile for the loopback AWS."""
 
-    def __init__(self, folder: Path, aws: LoopbackAws, provider: Provider) -> None:
+    def __init__(self, folder: Path, aws: LoopbackAws, provider: Provider, *, root: Path) -> None:
         self.folder = folder
         self._provider = provider
+        shutil.copytree(root / "bootstrap", folder / "bootstrap")
+        (folder / "constructs").symlink_to(root / "constructs")
+        documented.as_main_of(folder)
         tools = folder / "bin"
         tools.mkdir()
         python = shlex.quote(sys.executable)
@@ -41,7 +46,7 @@ class Operator:
             "terraform": f'{python} {shlex.quote(str(TERRAFORM_CLI))} "$@"',
             "aws": f'{python} -m awscli "$@"',
             # The set-up by `make synth` has its own tests.
-            "make": f"{python} {shlex.quote(str(documented.GOLDEN_MAIN))}",
+            "make": f"{python} main.py",
         }.items():
             (tools / name).write_text(f"#!/bin/sh\n{command}\n")
             (tools / name).chmod(0o755)
@@ -60,9 +65,16 @@ class Operator:
             "TF_CLI_ARGS_destroy": "-auto-approve",
             "TF_VAR_buildkite_agent_token": TOKEN,
             "AWS_PAGER": "",
+            "AWS_PROFILE": "arrow-admin",
         }
 
-    def run(self, script: str) -> str:
+    def edit_main(self, old: str, new: str) -> None:
+        """Change ``main.py``."""
+        main = self.folder / "main.py"
+        assert old in main.read_text()
+        main.write_text(main.read_text().replace(old, new))
+
+    def run(self, script: str, **environment: str) -> str:
         """Run a script up to the first command that fails; return its output."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -70,6 +82,7 @@ class Operator:
             env={
                 **self._environment,
                 **self._provider.environment(self.folder / "terraform", kept=True),
+                **environment,
             },
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -84,28 +97,35 @@ class Operator:
 def operator(
     aws_server: LoopbackAws,
     aws_provider: Provider,
+    root: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Operator:
     """A user who deployed as described in the document."""
     aws_server.reset()
-    somebody = Operator(tmp_path_factory.mktemp("operator"), aws_server, aws_provider)
-    synth, _, rest = block("make synth").partition("\n")
-    somebody.run(synth)
-    aws_provider.prepare(somebody.folder / "terraform", aws_server.endpoint)
-    applied = somebody.run(rest)
-    assert "Apply complete!" in applied
+    somebody = Operator(tmp_path_factory.mktemp("operator"), aws_server, aws_provider, root=root)
+    somebody.run(block("operations.md", "make synth\ncp"))
+    terraform = somebody.folder / "terraform"
+    (terraform / "terraform.tfvars").write_text(block("operations.md", "aws_region", "hcl"))
+    aws_provider.prepare(terraform, aws_server.endpoint)
+    # The provider that keeps running has another home folder.
+    override = terraform / "loopback_override.tf.json"
+    content = json.loads(override.read_text())
+    content["provider"]["aws"][0]["shared_config_files"] = [str(somebody.folder / ".aws/config")]
+    override.write_text(json.dumps(content))
+    assert "Apply complete!" in somebody.run(block("operations.md", "cd terraform\nterraform init"))
     return somebody
 
 
-def test_every_command_of_the_document_is_run_here() -> None:
-    calls = re.findall(r'block\("(.+?)"\)', Path(__file__).read_text())
-    run = tuple(call.replace("\\n", "\n") for call in calls)
-    missing = [b for b in code_blocks("operations.md", "bash") if not b.startswith(run)]
-    assert missing == ['export TF_VAR_buildkite_agent_token="your-buildkite-agent-token"\n']
+def test_every_command_of_the_documents_is_run_here() -> None:
+    calls = re.findall(r'block\(\s*"(\w+\.md)", "(.+?)"', Path(__file__).read_text())
+    for document in ("operations.md", "troubleshooting.md", "images.md"):
+        run = tuple(words.replace("\\n", "\n") for name, words in calls if name == document)
+        blocks = [b for b in code_blocks(document, "bash") if "export TF_VAR_build" not in b]
+        assert [b for b in blocks if not b.startswith(run)] == []
 
 
 @pytest.mark.parametrize(
-    "commands", [block("make setup-dev"), *code_blocks("contributing.md", "bash")]
+    "commands", [block("operations.md", "make setup-dev"), *code_blocks("contributing.md", "bash")]
 )
 def test_the_ways_to_run_tests_find_tests(root: Path, commands: str) -> None:
     # These commands run the tests themselves.
@@ -123,23 +143,25 @@ def test_the_ways_to_run_tests_find_tests(root: Path, commands: str) -> None:
 
 
 def test_terraform_output(operator: Operator) -> None:
-    output = operator.run(block("terraform -chdir=terraform output"))
+    output = operator.run(block("operations.md", "terraform -chdir=terraform output"))
     assert 'buildkite_secrets_bucket = "conbench-prod-buildkite-secrets"' in output
     for queue in QUEUES:
         assert f'"{queue}" = "conbench-prod-buildkite-{queue}"' in output
 
 
 def test_list_stacks(operator: Operator) -> None:
-    stacks = json.loads(operator.run(block("aws cloudformation list-stacks")))
+    stacks = json.loads(operator.run(block("operations.md", "aws cloudformation list-stacks")))
     assert sorted(stacks) == sorted(f"conbench-prod-buildkite-{queue}" for queue in QUEUES)
 
 
 def test_s3_ls(operator: Operator) -> None:
-    assert "bootstrap/setup_benchmark_machine.sh" in operator.run(block("aws s3 ls"))
+    assert "bootstrap/setup_benchmark_machine.sh" in operator.run(
+        block("operations.md", "aws s3 ls")
+    )
 
 
 def test_an_env_file_is_uploaded_encrypted(operator: Operator, aws_server: LoopbackAws) -> None:
-    operator.run(block("cat >env"))
+    operator.run(block("operations.md", "cat >env"))
     uploaded = aws_server.client("s3").get_object(
         Bucket="conbench-prod-buildkite-secrets", Key="queues/arm64-t4g-2xlarge-linux/env"
     )
@@ -149,30 +171,33 @@ def test_an_env_file_is_uploaded_encrypted(operator: Operator, aws_server: Loopb
 
 
 def test_describe_stack_events(operator: Operator) -> None:
-    events = json.loads(operator.run(block("aws cloudformation describe-stack-events")))
+    command = block("operations.md", "aws cloudformation describe-stack-events")
+    events = json.loads(operator.run(command))
     statuses = {event["ResourceStatus"] for event in events["StackEvents"]}
     assert "CREATE_COMPLETE" in statuses
 
 
 def test_describe_instances_by_queue(operator: Operator) -> None:
-    answer = json.loads(operator.run(block("aws ec2 describe-instances")))
+    answer = json.loads(operator.run(block("operations.md", "aws ec2 describe-instances")))
     instances = [i for r in answer["Reservations"] for i in r["Instances"]]
     assert [i["InstanceType"] for i in instances] == ["t4g.2xlarge"]
 
 
 def test_the_tokens_checksum(operator: Operator) -> None:
-    deployed = operator.run(block("aws ssm get-parameter"))
+    deployed = operator.run(block("troubleshooting.md", "aws ssm get-parameter"))
     own = re.search(
         r"printf '%s\\n' \"\$TF_VAR_buildkite_agent_token\" \| sha256sum",
-        (DOCS / "operations.md").read_text(),
+        (DOCS / "troubleshooting.md").read_text(),
     )
     assert own is not None
     assert deployed == operator.run(own[0])
 
 
 def test_the_policy(operator: Operator) -> None:
-    policy = json.loads(operator.run(block("aws iam get-policy")))["Policy"]
-    assert policy["PolicyName"] == "conbench-prod-buildkite-agent-policy"
+    shown = operator.run(block("troubleshooting.md", "aws iam list-attached-role-policies"))
+    attached, _, document = shown.partition("}\n")
+    assert "AttachedPolicies" in attached
+    assert "ssm:GetParameter" in str(json.loads(document)["Statement"])
 
 
 def test_the_documents_pipelines_use_existing_queues_and_tags() -> None:
@@ -180,7 +205,8 @@ def test_the_documents_pipelines_use_existing_queues_and_tags() -> None:
         queue.name: dict(tag.split("=") for tag in queue.agent_tags.split(","))
         for queue in documented.QUEUES
     }
-    first, *others = [yaml.safe_load(b)["steps"] for b in code_blocks("operations.md", "yaml")]
+    blocks = [yaml.safe_load(b) for b in code_blocks("operations.md", "yaml")]
+    first, *others = [block["steps"] for block in blocks if "steps" in block]
     assert [step["agents"]["queue"] for step in first] == QUEUES
     for step in (s for steps in others for s in steps):
         agents = step["agents"]
@@ -196,13 +222,16 @@ def no_changes(operator: Operator) -> bool:
 
 
 def test_a_stacks_status(operator: Operator) -> None:
-    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+    assert (
+        operator.run(block("troubleshooting.md", "aws cloudformation describe-stacks"))
+        == "CREATE_COMPLETE\n"
+    )
 
 
 def test_a_rollback_that_failed_is_continued(operator: Operator, aws_server: LoopbackAws) -> None:
     aws_server.stack(ARM_STACK).status = "UPDATE_ROLLBACK_FAILED"
-    operator.run(block("aws cloudformation continue-update-rollback"))
-    status = operator.run(block("aws cloudformation describe-stacks"))
+    operator.run(block("troubleshooting.md", "aws cloudformation continue-update-rollback"))
+    status = operator.run(block("troubleshooting.md", "aws cloudformation describe-stacks"))
     assert status == "UPDATE_ROLLBACK_COMPLETE\n"
     assert no_changes(operator)
 
@@ -211,8 +240,11 @@ def test_a_stack_whose_creation_failed_is_replaced(
     operator: Operator, aws_server: LoopbackAws
 ) -> None:
     aws_server.fail_creation(ARM_STACK)
-    operator.run(block("cd terraform\nterraform apply -replace"))
-    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+    operator.run(block("troubleshooting.md", "cd terraform\nterraform apply -replace"))
+    assert (
+        operator.run(block("troubleshooting.md", "aws cloudformation describe-stacks"))
+        == "CREATE_COMPLETE\n"
+    )
     assert no_changes(operator)
 
 
@@ -221,24 +253,103 @@ def test_a_failed_stack_that_is_not_in_the_state_is_deleted(
 ) -> None:
     aws_server.fail_creation(ARM_STACK)
     operator.run(f"terraform -chdir=terraform state rm aws_cloudformation_stack.{ARM}")
-    operator.run(block("aws cloudformation delete-stack"))
+    operator.run(block("troubleshooting.md", "aws cloudformation delete-stack"))
     operator.run("terraform -chdir=terraform apply")
-    assert operator.run(block("aws cloudformation describe-stacks")) == "CREATE_COMPLETE\n"
+    assert (
+        operator.run(block("troubleshooting.md", "aws cloudformation describe-stacks"))
+        == "CREATE_COMPLETE\n"
+    )
     assert no_changes(operator)
 
 
+def test_the_reason_of_a_failed_update_is_shown(
+    operator: Operator, aws_server: LoopbackAws
+) -> None:
+    command = block("troubleshooting.md", "aws cloudformation describe-stack-events")
+    assert operator.run(command) == ""
+    aws_server.stack(ARM_STACK).events[0].resource_status = "UPDATE_FAILED"
+    aws_server.stack(ARM_STACK).events[0].resource_status_reason = "no such subnet"
+    assert "no such subnet" in operator.run(command)
+
+
+def test_a_stack_that_exists_is_imported(operator: Operator) -> None:
+    operator.run(f"terraform -chdir=terraform state rm aws_cloudformation_stack.{ARM}")
+    operator.run(block("troubleshooting.md", "terraform -chdir=terraform import"))
+    operator.run("terraform -chdir=terraform apply")
+    assert no_changes(operator)
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_an_edited_copy_of_the_bootstrap_script_is_copied_back(operator: Operator) -> None:
+    with (operator.folder / "terraform" / "buildkite-bootstrap.sh").open("a") as copy:
+        copy.write("# edited\n")
+    with pytest.raises(AssertionError, match="copy it to the file"):
+        operator.run("make synth")
+    operator.run(block("operations.md", "cp terraform/buildkite-bootstrap.sh"))
+    script = operator.folder / "bootstrap" / "buildkite-bootstrap.sh"
+    assert script.read_text().endswith("# edited\n")
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_the_documented_workflow_checks_a_pull_request(operator: Operator) -> None:
+    (workflow,) = [b for b in code_blocks("operations.md", "yaml") if "jobs:" in b]
+    steps = yaml.safe_load(workflow)["jobs"]["plan"]["steps"]
+    commands = "\n".join(step["run"] for step in steps if "run" in step)
+    operator.run("terraform -chdir=terraform apply")
+    # git's default branch and user are settings of a machine.
+    commit = "git -c user.name=a -c user.email=a@b commit --quiet --message=deployed"
+    operator.run(f"git init --quiet && git add main.py terraform && {commit}")
+    assert "No changes." in operator.run(commands)
+    operator.edit_main('AgentQueue("m5.4xlarge")', 'AgentQueue("m5.4xlarge", max_size=8)')
+    with pytest.raises(AssertionError, match='"MaxSize": "8"'):
+        operator.run(commands)
+    operator.run("git checkout --quiet -- main.py terraform")
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAws) -> None:
+    aws_server.client("s3").create_bucket(Bucket=STATES)
+    (argument,) = [b for b in code_blocks("operations.md", "python") if "S3Backend" in b]
+    operator.edit_main("import AgentApp", "import Deployment, S3Backend, AgentApp")
+    operator.edit_main(
+        "        queues=", f"        deployment={argument.strip()},\n        queues="
+    )
+    # Bucket names cannot be part of the host's name on loopback.
+    path_style = "-backend-config=use_path_style=true"
+    moved = operator.run(
+        block("operations.md", "make synth\ncd terraform\nterraform init -migrate"),
+        TF_CLI_ARGS_init=path_style,
+    )
+    assert "No changes." in moved
+    objects = aws_server.client("s3").list_objects_v2(Bucket=STATES)["Contents"]
+    assert [entry["Key"] for entry in objects] == ["conbench-prod/terraform.tfstate"]
+    assert list((operator.folder / "terraform").glob("*.tfstate*")) == []
+    assert no_changes(operator)
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -> None:
-    operator.run(block("cat >env"))
-    unprotect(operator.folder / "terraform" / "buildkite.tf.json")
-    operator.run(block("bucket="))
-    operator.run(block("cd terraform\nterraform destroy"))
+    operator.run(block("operations.md", "cat >env"))
+    (unprotected,) = [b for b in code_blocks("operations.md", "python") if "_protection" in b]
+    setting = re.search(r"secrets_bucket=.*,", unprotected)
+    assert setting is not None
+    operator.edit_main("import Deployment", "import SecretsBucket, Deployment")
+    operator.edit_main("        queues=", f"        {setting[0]}\n        queues=")
+    operator.run("make synth")
+    s3 = aws_server.client("s3")
+    for number in range(1001):  # more than a request, and their names more than an argument
+        s3.put_object(Bucket="conbench-prod-buildkite-secrets", Key=f"{number:0300}")
+    operator.run(block("operations.md", "bucket="))
+    operator.run(block("operations.md", "cd terraform\nterraform destroy"))
     assert operator.run("terraform -chdir=terraform state list") == ""
-    buckets = aws_server.client("s3").list_buckets()["Buckets"]
-    assert [bucket["Name"] for bucket in buckets] == ["buildkite-aws-stack"]
+    buckets = s3.list_buckets()["Buckets"]
+    assert {bucket["Name"] for bucket in buckets} == {"buildkite-aws-stack", STATES}
 
 
-def unprotect(path: Path) -> None:
-    """The effect of deletion_protection=False, without another synthesis."""
-    content = json.loads(path.read_text())
-    del content["resource"]["aws_s3_bucket"]["buildkite_secrets"]["lifecycle"]
-    path.write_text(json.dumps(content))
+def test_the_log_groups_are_deleted(operator: Operator, aws_server: LoopbackAws) -> None:
+    logs = aws_server.client("logs")
+    for group in ("/buildkite/system", "/buildkite/cloud-init/output", "/other"):
+        logs.create_log_group(logGroupName=group)
+    operator.run(block("operations.md", "aws logs describe-log-groups"))
+    groups = logs.describe_log_groups()["logGroups"]
+    assert [group["logGroupName"] for group in groups] == ["/other"]

@@ -73,13 +73,18 @@ def test_both_forms_are_equivalent(bootstrap_script: Path) -> None:
     merged: dict[str, Any] = {}
     for path in Path("terraform").glob("*.tf.json"):
         merged |= json.loads(path.read_text())
+    del merged["//"]
     assert merged == without_metadata(whole)
 
 
-def test_the_folder_has_no_metadata_of_cdktf(bootstrap_script: Path) -> None:
+def test_each_file_says_first_where_it_comes_from_and_has_no_metadata_of_cdktf(
+    bootstrap_script: Path,
+) -> None:
     synth(bootstrap_script)
     for path in Path("terraform").glob("*.tf.json"):
-        assert '"//"' not in path.read_text()
+        _, first, *others = path.read_text().splitlines()
+        assert "Change the program, such as main.py, and not this file." in first
+        assert '"//"' not in "".join(others)
 
 
 def test_the_folder_can_be_set(bootstrap_script: Path) -> None:
@@ -97,7 +102,7 @@ def test_inside_a_root_module_only_resources_are_written(bootstrap_script: Path)
         "buildkite.tf.json",
     ]
     content = json.loads(Path("terraform/buildkite.tf.json").read_text())
-    assert content.keys() == {"check", "locals", "moved", "resource"}
+    assert content.keys() == {"//", "check", "locals", "moved", "resource"}
     assert content["locals"]["buildkite_agents"] == {
         "amd64-m5-4xlarge-linux": "${aws_cloudformation_stack.amd64-m5-4xlarge-linux}"
     }

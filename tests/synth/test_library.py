@@ -13,6 +13,7 @@ import jsii
 import pytest
 from constructs import IConstruct
 
+import buildkite_agents
 from buildkite_agents import (
     AgentApp,
     AgentQueue,
@@ -82,6 +83,17 @@ def test_its_resources_can_be_referred_to(bootstrap_script: Path, app: cdktf.App
         "policy": "${aws_iam_policy.buildkite_agent.arn}",
         "stack": "${aws_cloudformation_stack.q.id}",
     }
+
+
+def test_the_types_of_its_resources_are_exported_for_annotations(
+    bootstrap_script: Path, app: cdktf.App
+) -> None:
+    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
+    types = buildkite_agents
+    assert type(stack.secrets_bucket) is types.Bucket
+    assert type(stack.token) is types.TokenParameter
+    assert type(stack.policy) is types.AgentPolicy
+    assert type(stack.queue_stacks["q"]) is types.QueueStack
 
 
 def test_a_users_additions_are_written_inside_a_root_module_too(

@@ -156,8 +156,38 @@ def test_an_invalid_jsii_node_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, JSII_NODE="/no/node")
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: JSII_NODE is '/no/node', which is no program: {NO_NODE}\n",
+        f"error: JSII_NODE is '/no/node', which is not an executable: {NO_NODE}\n",
     )
+
+
+def test_an_old_python_is_reported_before_anything_else(tmp_path: Path) -> None:
+    program = (
+        "import runpy, sys; sys.version_info = (3, 9, 18, 'final', 0); "
+        f"runpy.run_path({str(GOLDEN_MAIN)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == (
+        f"error: Python 3.10 or newer is required, and {sys.executable} is Python 3.9: run "
+        "`make synth PYTHON=...` with a newer one\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_has_the_folders_full_path(tmp_path: Path) -> None:
+    done = run_main(tmp_path, main=GOLDEN_MAIN)
+    assert done.stdout.startswith(f"conbench-prod -> {tmp_path.resolve()}/terraform/\n")
+
+
+def test_a_token_in_the_variable_of_the_agent_is_noticed(tmp_path: Path) -> None:
+    agents = {"BUILDKITE_AGENT_TOKEN": TOKEN}
+    both = {**agents, "TF_VAR_buildkite_agent_token": TOKEN}
+    assert run_main(tmp_path, main=GOLDEN_MAIN, **agents).stderr == (
+        "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the token "
+        "as TF_VAR_buildkite_agent_token\n"
+    )
+    assert run_main(tmp_path, main=GOLDEN_MAIN, **both).stderr == ""
 
 
 def test_an_empty_outdir_is_the_default_one(tmp_path: Path) -> None:

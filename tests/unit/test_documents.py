@@ -1,12 +1,18 @@
 """The documents: their code runs, and their links are valid."""
 
 import re
+import runpy
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
+from support import documented
 from support.documents import code_blocks
 
+from buildkite_agents.names import Names
+
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md"))]
 # Languages that tests run or read, those that are only shown, and sh for what needs AWS.
 LANGUAGES = {"bash", "python", "yaml", "hcl", "mermaid", "text", "sh"}
@@ -19,19 +25,31 @@ def test_every_code_block_says_what_it_is(document: Path) -> None:
     assert set(fences[1::2]) <= {""}
 
 
-def test_the_readmes_commands_are_those_that_tests_run() -> None:
-    text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"^```bash\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    commands = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
-    # CI runs the first two, and a test the others, which are in docs/operations.md.
-    assert commands == [
+def test_the_readmes_commands_are_those_of_the_operations_guide() -> None:
+    (commands,) = re.findall(r"^```bash\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert commands.splitlines() == [
+        # Tests run all but the second, which stands for a secret.
         "make synth",
-        "make test",
         'export TF_VAR_buildkite_agent_token="..."',
         "cd terraform",
         "terraform init",
         "terraform apply",
     ]
+
+
+def test_the_readmes_queues_are_those_of_the_documented_program() -> None:
+    (queues,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    assert queues in documented.GOLDEN_MAIN.read_text()
+
+
+def test_the_readmes_output_is_that_of_a_synthesis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path(str(documented.GOLDEN_MAIN), run_name="__main__")
+    folder, *table = capsys.readouterr().out.splitlines()
+    assert "\n".join(table) in README
+    assert re.search(rf"^{folder.partition('/')[0]}/.*/terraform/$", README, re.MULTILINE)
 
 
 def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
@@ -42,7 +60,35 @@ def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
         "contributing.md",
         "operations.md",
         "successor.md",
+        "troubleshooting.md",
     }
+
+
+def test_the_picture_is_drawn_from_its_text() -> None:
+    source = (ROOT / "docs" / "architecture.dot").read_text()
+    picture = ET.parse(ROOT / "docs" / "architecture.svg").getroot()  # noqa: S314
+    texts = [str(text.text) for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    labels = re.findall(r'label="(.+?)"', source)
+    assert sorted(texts) == sorted(line for label in labels for line in label.split("\\n"))
+    titles = {title.text for title in picture.iter("{http://www.w3.org/2000/svg}title")}
+    arrows = re.findall(r"^  (\w+) -> (\w+) (?!.*invis)", source, re.MULTILINE)
+    assert {f"{start}->{end}" for start, end in arrows} == {t for t in titles if "->" in str(t)}
+
+
+def test_the_pictures_names_are_those_of_the_documented_program() -> None:
+    names = Names("conbench", "prod")
+    queue = documented.QUEUES[0]
+    source = (ROOT / "docs" / "architecture.dot").read_text()
+    for name in (
+        names.secrets_bucket,
+        names.token_parameter,
+        names.agent_policy,
+        names.stack(queue),
+        queue.name,
+        f"{queue.instance_type} with an agent",
+        f"{queue.min_size} to {queue.max_size} instances",
+    ):
+        assert name in source
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ _FILES = {
 }
 _RESOURCES = "buildkite.tf.json"
 
+_ORIGIN = "Synthesized by buildkite_agents. Change the program, such as main.py, and not this file."
+
 _TFVARS_EXAMPLE = """\
 # Copy this file to terraform.tfvars, which synthesis never changes and git ignores.
 # Keep the agent token out of files:
@@ -109,4 +111,7 @@ def _without_metadata(value: Any) -> Any:
 
 
 def _json(content: Mapping[str, Any]) -> bytes:
+    # Terraform ignores this name, which comes first in the file:
+    # https://developer.hashicorp.com/terraform/language/syntax/json#comment-properties
+    content = {"//": _ORIGIN, **content}
     return (json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
