@@ -172,6 +172,8 @@ class AgentApp(cdktf.App):
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
         cdktf_folder = self._folder / "stacks" / stack.name
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
+        if not stack.own_names["variable"] <= configuration.get("variable", {}).keys():
+            raise ConfigError(f"another stack of this app is also called {stack.name!r}: rename it")
         _find_states(configuration, stack, stacks)
         only_resources = stack.deployment.inside_root_module
         files = terraform_folder(

@@ -22,7 +22,8 @@ def local_path(script: Path | str | None) -> Path | None:
 def needs_dnf(script: Path | str | None) -> bool:
     """Whether a script is a local file that runs dnf, the package manager of Amazon Linux 2023."""
     text = _text(script)
-    return re.search(r"\bdnf\b", text) is not None and "apt-get" not in text
+    runs_dnf = re.search(r"^[^#\n]*\bdnf +-*[a-z]", text, re.MULTILINE) is not None
+    return runs_dnf and not re.search(r"\b(apt-get|yum|command -v dnf|which dnf)\b", text)
 
 
 def deadline(script: Path | str | None) -> int | None:

@@ -42,7 +42,8 @@ class AgentQueue:
     """The queue's name: by default ``ARCHITECTURE-INSTANCE-linux``, from the instance type.
 
     The address and the name of the queue's stack derive from it: renaming a queue replaces its
-    stack.
+    stack. In ``dataclasses.replace``, a name that was not set follows the instance type; to keep
+    it, pass ``name=str(queue.name)``.
     """
 
     architecture: str = ""
@@ -135,13 +136,22 @@ class AgentQueue:
     """The names of accepted warnings, which are then not printed. Default: none."""
 
     def __post_init__(self) -> None:
-        if not self.architecture or isinstance(self.architecture, _Derived):
+        # dataclasses.replace passes both; a new queue with the name of another one has that name.
+        follows = isinstance(self.architecture, _Derived) and bool(self.name)
+        if not self.architecture or follows:
             derived = instance_types.architecture(str(self.all_instance_types[0]))
-            # The documented way to set a field of a frozen dataclass.
-            object.__setattr__(self, "architecture", _Derived(derived))
-        if not self.name or isinstance(self.name, _Derived):
+            self._set("architecture", _Derived(derived))
+        elif isinstance(self.architecture, _Derived):
+            self._set("architecture", str(self.architecture))
+        if not self.name or (follows and isinstance(self.name, _Derived)):
             name = f"{self.architecture}-{self._instance}-linux" if self._instance else ""
-            object.__setattr__(self, "name", _Derived(name))
+            self._set("name", _Derived(name))
+        elif isinstance(self.name, _Derived):
+            self._set("name", str(self.name))
+
+    def _set(self, name: str, value: str) -> None:
+        # The documented way to set a field of a frozen dataclass.
+        object.__setattr__(self, name, value)
 
     @property
     def name_is_given(self) -> bool:

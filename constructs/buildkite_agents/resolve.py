@@ -102,7 +102,25 @@ def _parameters(
         for name, parameter in ours.items()
         if name not in left_out
     }
-    return {**{n: p for n, p in named.items() if n in version.parameters}, **explicit}
+    chosen = _chosen(queue, settings)
+    return {
+        **{n: p for n, p in named.items() if n in version.parameters or n in chosen},
+        **explicit,
+    }
+
+
+def _chosen(queue: AgentQueue, settings: StackSettings) -> Collection[str]:
+    """The parameters that fields and arguments set to other values than this program's defaults."""
+    default = AgentQueue()
+    chosen = [
+        option.parameter
+        for name, option in options(AgentQueue).items()
+        if option.parameter is not None
+        and getattr(queue, name) not in {None, getattr(default, name)}
+    ]
+    if isinstance(settings.access, AgentAccess) and settings.access.permissions_boundary:
+        chosen.append("InstanceRolePermissionsBoundaryARN")
+    return chosen
 
 
 def _is_given(name: str, queue: AgentQueue, settings: StackSettings) -> bool:

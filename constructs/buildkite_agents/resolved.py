@@ -182,6 +182,8 @@ class ResolvedQueue:
     def shown(self, name: str) -> str:
         """The value for people, which can be a reference."""
         value = self.value(name)
+        if isinstance(value, float) and is_reference(value):
+            return "?"  # a number that only CDKTF and Terraform know
         return self.text(name) or ("-" if value is None else text_of(value))
 
     @property
@@ -189,6 +191,12 @@ class ResolvedQueue:
         """The instance types, the template's default included; empty if unknown."""
         text = self.text("InstanceTypes") or self.text("InstanceType") or ""
         return text.split(",") if text else ()
+
+    @property
+    def uses_stacks_script(self) -> bool:
+        """Whether the bootstrap script is that of the AgentStack."""
+        script = self.settings.get("BootstrapScriptUrl")
+        return script is not None and not script.is_explicit
 
     @property
     def has_own_image(self) -> bool:

@@ -132,22 +132,11 @@ class AgentStack(cdktf.TerraformStack):
             keep_documented_layout=keep_documented_layout,
             template_defaults=template_defaults,
         )
-        name = f"{project}-{environment}"
-        # An AgentApp; another app does not know its agent stacks.
-        app: Any = scope if hasattr(scope, "refuse") else scope.node.root
-        registry = app if hasattr(app, "refuse") else None
-        try:
-            resolved = checked(settings, queues)
-            if registry is not None:
-                registry.register(name, self)
-        except ConfigError as error:
-            if registry is None:
-                raise
-            # An empty construct, so that further stacks are checked too. It has none of the
-            # attributes below: each use of one, and a synthesis, raises the problems.
-            self._problems = error.problems
-            super().__init__(scope, registry.refuse(name, error.problems))
+        resolved = self._checked(scope, settings, queues)
+        if resolved is None:
             return
+        name = resolved.names.prefix
+        is_in_agent_app = _registry(scope) is not None
         try:
             super().__init__(scope, name)
         except RuntimeError as error:
@@ -175,9 +164,9 @@ class AgentStack(cdktf.TerraformStack):
 
         self._define_root_module()
         self._bucket, self._token, self._policy = self._make_shared_resources(
-            script_is_beside=registry is not None
+            script_is_beside=is_in_agent_app
         )
-        self._script = self._upload_script(script_is_beside=registry is not None)
+        self._script = self._upload_script(script_is_beside=is_in_agent_app)
         depends_on: list[cdktf.ITerraformDependable] = [
             one for one in (self._script, self._token, self._policy) if one is not None
         ]
@@ -197,6 +186,27 @@ class AgentStack(cdktf.TerraformStack):
                 cdktf.TerraformLocal(self, f"local {local}", values).override_logical_id(local)
         if deployment.import_account is not None:
             self._import(deployment.import_account)
+
+    def _checked(
+        self, scope: Construct, settings: StackSettings, queues: Sequence[AgentQueue]
+    ) -> ResolvedStack | None:
+        """What the resources get; None where an AgentApp reports the problems later."""
+        if not isinstance(scope, Construct):
+            raise ConfigError(f"scope must be an AgentApp or another construct, got {scope!r}")
+        name, registry = f"{settings.project}-{settings.environment}", _registry(scope)
+        try:
+            resolved = checked(settings, queues)
+            if registry is not None:
+                registry.register(name, self)
+        except ConfigError as error:
+            if registry is None:
+                raise
+            # An empty construct, so that further stacks are checked too. It has none of the
+            # attributes of others: each use of one, and a synthesis, raises the problems.
+            self._problems = error.problems
+            super().__init__(scope, registry.refuse(name, error.problems))
+            return None
+        return resolved
 
     @property
     def secrets_bucket(self) -> Bucket:
@@ -286,6 +296,8 @@ class AgentStack(cdktf.TerraformStack):
             if id(child) in ours or isinstance(child, _NO_RESOURCES):
                 continue
             for element in child.node.find_all():
+                if isinstance(element, cdktf.TerraformStack):
+                    break  # another stack, with addresses of its own
                 if isinstance(element, cdktf.TerraformResource):
                     yield f"{element.terraform_resource_type}.{element.friendly_unique_id}"
 
@@ -407,6 +419,12 @@ class AgentStack(cdktf.TerraformStack):
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
+
+
+def _registry(scope: Construct) -> Any:
+    """The AgentApp of a construct; None for another app, which does not know its agent stacks."""
+    app: Any = scope if hasattr(scope, "refuse") else scope.node.root
+    return app if hasattr(app, "refuse") else None
 
 
 _Made = TypeVar("_Made")

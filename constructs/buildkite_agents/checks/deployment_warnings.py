@@ -82,13 +82,21 @@ def _plain_token(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 )
 def _boot_timeout(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
     deadline = stack.script_deadline
-    timeout = duration_seconds(queue.text("InstanceCreationTimeout") or "")
-    if deadline is None or timeout is None or timeout > deadline:
+    if deadline is None or not queue.uses_stacks_script:
         return None
-    return (
-        f"InstanceCreationTimeout is {timeout} seconds, and the bootstrap script can take "
-        f"{deadline}: set parameters={{'InstanceCreationTimeout': 'PT15M'}}"
-    )
+    timeout = duration_seconds(queue.text("InstanceCreationTimeout") or "")
+    if timeout is not None and timeout <= deadline:
+        return (
+            f"InstanceCreationTimeout is {timeout} seconds, and the bootstrap script can take "
+            f"{deadline}: set parameters={{'InstanceCreationTimeout': 'PT15M'}}"
+        )
+    pool = queue.number("WarmPoolBootstrapTimeout")
+    if queue.text("WarmPoolEnabled") == "true" and pool is not None and pool <= deadline:
+        return (
+            f"WarmPoolBootstrapTimeout is {pool:g} seconds, and the bootstrap script can take "
+            f"{deadline}: set parameters={{'WarmPoolBootstrapTimeout': 900}}"
+        )
+    return None
 
 
 @warning(

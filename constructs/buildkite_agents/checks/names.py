@@ -60,6 +60,13 @@ def isolation_problems(stack: ResolvedStack) -> Iterator[str]:
         )
 
 
+def _role(queue: ResolvedQueue) -> str:
+    """What no other queue may have as the name of its role; an existing role can be shared."""
+    if queue.is_given("InstanceRoleARN"):
+        return f"none of {queue.key}"
+    return queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role").lower()
+
+
 def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
     """Return the problems of names that several queues have."""
     # Stack names are compared case-insensitively, like the names of the roles derived from them.
@@ -68,9 +75,7 @@ def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
         ("stack name", lambda queue: queue.stack_name.lower(), "stack_name"),
         (
             "instance role",
-            lambda queue: queue.parameters.get(
-                "InstanceRoleName", queue.parameters.get("InstanceRoleARN", queue.key)
-            ).lower(),
+            _role,
             "parameters={'InstanceRoleName': ...}",
         ),
         ("Terraform address", lambda queue: queue.resource_name, "address"),
@@ -87,9 +92,9 @@ def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
         twice = [value for (value, _), count in counts.items() if count > 1]
         for value in twice:
             count = sum(1 for queue in stack.queues if of(queue) == value)
-            yield (
-                f"queue {value!r}: duplicate {what} of {count} queues; give each queue a unique "
-                f"`{field}`"
-            )
+            owners = ", ".join(repr(q.name) for q in stack.queues if of(q) == value)
+            where = f"queue {value!r}" if field == "name" else f"queues {owners}"
+            shown = f"{count} queues" if field == "name" else repr(value)
+            yield f"{where}: duplicate {what} of {shown}; give each queue a unique `{field}`"
         if twice:
             return

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks.combinations import COMBINED_RULES
 from buildkite_agents.checks.names import role_name_problems, stack_name_problems
 from buildkite_agents.checks.rules import rules_of
@@ -71,7 +72,11 @@ def parameter_problems(
 
 def _replaced(queue: ResolvedQueue) -> list[tuple[tuple[str, ...], str]]:
     """What to write instead of parameters and values that the version removed, by parameters."""
-    explicit = {name: p.value for name, p in queue.settings.items() if p.is_explicit}
+    explicit = {
+        name: parameter.value
+        for name, parameter in queue.settings.items()
+        if parameter.is_explicit and parameter.value is not None
+    }
     return [
         (names, f"{' and '.join(f'parameters[{name!r}]' for name in names)}: {message}")
         for names, message in replacements(explicit, queue.version.version)
@@ -89,8 +94,10 @@ def _problems(
             yield f"{where} is set by {FIELDS[name]} of the AgentQueue: set that field instead"
             return
         if name not in version.parameters:
-            # A version that is newer than the history can have it.
-            if version.has(name) is False:
+            # A version that is newer than the history can have it. A queue can leave out a
+            # parameter of all queues that its version does not have.
+            is_left_out = value is None and name in elastic_ci_stack.history()["parameters"]
+            if version.has(name) is False and not is_left_out:
                 yield _unknown_parameter(where, name, version)
             return
         if name == "BuildkiteAgentToken" and value is not None and not is_reference(value):
@@ -100,6 +107,9 @@ def _problems(
                 "token of the AgentStack, or a Terraform reference"
             )
             return
+    elif value is not None and version.has(name) is False:
+        yield f"{where}: Elastic CI Stack {version.version} has no parameter {name}"
+        return
     elif value is not None and not version.is_known and version.has(name) is None:
         yield (
             f"stack_version: this program sets {name}, and it is unknown whether "
@@ -172,7 +182,9 @@ def _declaration_problems(
             f"{shown(where, value)}"
         )
     pattern = spec.get("AllowedPattern")
-    if pattern and not _fullmatch(pattern, text):
+    if pattern and text.startswith("arn:") and "arn:" not in pattern:
+        yield f"{where} must be a name {template}, which does not accept an ARN"
+    elif pattern and not _fullmatch(pattern, text):
         yield f"{where} must match {pattern} {template}, got {shown(where, value)}"
     if len(text) < spec.get("MinLength", 0):
         yield (

@@ -152,13 +152,13 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         ("SecurityGroupIds", "SecurityGroupId"),
-        "be ids such as sg-0123456789abcdef0, joined by commas without spaces",
+        "be different ids such as sg-0123456789abcdef0, joined by commas without spaces",
         _unique_list_of(patterns.SECURITY_GROUP_ID),
         f"{_EC2}/API_LaunchTemplateInstanceNetworkInterfaceSpecificationRequest.html",
     ),
     Rule(
         ("Subnets",),
-        "be ids such as subnet-0123456789abcdef0, joined by commas without spaces",
+        "be different ids such as subnet-0123456789abcdef0, joined by commas without spaces",
         _unique_list_of(patterns.SUBNET_ID),
         "https://docs.aws.amazon.com/autoscaling/ec2/APIReference/API_CreateAutoScalingGroup.html",
     ),
@@ -182,14 +182,14 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         ("ManagedPolicyARNs", "ManagedPolicyARN", "ScalerManagedPolicyARNs"),
-        "be ARNs of IAM policies, joined by commas without spaces",
-        _unique_list_of(patterns.arn("iam")),
+        "be different ARNs of IAM policies, joined by commas without spaces",
+        _unique_list_of(patterns.arn("iam", r"policy/[^\s,\"]+")),
         "https://docs.aws.amazon.com/IAM/latest/APIReference/API_AttachRolePolicy.html",
     ),
     Rule(
         ("InstanceRolePermissionsBoundaryARN",),
         "be the ARN of an IAM policy",
-        _matches(patterns.arn("iam")),
+        _matches(patterns.arn("iam", r"policy/[^\s,\"]+")),
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
     ),
     Rule(

@@ -132,12 +132,13 @@ def _bucket_problems(bucket: SecretsBucket | Existing) -> Iterator[str]:
                 f"digits and hyphens, without a prefix or suffix reserved by S3, got {name!r}"
             )
     if isinstance(bucket, SecretsBucket) and bucket.kms_key_arn is not None:
-        yield from _arn_problems("secrets_bucket.kms_key_arn", bucket.kms_key_arn, "kms")
+        yield from _arn_problems("secrets_bucket.kms_key_arn", bucket.kms_key_arn, "kms", "key")
 
 
-def _arn_problems(field: str, arn: str, service: str) -> Iterator[str]:
-    if not _is_valid(patterns.arn(service), arn):
-        yield f"{field} must be an ARN such as arn:aws:{service}:..., got {arn!r}"
+def _arn_problems(field: str, arn: str, service: str, kind: str) -> Iterator[str]:
+    if not _is_valid(patterns.arn(service, rf"{kind}/[^\s,\"]+"), arn):
+        example = f"arn:aws:{service}:...:{kind}/..."
+        yield f"{field} must be an ARN such as {example}, got {arn!r}"
 
 
 def _token_problems(token: AgentToken | Existing) -> Iterator[str]:
@@ -175,7 +176,7 @@ def _parameter_name_problems(field: str, name: str) -> Iterator[str]:
 def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
     if isinstance(access, Existing):
         for arn in access.name.split(",") if not is_reference(access.name) else ():
-            yield from _arn_problems("access.name", arn, "iam")
+            yield from _arn_problems("access.name", arn, "iam", "policy")
         return
     name = access.policy_name
     if name is not None and not _is_valid(patterns.POLICY_NAME, name):
@@ -184,11 +185,13 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
             f"got {name!r}"
         )
     for arn in access.managed_policies:
-        yield from _arn_problems("access.managed_policies", arn, "iam")
+        yield from _arn_problems("access.managed_policies", arn, "iam", "policy")
     if len(set(access.managed_policies)) < len(access.managed_policies):
         yield f"access.managed_policies must be different ARNs, got {access.managed_policies!r}"
     if access.permissions_boundary is not None:
-        yield from _arn_problems("access.permissions_boundary", access.permissions_boundary, "iam")
+        yield from _arn_problems(
+            "access.permissions_boundary", access.permissions_boundary, "iam", "policy"
+        )
     for repository in access.push_to_ecr_repositories:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (

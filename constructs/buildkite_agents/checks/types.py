@@ -74,6 +74,8 @@ def shown(where: str, value: Any) -> str:
 
 def _mapping_problems(where: str, value: Mapping[Any, Any], annotation: Any) -> Iterator[str]:
     kinds = [kind for kind in _kinds(annotation) if get_origin(kind) is Mapping]
+    if annotation is Any:
+        kinds = [Mapping[str, Any]]
     if not kinds:
         yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
         return
@@ -91,7 +93,9 @@ def _number_problems(where: str, value: Any, annotation: Any, option: Option) ->
     number = int | float if float in kinds else int
     if value is None and NoneType in kinds:
         return
-    if is_reference(value) and (str in kinds if isinstance(value, str) else option.unit == 1):
+    if is_reference(value) and not isinstance(value, str) and option.unit != 1:
+        yield f"{where} must be a number, or a reference as a string such as '${{var.minutes}}'"
+    elif is_reference(value) and (str in kinds or not isinstance(value, str)):
         if not is_whole_reference(value):
             yield f"{where} must be a number or one reference, got {shown(where, value)}"
         yield from text_problems(where, value)

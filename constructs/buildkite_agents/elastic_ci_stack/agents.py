@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.elastic_ci_stack import is_at_least, numbers
+from buildkite_agents.elastic_ci_stack import is_at_least, known_versions, numbers
 
 _DATA = Path(__file__).with_name("agents.json")
 
@@ -115,6 +115,7 @@ def first_stack_with(fix: SecurityFix, *, like: str) -> str | None:
         stack
         for stack, version in _data()["stacks"].items()
         if is_at_least(stack, like)
+        and stack in known_versions()
         and any(_major(version) == _major(one) for one in fix.fixed_in)
         and not _lacks(version, fix)
         and stack not in _data()["inferred"]
