@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.documented import GOLDEN_MAIN, as_main_of
@@ -181,8 +182,8 @@ def test_the_summary_has_the_folders_full_path(tmp_path: Path) -> None:
 
 
 def test_a_token_in_the_variable_of_the_agent_is_noticed(tmp_path: Path) -> None:
-    agents = {"BUILDKITE_AGENT_TOKEN": TOKEN}
-    both = {**agents, "TF_VAR_buildkite_agent_token": TOKEN}
+    agents: dict[str, Any] = {"BUILDKITE_AGENT_TOKEN": TOKEN}
+    both: dict[str, Any] = {**agents, "TF_VAR_buildkite_agent_token": TOKEN}
     assert run_main(tmp_path, main=GOLDEN_MAIN, **agents).stderr == (
         "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the token "
         "as TF_VAR_buildkite_agent_token\n"
