@@ -26,7 +26,7 @@ TEST_PROCESSES ?= auto
 
 .PHONY: test
 test: setup-dev lint ## Check and test everything.
-	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder
+	$(VENV)/bin/python -m pytest --numprocesses $(TEST_PROCESSES) --no-loadscope-reorder
 
 FOLDER ?= terraform
 OUTPUT ?= adopted.py

@@ -5,12 +5,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable
-from itertools import chain, zip_longest
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
 from support import provider_3, provider_source
+from xdist.scheduler import LoadScopeScheduling
 
 from buildkite_agents.loading import node_environment
 
@@ -71,14 +74,22 @@ def bootstrap_script() -> Path:
     return ROOT / "bootstrap" / "buildkite-bootstrap.sh"
 
 
-_WAITING = (
-    *("runbook", "changes", "drift", "adoption", "adopt", "examples"),
-    *("failed_updates", "faults", "alarms", "deployment", "token", "demo"),
+# The AWS provider polls slowly. The longest first.
+_MOSTLY_WAITING = tuple(
+    f"tests/e2e/test_{name}.py"
+    for name in (
+        *("runbook", "changes", "drift", "adoption", "adopt", "examples"),
+        *("failed_updates", "faults", "deployment", "token", "demo"),
+    )
 )
-"""The end-to-end tests that mostly wait, because the AWS provider polls slowly: longest first."""
+_LONG = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
 
-_COMPUTING = ("tests/e2e/", "tests/synth/test_b", "tests/synth/test_main", "tests/security/")
-"""The other tests that take long."""
+_SHARED = {
+    "changes": 3,
+    "failed_updates": 3,
+    **dict.fromkeys(("adoption", "package", "runbook", "set_up", "variables", "ways_to_run"), 1),
+}
+"""The files of end-to-end tests that share something, and the processes to divide each among."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -89,29 +100,47 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the long tests first, alternating those that wait for AWS and those that compute."""
-    waiting: dict[str, list[pytest.Item]] = {name: [] for name in _WAITING}
-    computing, short = [], []
-    for item in items:
-        name = item.path.stem.removeprefix("test_")
-        if item.path.parent.name == "e2e" and name in waiting:
-            waiting[name].append(item)
-        elif item.nodeid.startswith(_COMPUTING):
-            computing.append(item)
-        else:
-            short.append(item)
-    mixed = zip_longest(
-        _groups(chain.from_iterable(waiting.values())), _groups(computing), fillvalue=()
-    )
-    items[:] = [*chain.from_iterable(chain.from_iterable(mixed)), *short]
+    waiting = [item for file in _MOSTLY_WAITING for item in items if item.nodeid.startswith(file)]
+    others = [item for item in items if not item.nodeid.startswith(_MOSTLY_WAITING)]
+    long = [item for item in others if item.nodeid.startswith(_LONG)]
+    short = [item for item in others if not item.nodeid.startswith(_LONG)]
+    nothing: list[pytest.Item] = []
+    computing = sorted(_scopes(long), key=len, reverse=True)
+    mixed = zip_longest(_scopes(waiting), computing, fillvalue=nothing)
+    items[:] = [item for pair in mixed for scope in pair for item in scope] + short
 
 
-def _groups(items: Iterable[pytest.Item]) -> Iterable[list[pytest.Item]]:
-    """The tests that one process runs, in order."""
-    groups: dict[str, list[pytest.Item]] = {}
+def _scopes(items: Iterable[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests that one process runs in order."""
+    scopes: dict[str, list[pytest.Item]] = {}
     for item in items:
-        marker = item.get_closest_marker("xdist_group")
-        groups.setdefault(marker.args[0] if marker else item.nodeid, []).append(item)
-    return groups.values()
+        scopes.setdefault(_scope(item.nodeid), []).append(item)
+    return list(scopes.values())
+
+
+def _scope(nodeid: str) -> str:
+    name = nodeid.partition("::")[0].removeprefix("tests/e2e/test_").removesuffix(".py")
+    if name not in _SHARED:
+        return nodeid
+    # These share a checkout of the project.
+    group = "checkout" if name in {"set_up", "ways_to_run"} else name
+    return f"{group} {crc32(nodeid.encode()) % _SHARED[name]}"
+
+
+class _Scheduler(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
+    """Distributes tests to free processes, and keeps those that share something together.
+
+    ``--dist loadgroup`` silently groups nothing with pytest 9.2:
+    https://github.com/pytest-dev/pytest-xdist/issues/1386
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Keep the order of the tests."""
+    return _Scheduler(config, log)
 
 
 def pytest_report_header() -> str:

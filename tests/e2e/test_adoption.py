@@ -16,9 +16,6 @@ from support.terraform import Plan, Terraform, terraform_in
 
 from buildkite_agents.queue import DEFAULT_STACK_VERSION
 
-# They share a deployment.
-pytestmark = pytest.mark.xdist_group("adoption")
-
 LAYOUT = Path(__file__).parent / "documented-layout"
 QUEUES = ("arm64-t4g-2xlarge-linux", "amd64-m5-4xlarge-linux", "amd64-c6a-4xlarge-linux")
 STACKS = {f"aws_cloudformation_stack.{queue}" for queue in QUEUES}

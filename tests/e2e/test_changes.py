@@ -12,8 +12,6 @@ from support.terraform import TOKEN, Plan, Terraform
 
 from buildkite_agents import AgentQueue, Deployment, SecretsBucket
 
-# One deployment for the tests of each group.
-ONE, TWO, THREE = (pytest.mark.xdist_group(f"changes {number}") for number in (1, 2, 3))
 AMI = "ami-0123456789abcdef0"
 
 
@@ -60,7 +58,6 @@ def deployed_parameters(aws: LoopbackAws, queue: str) -> dict[str, str]:
     return {p["ParameterKey"]: p["ParameterValue"] for p in described["Parameters"]}
 
 
-@ONE
 def test_an_edit_of_the_script_changes_only_its_object(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
@@ -77,7 +74,6 @@ def test_an_edit_of_the_script_changes_only_its_object(
     assert uploaded["Body"].read() == b"echo edited\n"
 
 
-@TWO
 def test_an_ami_for_one_architecture_changes_only_its_stacks(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
@@ -90,7 +86,6 @@ def test_an_ami_for_one_architecture_changes_only_its_stacks(
     assert deployed_parameters(aws_server, ARM)["ImageId"] == AMI
 
 
-@THREE
 def test_variables_that_are_no_longer_set_return_to_the_default_in_one_apply(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
@@ -109,7 +104,6 @@ def test_variables_that_are_no_longer_set_return_to_the_default_in_one_apply(
         assert {parameters[name] for name in ("ImageId", "VpcId", "Subnets")} == {""}
 
 
-@ONE
 def test_what_a_queue_no_longer_sets_returns_to_the_default_in_one_apply(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
@@ -133,7 +127,6 @@ def test_what_a_queue_no_longer_sets_returns_to_the_default_in_one_apply(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-@TWO
 def test_a_state_that_holds_empty_values_settles_in_one_apply(
     tf: Terraform, deployment: LiveDeployment
 ) -> None:
@@ -152,7 +145,6 @@ def test_a_state_that_holds_empty_values_settles_in_one_apply(
     applies_clean(tf)
 
 
-@THREE
 def test_a_queue_added_and_removed_leaves_the_others_alone(
     tf: Terraform, deployment: LiveDeployment
 ) -> None:
@@ -169,7 +161,6 @@ def test_a_queue_added_and_removed_leaves_the_others_alone(
     applies_clean(tf)
 
 
-@ONE
 def test_a_queue_resized_is_changed_in_place(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
@@ -181,7 +172,6 @@ def test_a_queue_resized_is_changed_in_place(
     assert deployed_parameters(aws_server, AMD)["MaxSize"] == "8"
 
 
-@TWO
 def test_a_rotated_token_changes_only_its_parameter(tf: Terraform, aws_server: LoopbackAws) -> None:
     tf.variables["buildkite_agent_token"] = f"{TOKEN}-rotated"
     plan = tf.plan()
@@ -194,7 +184,6 @@ def test_a_rotated_token_changes_only_its_parameter(tf: Terraform, aws_server: L
     assert parameter["Parameter"]["Value"] == f"{TOKEN}-rotated"
 
 
-@THREE
 def test_a_stack_version_upgrade_is_in_place(
     tf: Terraform, deployment: LiveDeployment, aws_server: LoopbackAws
 ) -> None:
@@ -211,7 +200,6 @@ def test_a_stack_version_upgrade_is_in_place(
 
 
 @pytest.mark.usefixtures("tf", "only_since_provider_5")
-@ONE
 def test_a_lost_state_is_imported_without_a_change_and_then_clean(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
@@ -228,7 +216,6 @@ def test_a_lost_state_is_imported_without_a_change_and_then_clean(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-@TWO
 def test_more_default_tags_than_s3_accepts_are_refused_by_plan_or_omitted(
     aws_server: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:

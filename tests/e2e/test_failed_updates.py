@@ -10,10 +10,6 @@ from support.terraform import Terraform
 
 from buildkite_agents import AgentQueue
 
-# One deployment for the tests of each group.
-REFUSED, ROLLED_BACK, OTHERS = (
-    pytest.mark.xdist_group(f"failed updates {number}") for number in (1, 2, 3)
-)
 QUEUE = "amd64-m5-4xlarge-linux"
 STACK = f"conbench-prod-buildkite-{QUEUE}"
 ADDRESS = f"aws_cloudformation_stack.{QUEUE}"
@@ -50,10 +46,7 @@ def apply_clean(tf: Terraform) -> None:
     assert tf.plan(ONLY_STACK).is_empty
 
 
-@pytest.mark.parametrize(
-    "how",
-    [pytest.param("refused", marks=REFUSED), pytest.param("rolled back", marks=ROLLED_BACK)],
-)
+@pytest.mark.parametrize("how", ["refused", "rolled back"])
 @pytest.mark.parametrize(
     "new",
     [
@@ -83,7 +76,6 @@ def test_a_failed_update_is_shown_by_the_next_plan_and_made_by_the_next_apply(
     assert str(described.stack_parameters["RootVolumeSize"]) == str(size)
 
 
-@OTHERS
 def test_a_stack_whose_creation_failed_does_not_plan_as_unchanged(
     tf: Terraform, aws_server: LoopbackAws
 ) -> None:
@@ -99,7 +91,6 @@ def test_a_stack_whose_creation_failed_does_not_plan_as_unchanged(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
-@OTHERS
 def test_nor_does_it_after_an_import(tf: Terraform, aws_server: LoopbackAws) -> None:
     aws_server.fail_creation(STACK)
     tf.run("state", "rm", ADDRESS)
@@ -112,7 +103,6 @@ def test_nor_does_it_after_an_import(tf: Terraform, aws_server: LoopbackAws) -> 
     assert tf.plan(ONLY_STACK).is_empty
 
 
-@OTHERS
 def test_a_stack_whose_rollback_failed_is_shown_until_it_is_continued(
     tf: Terraform, aws_server: LoopbackAws, deployment: LiveDeployment
 ) -> None:

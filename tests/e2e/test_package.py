@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 from support.checkout import copy_checkout
 
-# They share an environment.
-pytestmark = pytest.mark.xdist_group("package")
-
 USER = """
 from pathlib import Path
 from buildkite_agents import AgentApp, AgentQueue, AgentStack

@@ -17,9 +17,6 @@ from support.loopback_aws import REGION, LoopbackAws
 from support.provider import TERRAFORM_CLI, Provider
 from support.terraform import TOKEN
 
-# They share a deployment.
-pytestmark = pytest.mark.xdist_group("runbook")
-
 QUEUES = [queue.name for queue in documented.QUEUES]
 STATES = "acme-terraform-states"
 

@@ -8,11 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import ClassVar
 
-import pytest
 from support.golden import assert_golden
-
-# They share a checkout of the project.
-pytestmark = pytest.mark.xdist_group("checkout")
 
 
 def make(folder: Path, target: str, **environment: str) -> subprocess.CompletedProcess[str]:

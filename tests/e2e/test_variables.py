@@ -14,9 +14,6 @@ from support.terraform import Terraform, terraform_in
 from buildkite_agents import AgentQueue
 from buildkite_agents.queue import DEFAULT_STACK_VERSION
 
-# They share a root module.
-pytestmark = pytest.mark.xdist_group("variables")
-
 AMI = "ami-0123456789abcdef0"
 SUBNETS = ["subnet-12345678", "subnet-87654321"]
 

