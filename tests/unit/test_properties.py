@@ -97,6 +97,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
     families = elastic_ci_stack.load(version).arm64_instance_families
     arm_types = tuple(name for name in ARM_TYPES if name.partition(".")[0] in families)
     types = draw(st.sampled_from([kinds for kinds in (AMD_TYPES, arm_types) if kinds]))
+    specs = elastic_ci_stack.load(version).parameters
     # Before v6.0.0 the template does not accept a MaxSize of 0.
     max_size = draw(st.integers(1 if version.startswith("v5.") else 0, 1000))
     return AgentQueue(
@@ -105,7 +106,7 @@ def valid_queues(draw: st.DrawFn) -> AgentQueue:
         more_instance_types=draw(st.lists(st.sampled_from(types), max_size=3)),
         min_size=draw(st.integers(0, max_size)),
         max_size=max_size,
-        on_demand_percentage=draw(st.integers(0, 100)),
+        on_demand_percentage=draw(st.integers(0, 100)) if "OnDemandPercentage" in specs else 100,
         idle_minutes=draw(st.none() | st.integers(0, 10**6)),
         agents_per_instance=draw(st.integers(1, 100)),
         stack_version=version,

@@ -51,3 +51,12 @@ def test_a_name_and_an_architecture_that_were_set_are_kept() -> None:
     queue = replace(queue, instance_type="z9.xlarge")
     assert (queue.name, queue.architecture) == ("nightly", "arm64")
     assert queue.architecture_is_given
+
+
+def test_the_name_of_another_queue_can_be_given() -> None:
+    first = AgentQueue("m5.large")
+    second = AgentQueue("m5.xlarge", name=first.name)
+    assert second.name == "amd64-m5-large-linux"
+    assert replace(second, instance_type="c5.large").name == "amd64-m5-large-linux"
+    kept = replace(first, instance_type="m5.xlarge", name=str(first.name))
+    assert kept.name == "amd64-m5-large-linux"

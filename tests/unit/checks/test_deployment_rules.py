@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 from support.resolving import problems_of, resolved
 
-from buildkite_agents import AgentAccess, AgentQueue, Existing, Network, SecretsBucket
+from buildkite_agents import (
+    AgentAccess,
+    AgentQueue,
+    Deployment,
+    Existing,
+    Network,
+    SecretsBucket,
+)
 
 SECRET = "/aws/reference/secretsmanager/buildkite/token"  # noqa: S105
 READS = AgentAccess(
@@ -100,3 +107,22 @@ def test_a_script_outside_the_secrets_bucket_is_permitted(
     assert resolved(AgentQueue("m5.large"), bootstrap_script=script).parameters.get(
         "BootstrapScriptUrl"
     ) == (script)
+
+
+def test_queues_can_share_an_existing_role() -> None:
+    role = {"InstanceRoleARN": "arn:aws:iam::123456789012:role/agents"}
+    queues = [AgentQueue("m5.large", name=name) for name in "ab"]
+    assert problems_of(*queues, parameters=role) == []
+
+
+@pytest.mark.parametrize("block", [{"role_arn": "arn:aws:x"}, [{"role_arn": "arn:aws:x"}], True])
+def test_an_argument_of_the_provider_is_anything_that_terraform_takes(block: Any) -> None:
+    assert problems(deployment=Deployment(provider={"assume_role": block})) == []
+
+
+@pytest.mark.parametrize("field", ["permissions_boundary", "managed_policies"])
+def test_the_arn_of_a_role_is_not_that_of_a_policy(field: str) -> None:
+    role = "arn:aws:iam::123456789012:role/p"
+    access = AgentAccess(**{field: [role] if field == "managed_policies" else role})  # type: ignore[arg-type]
+    (problem,) = problems(access=access)
+    assert problem.startswith(f"access.{field} must be an ARN such as arn:aws:iam:...:policy/...")

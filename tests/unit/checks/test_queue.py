@@ -157,7 +157,7 @@ def test_two_queues_with_one_stack_or_address_are_refused(
 ) -> None:
     queues = [AgentQueue("m5.4xlarge", name=name, **{field: value}) for name in "ab"]  # type: ignore[arg-type]
     assert problems_of(*queues) == [
-        f"queue {value!r}: duplicate {what} of 2 queues; give each queue a unique `{field}`"
+        f"queues 'a', 'b': duplicate {what} of {value!r}; give each queue a unique `{field}`"
     ]
 
 
@@ -175,7 +175,7 @@ def test_one_stack_name_in_two_regions_needs_two_role_names() -> None:
         )
 
     (problem,) = problems_of(first, second())
-    assert problem.startswith("queue 'gpu-role': duplicate instance role of 2 queues")
+    assert problem.startswith("queues 'a', 'b': duplicate instance role of 'gpu-role'")
     assert problems_of(first, second(InstanceRoleName="gpu-west")) == []
 
 

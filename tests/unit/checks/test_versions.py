@@ -1,12 +1,13 @@
 """What the checks and the warnings say of versions, their agents and their images."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 from support.resolving import problems_of
 
-from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents import AgentAccess, AgentQueue, elastic_ci_stack
 from buildkite_agents.checks import version_warnings
 from buildkite_agents.checks.warnings import warnings_of
 from buildkite_agents.resolve import resolve
@@ -214,3 +215,58 @@ def test_the_default_version_has_no_warning() -> None:
     version = elastic_ci_stack.load(AgentQueue("m5.large").stack_version)
     stack = resolve(StackSettings("conbench"), [(AgentQueue("m5.large"), version)])
     assert warnings_of(stack.queues[0], stack) == []
+
+
+def test_what_a_version_has_no_parameter_for_is_refused_if_it_was_chosen() -> None:
+    boundary = AgentAccess(permissions_boundary="arn:aws:iam::123456789012:policy/b")
+    (problem,) = problems_of(queue("v5.2.0"), access=boundary)
+    assert "v5.2.0 has no parameter InstanceRolePermissionsBoundaryARN" in problem
+    (problem,) = problems("v5.0.0", on_demand_percentage=50)
+    assert problem.startswith("on_demand_percentage: Elastic CI Stack v5.0.0 has no parameter")
+    assert problems("v5.0.0") == []
+
+
+def test_a_queue_can_leave_out_what_its_version_lacks_of_all_queues() -> None:
+    removed = {"BuildkiteAgentTimestampLines": True}
+    old = AgentQueue("m5.large", name="old", stack_version=V6)
+    new = queue(V7, parameters={"BuildkiteAgentTimestampLines": None})
+    assert problems_of(old, new, parameters=removed) == []
+    added = {"BuildkiteAgentOpenTelemetryTracing": True}
+    assert problems_of(queue(V7), old, parameters=added) != []
+    old = replace(old, parameters={"BuildkiteAgentOpenTelemetryTracing": None})
+    assert problems_of(queue(V7), old, parameters=added) == []
+    (problem,) = problems(V7, parameters={"KeyNam": None})
+    assert "has no such parameter" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("dnf -y install gcc\n", True),
+        ("# install with dnf later\nmake\n", False),
+        ("if command -v dnf; then dnf install -y git; else yum install -y git; fi\n", False),
+    ],
+)
+def test_a_script_that_only_mentions_dnf_is_accepted(
+    tmp_path: Any, text: str, is_refused: bool
+) -> None:
+    script = tmp_path / "script.sh"
+    script.write_text(text)
+    assert bool(problems_of(queue("v5.22.5"), bootstrap_script=script)) is is_refused
+
+
+def test_the_boot_of_a_warm_pool_has_the_time_of_the_script(bootstrap_script: Any) -> None:
+    pool = {"WarmPoolEnabled": True, "WarmPoolBootstrapTimeout": 60}
+    version = elastic_ci_stack.load(V7)
+    settings = StackSettings("conbench", bootstrap_script=bootstrap_script)
+    for parameters, warned in ((pool, True), ({**pool, "WarmPoolBootstrapTimeout": 900}, False)):
+        stack = resolve(settings, [(queue(V7, parameters=parameters), version)])
+        found = [line for line in warnings_of(stack.queues[0], stack) if "#boot-timeout" in line]
+        assert bool(found) is warned
+
+
+@pytest.mark.parametrize("version", ["v5.22.5", "v6.30.0", "v6.71.4"])
+def test_the_version_to_move_to_is_one_that_is_accepted(version: str) -> None:
+    (warning,) = warnings(queue(version), "vulnerable-agent")
+    advised = warning.partition("move to stack_version ")[2].partition(" ")[0]
+    assert problems(advised) == []
