@@ -34,6 +34,8 @@ def test_it_applies_clean(
 ) -> None:
     synthesized = tmp_path / "synthesized"
     synthesized.mkdir()
+    if example.stem == "inside_root_module":
+        (synthesized / "terraform").mkdir()
     done = subprocess.run(
         [sys.executable, example],
         cwd=synthesized,

@@ -71,6 +71,11 @@ class Operator:
         assert old in main.read_text()
         main.write_text(main.read_text().replace(old, new))
 
+    def add_import(self, names: str) -> None:
+        """Import *names* in ``main.py`` too."""
+        start = "from buildkite_agents import "
+        self.edit_main(start, f"{start}{names}, ")
+
     def run(self, script: str, **environment: str) -> str:
         """Run a script up to the first command that fails; return its output."""
         done = subprocess.run(
@@ -307,7 +312,7 @@ def test_the_documented_workflow_checks_a_pull_request(operator: Operator) -> No
 def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAws) -> None:
     aws_server.client("s3").create_bucket(Bucket=STATES)
     (argument,) = [b for b in code_blocks("operations.md", "python") if "S3Backend" in b]
-    operator.edit_main("import AgentApp", "import Deployment, S3Backend, AgentApp")
+    operator.add_import("Deployment, S3Backend")
     operator.edit_main(
         "        queues=", f"        deployment={argument.strip()},\n        queues="
     )
@@ -330,7 +335,7 @@ def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -
     (unprotected,) = [b for b in code_blocks("operations.md", "python") if "_protection" in b]
     setting = re.search(r"secrets_bucket=.*,", unprotected)
     assert setting is not None
-    operator.edit_main("import Deployment", "import SecretsBucket, Deployment")
+    operator.add_import("SecretsBucket")
     operator.edit_main("        queues=", f"        {setting[0]}\n        queues=")
     operator.run("make synth")
     s3 = aws_server.client("s3")
