@@ -248,7 +248,7 @@ def test_a_token_in_a_list_is_not_repeated() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("AgentEnvFileUrl", "https://user:planted@host/env"),
+        ("AgentEnvFileUrl", "https://user:" + "planted@host/env"),
         ("BuildkiteAgentTags", "token=bkct_planted"),
         ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
         ("KeyName", "AKIAPLANTED"),

@@ -15,8 +15,8 @@ def test_each_option_and_variable_has_a_type_a_default_and_a_description() -> No
     heads = [
         n for n, line in enumerate(lines) if line.endswith("| type | default | what it does |")
     ]
-    # The AgentStack, nine classes and the variables.
-    assert len(heads) == 11
+    # The AgentStack, its classes and the variables.
+    assert len(heads) >= 11
     for head in heads:
         rows = lines[head + 2 : lines.index("", head)]
         assert rows
