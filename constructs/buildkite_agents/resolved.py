@@ -30,6 +30,7 @@ PARAMETERS_OF_TEMPLATE_ROLE = (
     "ECRAccessPolicy",
     "InstanceRoleName",
     "InstanceRolePermissionsBoundaryARN",
+    "ManagedPolicyARN",
     "ManagedPolicyARNs",
 )
 """The parameters that the template ignores with an existing role (``InstanceRoleARN``)."""

@@ -23,8 +23,9 @@ class AgentToken:
     """The SSM parameter that stores the agent token."""
 
     parameter: str | None = None
-    """The parameter's name. By default ``/buildkite/agent-token``, and for an environment other
-    than ``prod`` ``/buildkite/ENVIRONMENT/agent-token``."""
+    """The parameter's name. By default ``/buildkite/PROJECT/ENVIRONMENT/agent-token``; for the
+    project ``conbench``, ``/buildkite/agent-token``, and for an environment other than ``prod``
+    ``/buildkite/ENVIRONMENT/agent-token``."""
 
     organization: str | None = None
     """The Buildkite organization, which the parameter's description names. By default the

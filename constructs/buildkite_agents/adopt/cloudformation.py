@@ -71,7 +71,7 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
         status = stack.get("StackStatus", "")
         if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
             steps.append(
-                f"{one.name}: its status is {status}: see docs/operations.md, A stack is stuck"
+                f"{one.name}: its status is {status}: see docs/troubleshooting.md, A stack is stuck"
             )
     return Fleet(found, left_out=left_out, account=account, notes=notes, steps=steps)
 

@@ -197,14 +197,15 @@ def _role(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 )
 def _policies(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     count = policies(queue)
+    name = "ManagedPolicyARN" if queue.is_given("ManagedPolicyARN") else "ManagedPolicyARNs"
     if count > POLICIES_AT_MOST:
         yield (
-            f"{queue.field('ManagedPolicyARNs')} must be at most {POLICIES_AT_MOST} policies, "
+            f"{queue.field(name)} must be at most {POLICIES_AT_MOST} policies, "
             f"including those that the template and this program attach, got {count}"
         )
     elif count > POLICIES_BY_DEFAULT and not queue.accepts("policy-quota"):
         yield (
-            f"{queue.field('ManagedPolicyARNs')} must be at most {POLICIES_BY_DEFAULT} "
+            f"{queue.field(name)} must be at most {POLICIES_BY_DEFAULT} "
             "policies, IAM's "
             "default quota, including those that the template and this program attach, got "
             f"{count}: where the account's quota is higher, set accepted_warnings=['policy-quota']"

@@ -183,6 +183,17 @@ def test_more_policies_than_the_quota_of_iam_must_be_accepted() -> None:
     assert "must be at most 25 policies" in problem
 
 
+def test_the_policies_of_v5_are_named_as_there() -> None:
+    queue = AgentQueue(
+        "m5.large",
+        name="q",
+        stack_version="v5.22.5",
+        parameters={"ManagedPolicyARN": policies(11)},
+    )
+    (problem,) = problems_of(queue)
+    assert problem.startswith("queue 'q': parameters['ManagedPolicyARN'] must be at most 10")
+
+
 @pytest.mark.parametrize(
     ("permitted", "count"), [([], 1), (["ssm:Get*"], 0), (["s3:*"], 1), (None, 0)]
 )
