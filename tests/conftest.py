@@ -35,7 +35,8 @@ _IS_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 
 def _visible() -> set[str]:
     """The files and folders of the checkout, without those of tools, such as .mypy_cache."""
-    return {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    return names - {"__pycache__"}
 
 
 _BEFORE = _visible()

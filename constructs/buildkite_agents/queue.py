@@ -137,12 +137,10 @@ class AgentQueue:
 
     def __post_init__(self) -> None:
         # dataclasses.replace passes both; a new queue with the name of another one has that name.
-        follows = isinstance(self.architecture, _Derived) and bool(self.name)
+        follows = isinstance(self.architecture, _Derived)
         if not self.architecture or follows:
             derived = instance_types.architecture(str(self.all_instance_types[0]))
             self._set("architecture", _Derived(derived))
-        elif isinstance(self.architecture, _Derived):
-            self._set("architecture", str(self.architecture))
         if not self.name or (follows and isinstance(self.name, _Derived)):
             name = f"{self.architecture}-{self._instance}-linux" if self._instance else ""
             self._set("name", _Derived(name))

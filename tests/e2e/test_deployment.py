@@ -119,9 +119,6 @@ def check_policy(aws: LoopbackAws) -> None:
     assert statements["ReadAgentToken"]["Resource"] == [
         "arn:aws:ssm:us-east-1:123456789012:parameter/buildkite/agent-token"
     ]
-    assert statements["UseImages"]["Resource"] == [
-        "arn:aws:ecr:us-east-1:123456789012:repository/*"
-    ]
     assert statements["WriteLogs"]["Resource"] == [
         "arn:aws:logs:*:123456789012:log-group:/buildkite/*"
     ]

@@ -53,6 +53,13 @@ def test_a_name_and_an_architecture_that_were_set_are_kept() -> None:
     assert queue.architecture_is_given
 
 
+def test_a_name_can_be_derived_again() -> None:
+    queue = replace(AgentQueue("m5.large", name="q"), name="")
+    assert queue.name == "amd64-m5-large-linux"
+    assert not queue.name_is_given
+    assert not queue.architecture_is_given
+
+
 def test_the_name_of_another_queue_can_be_given() -> None:
     first = AgentQueue("m5.large")
     second = AgentQueue("m5.xlarge", name=first.name)
