@@ -7,7 +7,7 @@ from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.elastic_ci_stack.stacks import needs_new_image
-from buildkite_agents.expressions import Reference
+from buildkite_agents.expressions import NullIfEmpty, Reference
 from buildkite_agents.resolved import ResolvedStack
 from buildkite_agents.settings import SecretsBucket
 
@@ -18,7 +18,9 @@ def image_check(stack: ResolvedStack) -> dict[str, Any]:
     versions = {
         queue.version.version
         for queue in stack.queues
-        if not queue.has_own_image and needs_new_image(oldest, queue.version.version)
+        # Whose image is that of the variable, where there is one.
+        if isinstance(queue.value("ImageId"), NullIfEmpty)
+        and needs_new_image(oldest, queue.version.version)
     }
     if not versions:
         return {}

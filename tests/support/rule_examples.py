@@ -13,7 +13,6 @@ EXAMPLES: dict[str, tuple[list[str], list[str]]] = {
         ["bucket/script.sh", "s3://bucket/a b", "ftp://host/s"],
     ),
     "AuthorizedUsersUrl": (["https://host/keys"], ["host/keys"]),
-    "BuildkiteAgentTags": (["os=linux,gpu=true", "myqueue=1"], ["queue=q", "os=linux, queue=q"]),
     "AgentEndpoint": (["https://agent-edge.buildkite.com/v3"], ["agent.buildkite.com", "a b"]),
     "SecurityGroupIds": (
         ["sg-01234567", "sg-01234567,sg-0123456789abcdef0"],

@@ -393,6 +393,7 @@ def test_a_queue_changes_nothing_of_another(synthesize: Synthesize) -> None:
     [
         ({}, True),
         ({"stack_version": "v6.71.4"}, False),
+        ({"parameters": {"ImageId": None}}, False),
         ({"parameters": {"ImageId": "ami-01234567"}, "image_stack_version": "v7.13.0"}, False),
     ],
 )

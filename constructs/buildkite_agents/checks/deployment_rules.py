@@ -88,17 +88,7 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
         return
     # The network is that of all queues, if all of them have the same provider.
     is_shared = len({other.queue.provider for other in stack.queues}) == 1
-    missing = [
-        name
-        for name in ("VpcId", "Subnets")
-        if not is_shared
-        and (
-            not queue.settings[name].is_explicit
-            if name in queue.settings
-            # Then no argument of the AgentStack sets them.
-            else not stack.settings.template_defaults
-        )
-    ]
+    missing = [name for name in ("VpcId", "Subnets") if not is_shared and _is_others(queue, name)]
     token = queue.settings.get(_TOKEN)
     if isinstance(stack.settings.token, AgentToken) and token and not token.is_explicit:
         missing.append(_TOKEN)
@@ -108,3 +98,9 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
             "AgentStack's own is in another region or account"
             + ("; None has the stack create a VPC" if name != _TOKEN else "")
         )
+
+
+def _is_others(queue: ResolvedQueue, name: str) -> bool:
+    """Whether an argument of the AgentStack gives the stack a parameter, or can give it one."""
+    setting = queue.settings.get(name)
+    return setting is not None and setting.value is not None and setting.is_shared

@@ -22,11 +22,17 @@ def _shared_queue(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
 @warning(
     "agent-tags",
     "`BuildkiteAgentTags` replaces the tags `arch`, `os` and `instance`, by which jobs can select "
-    "agents.",
+    "agents. With a tag `queue` of another queue, the agents serve that one, and this queue's jobs "
+    "wait while instances start for them.",
 )
 def _agent_tags(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     tags = queue.text("BuildkiteAgentTags")
-    if not tags or not queue.is_explicit("BuildkiteAgentTags") or "arch=" in tags:
+    if not tags or not queue.is_explicit("BuildkiteAgentTags"):
+        return None
+    keys = {tag.partition("=")[0].strip() for tag in tags.split(",")}
+    if "queue" in keys:
+        return "BuildkiteAgentTags has the tag queue, which the stack sets: remove it"
+    if "arch" in keys:
         return None
     return f"BuildkiteAgentTags replaces the tags {queue.queue.agent_tags}: add them to it"
 

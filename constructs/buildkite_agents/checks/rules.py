@@ -139,12 +139,6 @@ RULES: Sequence[Rule] = (
         f"{_TEMPLATES}/aws-stack.yml",
     ),
     Rule(
-        ("BuildkiteAgentTags",),
-        "have no tag queue, which the stack sets from the queue's name",
-        lambda text: not any(tag.strip().startswith("queue=") for tag in text.split(",")),
-        f"{_TEMPLATES}/aws-stack.yml",
-    ),
-    Rule(
         ("AgentEndpoint",),
         "be an https:// URL",
         _matches(rf"https?://{_URL_CHARACTERS}+"),

@@ -81,6 +81,9 @@ def test_a_queue_in_another_region_has_its_own_network_and_token() -> None:
     assert all(f"parameters[{n!r}] is required" in p for n, p in zip(names, found, strict=True))
     assert problems_of(east, west(**own, **{names[2]: "/token"}), network=network) == []
     assert problems_of(east, west(**own), network=network, token=Existing("/token")) == []
+    # A parameter of all queues is that of the first region too.
+    everywhere = {"VpcId": "vpc-01234567", "Subnets": "subnet-01234567"}
+    assert len(problems_of(east, west(), parameters=everywhere, token=Existing("/token"))) == 2
     # All queues are in the other region.
     assert problems_of(west(), network=network, token=Existing("/token")) == []
 

@@ -171,3 +171,17 @@ def test_a_network_of_one_subnet_is_warned_of_like_the_parameter() -> None:
         AgentQueue("m5.large"), network=Network("vpc-01234567", ["subnet-01234567"])
     )
     assert "accepted_warnings=['one-subnet']" in warning
+
+
+@pytest.mark.parametrize(
+    ("tags", "words"),
+    [
+        ("arch=amd64,queue=other", "has the tag queue"),
+        ("gpu=true", "replaces the tags arch="),
+        ("arch=amd64,myqueue=1", None),
+    ],
+)
+def test_agent_tags_that_jobs_are_not_sent_to_are_warned_of(tags: str, words: str | None) -> None:
+    found = warnings_of(AgentQueue("m5.large", parameters={"BuildkiteAgentTags": tags}))
+    assert len(found) == (words is not None)
+    assert all(str(words) in warning for warning in found)
