@@ -3,6 +3,8 @@
 They are valid for Python and for Terraform.
 """
 
+import re
+
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resource-ids.html
 VPC_ID = "vpc-[0-9a-f]{8,17}"
 SUBNET_ID = "subnet-[0-9a-f]{8,17}"
@@ -31,3 +33,9 @@ def arn(service: str, resource: str = r"[^\s,\"]+") -> str:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
     """
     return rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:(?:[0-9]{{12}}|aws)?:{resource}"
+
+
+# Credentials in a URL, and the prefixes of Buildkite's, GitHub's, AWS's and Slack's tokens.
+SECRET = re.compile(
+    r"://[^/@\s]*:[^/@\s]*@|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
+)

@@ -52,6 +52,8 @@ def permitted_actions(access: AgentAccess | Existing | None) -> Sequence[str] | 
         return None
     actions: list[str] = []
     for statement in access.statements:
+        if statement.get("Effect") == "Deny":
+            continue
         action = statement.get("Action")
         if not isinstance(action, str | list | tuple):
             return None

@@ -103,7 +103,8 @@ class AgentQueue:
 
     address: str | None = None
     """The stack's resource name in Terraform, ``aws_cloudformation_stack.ADDRESS``: by default the
-    queue's name, with a hyphen in place of each character that Terraform does not accept."""
+    queue's name, with a hyphen in place of each character that Terraform does not accept. To change
+    that of a deployed stack without replacing it, set ``moved_from`` to its present address."""
 
     moved_from: str | None = None
     """The stack's address in an existing state, such as

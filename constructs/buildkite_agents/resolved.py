@@ -247,6 +247,10 @@ class ResolvedStack:
         settings = self.settings
         if isinstance(settings.secrets_bucket, SecretsBucket):
             yield "S3 bucket", self.secrets_bucket_name
+        if settings.secrets_bucket is not None and self.local_script is not None:
+            own = isinstance(settings.secrets_bucket, SecretsBucket)
+            bucket = self.secrets_bucket_name if own else settings.secrets_bucket.name
+            yield "bootstrap script", f"s3://{bucket}/{bootstrap_script.KEY}"
         if isinstance(settings.token, AgentToken):
             yield "SSM parameter", self.token_parameter_name
         if isinstance(settings.access, AgentAccess):

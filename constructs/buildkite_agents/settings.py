@@ -156,7 +156,8 @@ class Deployment:
     provider: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the AWS provider's block, in the form of Terraform's JSON, such as
     ``{"allowed_account_ids": ["123456789012"]}`` or ``{"ignore_tags": [{"keys": ["Owner"]}]}``.
-    Terraform checks them. They override this program's own. Default: none."""
+    Terraform checks them. They override this program's own. ``tags`` of the AgentStack has the
+    provider's default tags. Default: none."""
 
     destroy_unused: bool = False
     """Whether Terraform destroys a shared resource that the program no longer defines, such as the

@@ -270,6 +270,21 @@ def test_two_stacks_that_would_create_one_name_are_refused(
         app.synth()
 
 
+def test_two_stacks_that_would_upload_to_one_bucket_are_refused(bootstrap_script: Path) -> None:
+    app = AgentApp()
+    for project, bucket in (("a", SecretsBucket()), ("b", Existing("a-prod-buildkite-secrets"))):
+        AgentStack(
+            app,
+            project=project,
+            queues=QUEUES,
+            bootstrap_script=bootstrap_script,
+            secrets_bucket=bucket,
+            deployment=Deployment(folder=project),
+        )
+    with pytest.raises(ConfigError, match="both create the bootstrap script 's3://a-prod-build"):
+        app.synth()
+
+
 def test_an_unused_resource_that_the_root_module_defines_is_left_alone() -> None:
     Path("terraform").mkdir()
     Path("terraform/own.tf").write_text('resource "aws_iam_policy" "buildkite_agent" {}\n')

@@ -126,6 +126,8 @@ def _fleet(source: str, folder: str, providers: Mapping[str, str]) -> Fleet:
     if "Stacks" in content:
         return cloudformation.fleet_of(content)
     if "format_version" in content:
+        if not Path(folder).is_dir():
+            raise ConfigError(f"--folder: there is no folder {folder!r} with the root module")
         return terraform.fleet_of(content, folder=folder, providers=providers)
     raise ConfigError(
         f"{source}: this is neither the output of `terraform show -json` nor of `aws "

@@ -15,6 +15,24 @@ from buildkite_agents.queue import FIELDS
 _HIDDEN = "****"
 
 
+def _is_a_queue(stack: Mapping[str, Any]) -> bool:
+    """Whether a stack is one of the template; a nested stack belongs to its parent."""
+    named = {"StackId", "StackName"} <= stack.keys()
+    given = {parameter["ParameterKey"] for parameter in stack.get("Parameters", ())}
+    return named and "BuildkiteQueue" in given and not stack.get("ParentId")
+
+
+def _queues(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if content.get("NextToken"):
+        raise ConfigError(
+            "this is one page of the stacks: it has a NextToken. Run `aws cloudformation "
+            "describe-stacks` without --no-paginate and --max-items"
+        )
+    if not isinstance(content["Stacks"], list):
+        raise ConfigError("this is not the output of `aws cloudformation describe-stacks`")
+    return [*filter(_is_a_queue, content["Stacks"])]
+
+
 def fleet_of(content: Mapping[str, Any]) -> Fleet:
     """Return the Elastic CI Stacks among the described stacks.
 
@@ -22,18 +40,7 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
         ConfigError: there are none, they are in several accounts or regions, or the description
             is one page of several.
     """
-    if content.get("NextToken"):
-        raise ConfigError(
-            "this is one page of the stacks: it has a NextToken. Run `aws cloudformation "
-            "describe-stacks` without --no-paginate and --max-items"
-        )
-    described = [
-        stack
-        for stack in content["Stacks"]
-        if any(p["ParameterKey"] == "BuildkiteQueue" for p in stack.get("Parameters", ()))
-        # A nested stack belongs to its parent.
-        and not stack.get("ParentId")
-    ]
+    described = _queues(content)
     if not described:
         raise ConfigError(
             f"there is no Elastic CI Stack among the {len(content['Stacks'])} stacks that this has"

@@ -68,6 +68,9 @@ class Root:
     found: dict[str, str] = field(default_factory=dict)
     """The references that were found by their values, and the parameter of each."""
 
+    secrets: dict[str, str] = field(default_factory=dict)
+    """The values of the variables that take the place of secrets, by variable."""
+
     lost: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The references that were replaced by values, and where they were."""
 
@@ -75,6 +78,12 @@ class Root:
     def has_configuration(self) -> bool:
         """Whether this is a plan."""
         return "configuration" in self.content
+
+    def variable_for(self, name: str, value: str, stack: str) -> str:
+        """The variable *name* for a secret, or one of the *stack* where that has another value."""
+        declared = self.content.get("variables", {}).get(name, {}).get("value")
+        taken = self.secrets.setdefault(name, value if declared is None else declared)
+        return name if taken == value else f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', stack)}"
 
     def module(self, address: str) -> Mapping[str, Any]:
         """The configuration of the module of a resource; empty for a state."""
@@ -264,8 +273,11 @@ class Matcher:
                     decoded = f"jsondecode({candidate.expression})[{json.dumps(key)}]"
                     return self._use(candidate, name, decoded, value)
             if not isinstance(given, list | Mapping) and _text(given) == value:
+                if name in _BY_NATURE:
+                    return self._use(candidate, name)
                 where = [p for p, v in self.parameters.items() if v == value]
-                if len(where) == 1 or name in _BY_NATURE:
+                if len(where) == 1:
+                    self.root.found[candidate.expression] = name
                     return self._use(candidate, name)
         return None
 

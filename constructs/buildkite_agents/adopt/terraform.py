@@ -237,7 +237,8 @@ def _found(
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
     for name in secret:
         if not parameters[name].startswith("${"):
-            variable = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+            base = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+            variable = root.variable_for(base, given[name], str(values["name"]))
             parameters[name] = f"${{var.{variable}}}"
             if variable not in root.content.get("variables", {}):
                 notes.append(

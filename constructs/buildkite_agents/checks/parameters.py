@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from buildkite_agents import elastic_ci_stack
+from buildkite_agents import elastic_ci_stack, patterns
 from buildkite_agents.checks.combinations import COMBINED_RULES
 from buildkite_agents.checks.names import role_name_problems, stack_name_problems
 from buildkite_agents.checks.rules import rules_of
@@ -24,12 +24,6 @@ from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, n
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
 _UNSAFE = re.compile(r'["$`\\\r\n]')
-
-
-# Credentials in a URL, and the prefixes of Buildkite's, GitHub's, AWS's and Slack's tokens.
-_SECRET = re.compile(
-    r"://[^/@\s]*:[^/@\s]*@|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
-)
 
 
 def parameter_problems(
@@ -135,7 +129,7 @@ def value_problems(
     The field *where* begins each problem. A value that has no effect reaches no service.
     """
     template = f"in Elastic CI Stack {version.version}"
-    if isinstance(value, str) and _SECRET.search(value):
+    if isinstance(value, str) and patterns.SECRET.search(value):
         # The message does not contain the value.
         yield (
             f"{where} must not contain a secret: parameters are readable in CloudFormation and on "

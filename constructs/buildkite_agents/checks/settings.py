@@ -14,7 +14,7 @@ from buildkite_agents import bootstrap_script, patterns
 from buildkite_agents.checks.alarms import alarm_problems
 from buildkite_agents.checks.tags import tag_problems
 from buildkite_agents.checks.types import shown, text_problems
-from buildkite_agents.expressions import is_reference
+from buildkite_agents.expressions import is_reference, is_whole_reference
 from buildkite_agents.names import Names
 from buildkite_agents.settings import (
     AgentAccess,
@@ -54,6 +54,8 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
     if settings.alarms is not None:
         yield from alarm_problems(settings.alarms, settings.common_tags)
     yield from _deployment_problems(settings.deployment)
+    if settings.deployment.destroy_unused:
+        yield from _destroyed_problems(settings)
     created = (settings.secrets_bucket, settings.token, settings.access)
     has_other_resources = any(not isinstance(each, Existing | None) for each in created)
     yield from tag_problems("tags", settings.tags or {}, of_all=has_other_resources)
@@ -148,12 +150,16 @@ def _token_problems(token: AgentToken | Existing) -> Iterator[str]:
         yield from _parameter_name_problems("token.name", token.name)
         return
     organization = token.organization
-    if organization is not None and not re.fullmatch(r"[\w .-]{1,200}", organization):
+    if organization is not None and (
+        not re.fullmatch(r"[\w .-]{1,200}", organization) or patterns.SECRET.search(organization)
+    ):
         yield (
             "token.organization must be the name of a Buildkite organization, "
             f"got {shown('token', organization)}"
         )
-    if token.value is not None and not is_reference(token.value):
+    if token.value is not None and (
+        not is_whole_reference(token.value) or patterns.SECRET.search(token.value)
+    ):
         yield (
             "token.value must be a Terraform reference such as "
             "${buildkite_agent_token.ours.token}: an agent token does not belong in a program"
@@ -274,12 +280,36 @@ def _network_problems(network: Network) -> Iterator[str]:
             )
 
 
+def _destroyed_problems(settings: StackSettings) -> Iterator[str]:
+    """An existing resource with the name of this program's own can be the one it created."""
+    own = Names(settings.project, settings.environment)
+    for field, existing, name in (
+        ("secrets_bucket", settings.secrets_bucket, own.secrets_bucket),
+        ("token", settings.token, own.token_parameter),
+    ):
+        if isinstance(existing, Existing) and existing.name == name:
+            yield (
+                f"deployment.destroy_unused would destroy {name!r}, which {field} refers to: "
+                "remove destroy_unused"
+            )
+
+
 def _deployment_problems(deployment: Deployment) -> Iterator[str]:
     account = deployment.import_account
     if account is not None and not re.fullmatch(patterns.ACCOUNT_ID, account, re.ASCII):
         yield (
             "deployment.import_account must be the 12 digits of an AWS account, as a string, "
             f"got {account!r}"
+        )
+    for name in deployment.provider:
+        if name == "default_tags":
+            yield "deployment.provider must not have default_tags: set tags of the AgentStack"
+        elif not re.fullmatch(r"[a-z]\w*", name, re.ASCII):
+            yield f"deployment.provider: {name!r} is not an argument of a provider"
+    if deployment.provider and deployment.inside_root_module:
+        yield (
+            "deployment.provider has no effect with inside_root_module: set the arguments in your "
+            "root module's own provider block"
         )
     folder = deployment.folder
     if folder is not None and (

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -13,6 +14,8 @@ from buildkite_agents.expressions import expression_problem, is_reference, is_wh
 from buildkite_agents.options import Option, options
 
 _LONGEST_SHOWN = 100
+# The variable of the agent token, and those of further regions' tokens.
+_TOKEN_VARIABLE = re.compile(r"\bvar\.buildkite_agent_token\w*")
 _WORDS = {
     str: ("a string", "strings"),
     int: ("a whole number", "whole numbers"),
@@ -45,7 +48,7 @@ def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
         yield f"{where} must be {_words(annotation)}, got {shown(where, value)}{advice}"
     elif is_dataclass(value):
         yield from field_problems(value, f"{where}.")
-    elif Path not in get_args(annotation):
+    elif Path not in get_args(annotation) or "://" in str(value):
         for text in [value] if isinstance(value, str) else value if _is_list(value) else ():
             yield from text_problems(where, text)
 
@@ -62,6 +65,11 @@ def text_problems(where: str, text: Any) -> Iterator[str]:
     problem = expression_problem(text)
     if problem:
         yield f"{where} {problem}, got {shown(where, text)}"
+    elif _TOKEN_VARIABLE.search(text) and "token" not in where.lower():
+        yield (
+            f"{where} must not contain the agent token, which Terraform, AWS or the agent then "
+            "shows: remove the reference to var.buildkite_agent_token"
+        )
 
 
 def shown(where: str, value: Any) -> str:

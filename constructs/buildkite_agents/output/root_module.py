@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 from buildkite_agents.output.owned_files import RECORD
 
@@ -32,13 +33,23 @@ def _users_files(folder: Path) -> Iterator[str]:
 def _blocks(text: str) -> Iterator[str]:
     """The resources of a file in Terraform's JSON, as in HCL."""
     try:
-        for kind, resources in json.loads(text)["resource"].items():
-            yield from (f'"{kind}" "{name}"' for name in resources)
+        # Terraform reads a list of bodies as their union.
+        for body in _each(json.loads(text)):
+            for kinds in _each(body.get("resource", ())):
+                for kind, resources in kinds.items():
+                    for names in _each(resources):
+                        yield from (f'"{kind}" "{name}" ' for name in names)
     except (ValueError, TypeError, LookupError, AttributeError):
         return  # Terraform reports it
 
 
+def _each(value: Any) -> Iterator[Any]:
+    yield from value if isinstance(value, list | tuple) else [value]
+
+
 def _pattern(address: str) -> re.Pattern[str]:
-    """A reference to a resource, or its block in HCL."""
+    """A reference to a resource, or its block in HCL, whose labels can be without quotes."""
     kind, _, name = map(re.escape, address.partition("."))
-    return re.compile(rf'(?<![\w.-]){kind}\.{name}(?![\w-])|"{kind}"\s+"{name}"')
+    return re.compile(
+        rf'(?<![\w.-]){kind}\.{name}(?![\w-])|["\s]{kind}["\s](?:\s|/\*.*?\*/)*"?{name}["\s{{]'
+    )

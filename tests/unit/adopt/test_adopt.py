@@ -662,3 +662,17 @@ def test_a_note_on_several_stacks_is_one() -> None:
         f"{named}: ignore_changes keeps on_failure, which a queue has no field for",
         "references that are values now: local.tags (tags of 3 stacks)",
     ]
+
+
+def test_two_tokens_are_two_variables_whatever_is_declared() -> None:
+    def token(value: str) -> dict[str, Any]:
+        return {"BuildkiteQueue": value, "BuildkiteAgentToken": f"planted-{value}"}
+
+    one, two = (stack(f"aws_cloudformation_stack.{n}", parameters=token(n)) for n in ("one", "two"))
+    program = written(plan({"buildkite_agent_token": "planted-one"}, [], one, two))
+    assert '"${var.buildkite_agent_token}"' in program.text
+    assert '"${var.buildkite_agent_token_two}"' in program.text
+    assert "planted-" not in program.text + "".join(program.fleet.notes)
+    assert any(
+        "declare a variable buildkite_agent_token_two" in note for note in program.fleet.notes
+    )

@@ -8,6 +8,7 @@ from support.resolving import problems_of, resolved
 from buildkite_agents import (
     AgentAccess,
     AgentQueue,
+    AgentToken,
     Deployment,
     Existing,
     Network,
@@ -129,3 +130,76 @@ def test_the_arn_of_a_role_is_not_that_of_a_policy(field: str) -> None:
     access = AgentAccess(**{field: [role] if field == "managed_policies" else role})  # type: ignore[arg-type]
     (problem,) = problems(access=access)
     assert problem.startswith(f"access.{field} must be an ARN such as arn:aws:iam:...:policy/...")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"secrets_bucket": Existing("conbench-prod-buildkite-secrets")},
+        {"token": Existing("/buildkite/agent-token")},
+    ],
+)
+def test_what_is_in_use_is_not_unused(settings: dict[str, Any]) -> None:
+    (problem,) = problems(deployment=Deployment(destroy_unused=True), **settings)
+    assert "remove destroy_unused" in problem
+    assert not problems(deployment=Deployment(destroy_unused=True), secrets_bucket=Existing("own"))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "expected"),
+    [
+        (Deployment(provider={"default_tags": []}), "set tags of the AgentStack"),
+        (Deployment(provider={"default_tags.tags": {}}), "not an argument of a provider"),
+        (Deployment(provider={"max_retries": 3}, inside_root_module=True), "has no effect"),
+    ],
+)
+def test_arguments_that_the_provider_would_not_get_are_refused(
+    deployment: Deployment, expected: str
+) -> None:
+    (problem,) = problems(deployment=deployment)
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("parameters", "fields"),
+    [
+        ({"BuildkiteAgentTags": "arch=amd64,t=${var.buildkite_agent_token}"}, {}),
+        ({}, {"tags": {"a": "${var.buildkite_agent_token_west}"}}),
+    ],
+)
+def test_the_tokens_variable_is_only_for_the_token(
+    parameters: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    (problem,) = problems(parameters, fields=fields)
+    assert "must not contain the agent token" in problem
+
+
+def test_a_statement_that_denies_reading_the_secret_does_not_permit_it() -> None:
+    denies = AgentAccess(statements=[{**READS.statements[0], "Effect": "Deny"}])
+    assert not problems(POLICY, token=Existing(SECRET), access=READS)
+    (problem,) = problems(POLICY, token=Existing(SECRET), access=denies)
+    assert "which the instances cannot read" in problem
+
+
+@pytest.mark.parametrize("url", ["s3://scripts/a%{x", "s3://scripts/a${x"])
+def test_a_scripts_url_that_terraform_cannot_read_is_refused(url: str) -> None:
+    (problem,) = problems(bootstrap_script=url)
+    assert problem.startswith("bootstrap_script ")
+
+
+def planted(prefix: str) -> str:
+    return f"{prefix}_{'a1' * 20}"
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        AgentToken(value=f'${{"{planted("bkct")}"}}'),
+        AgentToken(value=f"${{var.token}}{planted('bkct')}"),
+        AgentToken(organization=planted("bkct")),
+    ],
+)
+def test_a_token_in_the_settings_of_the_token_is_refused_and_not_shown(token: AgentToken) -> None:
+    (problem,) = problems(token=token)
+    assert problem.startswith("token.")
+    assert planted("bkct") not in problem
