@@ -136,12 +136,13 @@ def isolation_statements(
     """The statements of a bucket policy that deny each queue the other queues' files.
 
     The template permits each role to read the whole bucket, which no other policy of the role can
-    narrow. A statement for each queue denies its files to the roles of all queues but its own, and
-    to nobody else.
+    narrow. A statement for each queue denies its files to the roles of all queues but its own.
+    Where the names of all roles begin with the same words, the statement denies them to each role
+    whose name begins with these.
 
     Args:
         bucket_arn: The bucket.
-        roles_of_queues: The names of the instance roles of each queue.
+        roles_of_queues: The ARNs of the instance roles of each queue, as patterns.
     """
     everybody = sorted({role for roles in roles_of_queues.values() for role in roles})
     return [
@@ -152,22 +153,18 @@ def isolation_statements(
             "Action": ["s3:GetObject", "s3:GetObjectVersion"],
             "Resource": f"{bucket_arn}/queues/{queue}/*",
             "Condition": {
-                "ArnLike": {"aws:PrincipalArn": _role_arns(_shortened(everybody))},
-                "ArnNotLike": {"aws:PrincipalArn": _role_arns(sorted(roles_of_queues[queue]))},
+                "ArnLike": {"aws:PrincipalArn": _shortened(everybody)},
+                "ArnNotLike": {"aws:PrincipalArn": sorted(roles_of_queues[queue])},
             },
         }
         for number, queue in enumerate(sorted(roles_of_queues))
     ]
 
 
-def _role_arns(names: Sequence[str]) -> list[str]:
-    return [f"arn:*:iam::*:role/{name}" for name in names]
-
-
-def _shortened(names: Sequence[str]) -> Sequence[str]:
-    """A pattern of all names, if they begin with the same words; else the names."""
-    prefix = os.path.commonprefix(names).rpartition("-")[0]  # noqa: RUF071 # of characters
-    return [f"{prefix}-*"] if "-buildkite" in prefix else names
+def _shortened(arns: Sequence[str]) -> Sequence[str]:
+    """A pattern of all roles, if their names begin with the same words; else the roles."""
+    prefix = os.path.commonprefix(arns).rpartition("-")[0]  # noqa: RUF071 # of characters
+    return [f"{prefix}-*"] if "-buildkite" in prefix else arns
 
 
 def policy_document(policy_statements: Sequence[Statement]) -> dict[str, Any]:

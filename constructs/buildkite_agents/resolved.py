@@ -272,14 +272,14 @@ class ResolvedStack:
 
     @property
     def isolated_roles(self) -> Mapping[str, Collection[str]]:
-        """The instance roles of each queue that a bucket policy can tell apart; else empty."""
+        """The ARNs, as patterns, of each queue's instance roles; empty if nothing isolates them."""
         bucket = self.settings.secrets_bucket
         is_wanted = isinstance(bucket, SecretsBucket) and bucket.isolate_queues
         roles: dict[str, set[str]] = defaultdict(set)
         for queue in self.queues:
             name = queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
-            if not queue.is_given("InstanceRoleARN") and not is_reference(name):
-                roles[queue.name].add(name)
+            own = queue.value("InstanceRoleARN")
+            roles[queue.name] |= {str(own)} if own else {f"arn:*:iam::*:role/{name}"}
         return roles if is_wanted and len(roles) > 1 else {}
 
     @property

@@ -80,6 +80,29 @@ def test_each_queue_reads_its_own_files_only(queues: list[AgentQueue], action: s
 
 
 @pytest.mark.parametrize(
+    ("parameters", "role"),
+    [
+        ({"InstanceRoleARN": f"{ROLE}team/benchmarks"}, "team/benchmarks"),
+        ({"InstanceRoleARN": "${aws_iam_role.own.arn}"}, "benchmarks"),
+        ({"InstanceRoleName": "${var.role}"}, "benchmarks"),
+    ],
+)
+def test_a_queue_with_a_role_of_its_users_is_isolated(
+    parameters: dict[str, str], role: str
+) -> None:
+    own = AgentQueue("m5.large", name="own", parameters=parameters)
+    text = json.dumps(policy_of([QUEUES[0], own]))
+    for reference, value in (("${aws_iam_role.own.arn}", ROLE + role), ("${var.role}", role)):
+        text = text.replace(reference, value)
+    for reader, name in (("deploy", ROLES["deploy"][0]), ("own", role)):
+        for owner in ("deploy", "own"):
+            denied = denies(
+                json.loads(text), ROLE + name, "s3:GetObject", f"{BUCKET}/queues/{owner}/env"
+            )
+            assert denied is (reader != owner), (reader, owner)
+
+
+@pytest.mark.parametrize(
     "principal",
     [
         "arn:aws:iam::123456789012:user/admin",
