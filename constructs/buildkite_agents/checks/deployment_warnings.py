@@ -4,7 +4,7 @@ from buildkite_agents import names
 from buildkite_agents.checks.rules import duration_seconds
 from buildkite_agents.checks.warnings import warning
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
-from buildkite_agents.settings import AgentAccess
+from buildkite_agents.settings import AgentAccess, Existing
 
 
 @warning(
@@ -57,14 +57,18 @@ def _own_policies(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
 @warning(
     "unreadable-script",
     "The instances can read the secrets bucket only. With an `AgentAccess`, this program permits "
-    "reading a bootstrap script that is elsewhere in S3.",
+    "reading a `bootstrap_script` that is elsewhere in S3, but not one of `parameters`.",
 )
 def _unreadable_script(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
-    url = stack.script_url_to_permit
-    if url is None or stack.settings.access is not None:
+    url, access = queue.text("BootstrapScriptUrl") or "", stack.settings.access
+    buckets = (queue.text("SecretsBucket"), queue.text("ArtifactsBucket"))
+    if not url.startswith("s3://") or url.split("/")[2] in buckets:
         return None
-    others = ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN", "BootstrapScriptUrl")
-    if any(map(queue.is_explicit, others)):
+    if any(map(queue.is_explicit, ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN"))):
+        return None
+    if url == stack.script_url_to_permit and isinstance(access, AgentAccess):
+        return None
+    if isinstance(access, Existing) or (access and (access.statements or access.managed_policies)):
         return None
     return f"no policy permits the instances to read {url}: set access, or make it readable"
 

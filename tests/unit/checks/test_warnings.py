@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from support import documented
 
-from buildkite_agents import AgentQueue, elastic_ci_stack
+from buildkite_agents import AgentAccess, AgentQueue, Existing, elastic_ci_stack
 from buildkite_agents.checks import warnings
 from buildkite_agents.checks.warnings import WARNINGS, QueueWarning
 from buildkite_agents.resolve import resolve
@@ -185,3 +185,23 @@ def test_agent_tags_that_jobs_are_not_sent_to_are_warned_of(tags: str, words: st
     found = warnings_of(AgentQueue("m5.large", parameters={"BuildkiteAgentTags": tags}))
     assert len(found) == (words is not None)
     assert all(str(words) in warning for warning in found)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "settings", "is_warned"),
+    [
+        ({}, {}, True),
+        ({}, {"access": None}, True),
+        ({"ArtifactsBucket": "scripts"}, {}, False),
+        ({"ManagedPolicyARNs": "arn:aws:iam::123456789012:policy/own"}, {"access": None}, False),
+        ({}, {"access": Existing("arn:aws:iam::123456789012:policy/own")}, False),
+        ({}, {"access": AgentAccess(managed_policies=["${aws_iam_policy.own.arn}"])}, False),
+    ],
+)
+def test_a_script_of_the_parameters_has_to_be_readable(
+    parameters: dict[str, str], settings: dict[str, Any], is_warned: bool
+) -> None:
+    url = {"BootstrapScriptUrl": "s3://scripts/boot.sh"}
+    queue = AgentQueue("m5.large", name="q", parameters={**url, **parameters})
+    warnings = warnings_of(queue, **settings)
+    assert any("no policy permits the instances to read" in each for each in warnings) is is_warned
