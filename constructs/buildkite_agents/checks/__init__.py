@@ -38,7 +38,11 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
     problems += _list_problems(queues)
     sound = []
     for queue in queues if not _list_problems(queues) else ():
-        found = [Problem(each, where=f"queue {queue.name!r}") for each in queue_problems(queue)]
+        is_deployed = types_are_right and settings.template_defaults
+        found = [
+            Problem(each, where=f"queue {queue.name!r}")
+            for each in queue_problems(queue, is_deployed=is_deployed)
+        ]
         problems += found
         if not found:
             sound.append((queue, elastic_ci_stack.load(queue.stack_version)))

@@ -1,7 +1,9 @@
 """Rules for a queue's parameters together with the resources that its AgentStack defines."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from typing import Any
 
 from buildkite_agents import names
 from buildkite_agents.checks.combinations import rule
@@ -9,6 +11,8 @@ from buildkite_agents.expressions import is_reference
 from buildkite_agents.resolved import ResolvedQueue, ResolvedStack
 from buildkite_agents.settings import AgentToken, SecretsBucket
 
+# A bucket or a part of it, such as its policy, which has the bucket's name too.
+_S3_RESOURCE = re.compile(r"\baws_s3_bucket\w*\.([\w-]+)")
 _SECRETS_MANAGER = "/aws/reference/secretsmanager/"
 _READ_SECRET = "secretsmanager:getsecretvalue"  # noqa: S105 # nosec B105
 _SCALERS_POLICIES = "ScalerManagedPolicyARNs"
@@ -27,18 +31,23 @@ def _artifacts(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
     if not artifacts:
         return
     is_ours = isinstance(stack.settings.secrets_bucket, SecretsBucket)
-    same = artifacts == secrets or (
-        is_ours
-        and (
-            artifacts == stack.secrets_bucket_name
-            or (is_reference(artifacts) and f"{names.SECRETS_BUCKET}." in str(artifacts))
-        )
-    )
+    script = queue.text("BootstrapScriptUrl") or ""
+    buckets = {secrets, script.removeprefix("s3://").partition("/")[0] or None}
+    if is_ours:
+        buckets |= {stack.secrets_bucket_name, f"${{{names.SECRETS_BUCKET}.id}}"}
+    same = artifacts in buckets or bool(_resources([artifacts]) & _resources(buckets))
     if same:
         yield (
-            f"{queue.field('ArtifactsBucket')} must not be the secrets bucket: each job could "
-            "overwrite the bootstrap script, which runs as root on later instances"
+            f"{queue.field('ArtifactsBucket')} must not be the secrets bucket or that of the "
+            "bootstrap script: each job could overwrite the script, which runs as root on later "
+            "instances"
         )
+
+
+def _resources(buckets: Iterable[Any]) -> set[str]:
+    """The names of the S3 resources that references to buckets begin with."""
+    references = [str(bucket) for bucket in buckets if is_reference(bucket)]
+    return {name for text in references for name in _S3_RESOURCE.findall(text)}
 
 
 @rule(

@@ -61,8 +61,7 @@ def _own_policies(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
 )
 def _unreadable_script(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
     url, access = queue.text("BootstrapScriptUrl") or "", stack.settings.access
-    buckets = (queue.text("SecretsBucket"), queue.text("ArtifactsBucket"))
-    if not url.startswith("s3://") or url.split("/")[2] in buckets:
+    if not url.startswith("s3://") or url.split("/")[2] == queue.text("SecretsBucket"):
         return None
     if any(map(queue.is_explicit, ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN"))):
         return None

@@ -26,12 +26,12 @@ _NEW_TYPE = (
 )
 
 
-def queue_problems(queue: AgentQueue) -> list[str]:
-    """Return the problems of a queue's fields."""
+def queue_problems(queue: AgentQueue, *, is_deployed: bool = False) -> list[str]:
+    """Return the problems of a queue's fields; AWS has accepted the tags of a deployed one."""
     return [*field_problems(queue)] or [
         *_name_problems(queue),
         *_address_problems(queue),
-        *_tags_problems(queue),
+        *_tags_problems(queue, is_deployed=is_deployed),
         *_instance_type_problems(queue),
         *_accepted_warnings_problems(queue),
         *_version_problems(queue),
@@ -73,9 +73,9 @@ def _address_problems(queue: AgentQueue) -> Iterator[str]:
             yield f'ignore_changes must be arguments, such as tags["owner"], got {argument!r}'
 
 
-def _tags_problems(queue: AgentQueue) -> Iterator[str]:
+def _tags_problems(queue: AgentQueue, *, is_deployed: bool) -> Iterator[str]:
     if isinstance(queue.tags, Mapping):
-        yield from tag_problems("tags", queue.tags, of_all=False)
+        yield from tag_problems("tags", queue.tags, of_all=not is_deployed)
     elif queue.tags is not None and not is_whole_reference(queue.tags):
         yield f"tags must be a mapping of names to values, or one reference, got {queue.tags!r}"
 

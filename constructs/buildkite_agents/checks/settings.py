@@ -56,9 +56,7 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
     yield from _deployment_problems(settings.deployment)
     if settings.deployment.destroy_unused:
         yield from _destroyed_problems(settings)
-    created = (settings.secrets_bucket, settings.token, settings.access)
-    has_other_resources = any(not isinstance(each, Existing | None) for each in created)
-    yield from tag_problems("tags", settings.tags or {}, of_all=has_other_resources)
+    yield from tag_problems("tags", settings.tags or {}, of_all=not settings.template_defaults)
 
 
 def _is_valid(pattern: str, value: str) -> bool:

@@ -13,7 +13,10 @@ _OTHER_CHARACTERS = frozenset("_.:/=+-@")
 
 
 def tag_problems(where: str, tags: Mapping[str, str], *, of_all: bool = True) -> Iterator[str]:
-    """Return the problems of tags; those that are not *of_all* services are a stack's only.
+    """Return the problems of tags: by the rules *of_all* services, or those of a stack's only.
+
+    CloudFormation copies a stack's tags to the IAM roles of the template.
+
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html (characters; keys regardless of
     case), https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Tag.html (no empty

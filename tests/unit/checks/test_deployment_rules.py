@@ -36,6 +36,9 @@ def problems(parameters: dict[str, Any] | None = None, **settings: Any) -> list[
         (SecretsBucket(), "conbench-prod-buildkite-secrets"),
         (SecretsBucket(name="ours"), "ours"),
         (SecretsBucket(), "${aws_s3_bucket.buildkite_secrets.id}"),
+        (SecretsBucket(), '${aws_s3_bucket.buildkite_secrets["bucket"]}'),
+        (SecretsBucket(), "${aws_s3_bucket_policy.buildkite_secrets.bucket}"),
+        (Existing("${aws_s3_bucket.x.id}"), "${aws_s3_bucket.x.bucket}"),
         (Existing("theirs"), "theirs"),
         (Existing("${aws_s3_bucket.x.id}"), "${aws_s3_bucket.x.id}"),
     ],
@@ -43,6 +46,14 @@ def problems(parameters: dict[str, Any] | None = None, **settings: Any) -> list[
 def test_artifacts_in_the_secrets_bucket_are_refused(bucket: Any, artifacts: str) -> None:
     (problem,) = problems({"ArtifactsBucket": artifacts}, secrets_bucket=bucket)
     assert problem.startswith("parameters['ArtifactsBucket'] must not be the secrets bucket")
+
+
+def test_artifacts_in_the_scripts_bucket_are_refused() -> None:
+    script = "s3://scripts/boot.sh"
+    (problem,) = problems({"ArtifactsBucket": "scripts"}, bootstrap_script=script)
+    assert "or that of the bootstrap script" in problem
+    assert problems({"ArtifactsBucket": "artifacts"}, bootstrap_script=script) == []
+    assert problems({"ArtifactsBucket": "${aws_s3_bucket.artifacts.id}"}) == []
 
 
 def test_artifacts_in_another_bucket_are_accepted() -> None:

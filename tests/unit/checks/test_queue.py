@@ -133,6 +133,8 @@ def test_any_name_that_buildkite_accepts_is_valid(name: str) -> None:
         ({"moved_from": "aws_s3_bucket.x"}, "moved_from must be such as"),
         ({"provider": "google"}, "provider must be aws, or such as aws.us_east_1"),
         ({"ignore_changes": ["Tags!"]}, "ignore_changes must be arguments"),
+        ({"tags": {"Owner": "CI & Build"}}, "tags: the value of 'Owner' must be letters"),
+        ({"tags": {"Owner": ""}}, "tags: the value of 'Owner' must not be empty"),
         ({"tags": "Owner"}, "tags must be a mapping of names to values, or one reference"),
         ({"instance_type": None}, "name is required without an instance type"),
     ],

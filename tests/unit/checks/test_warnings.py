@@ -192,7 +192,7 @@ def test_agent_tags_that_jobs_are_not_sent_to_are_warned_of(tags: str, words: st
     [
         ({}, {}, True),
         ({}, {"access": None}, True),
-        ({"ArtifactsBucket": "scripts"}, {}, False),
+        ({"SecretsBucket": "scripts"}, {"secrets_bucket": None}, False),
         ({"ManagedPolicyARNs": "arn:aws:iam::123456789012:policy/own"}, {"access": None}, False),
         ({}, {"access": Existing("arn:aws:iam::123456789012:policy/own")}, False),
         ({}, {"access": AgentAccess(managed_policies=["${aws_iam_policy.own.arn}"])}, False),
