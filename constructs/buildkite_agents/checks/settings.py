@@ -14,7 +14,7 @@ from buildkite_agents import bootstrap_script, patterns
 from buildkite_agents.checks.alarms import alarm_problems
 from buildkite_agents.checks.tags import tag_problems
 from buildkite_agents.checks.types import shown, text_problems
-from buildkite_agents.expressions import is_reference, is_whole_reference
+from buildkite_agents.expressions import is_reference, is_whole_reference, literal_text
 from buildkite_agents.names import Names
 from buildkite_agents.settings import (
     AgentAccess,
@@ -36,6 +36,8 @@ _LEAST_BUCKET_NAME, _LONGEST_BUCKET_NAME = 3, 63
 # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
 _TOKEN_PARAMETER = r"/[a-zA-Z0-9_.\-/]*[a-zA-Z0-9_.\-]"  # noqa: S105 # nosec B105
 _LONGEST_PARAMETER_NAME = 1011
+# No name, ARN or URL has spaces, quotes or shell characters.
+_UNSAFE = re.compile(r"[\s'\"`$\\;&|<>()]")
 _SCRIPT_URL = r"(s3|https|file)://[^\s'\"`$\\;&|<>()]+"
 
 
@@ -60,8 +62,10 @@ def setting_problems(settings: StackSettings) -> Iterator[str]:
 
 
 def _is_valid(pattern: str, value: str) -> bool:
-    """Whether a value has a form, or is known only to Terraform."""
-    return is_reference(value) or re.fullmatch(pattern, value, re.ASCII) is not None
+    """Whether a value has a form; where it has references, only the text around them is known."""
+    if is_reference(value):
+        return not _UNSAFE.search(literal_text(value))
+    return re.fullmatch(pattern, value, re.ASCII) is not None
 
 
 def _name_problems(settings: StackSettings) -> Iterator[str]:
@@ -121,11 +125,11 @@ def _is_file(path: Path) -> bool:
 
 def _bucket_problems(bucket: SecretsBucket | Existing) -> Iterator[str]:
     name = bucket.name
-    if name is not None and not is_reference(name):
+    if name is not None:
         reserved = name.startswith(_RESERVED_BUCKET_PREFIXES) or name.endswith(
             _RESERVED_BUCKET_SUFFIXES
         )
-        fits = _LEAST_BUCKET_NAME <= len(name) <= _LONGEST_BUCKET_NAME
+        fits = is_reference(name) or _LEAST_BUCKET_NAME <= len(name) <= _LONGEST_BUCKET_NAME
         if reserved or not fits or not _is_valid(patterns.BUCKET_NAME, name):
             yield (
                 "secrets_bucket.name must be the name of a bucket: 3 to 63 lower-case letters, "

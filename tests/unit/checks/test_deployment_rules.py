@@ -1,9 +1,10 @@
 """Rules for queues together with the resources that their AgentStack defines."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.resolving import problems_of, resolved
+from support.resolving import QUEUE, problems_of, resolved
 
 from buildkite_agents import (
     AgentAccess,
@@ -214,3 +215,22 @@ def test_a_token_in_the_settings_of_the_token_is_refused_and_not_shown(token: Ag
     (problem,) = problems(token=token)
     assert problem.startswith("token.")
     assert planted("bkct") not in problem
+
+
+@pytest.mark.parametrize("text", ['"', "`id`", "$(id)", "\n"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        lambda value: {"secrets_bucket": SecretsBucket(name=value)},
+        lambda value: {"secrets_bucket": SecretsBucket(kms_key_arn=value)},
+        lambda value: {"secrets_bucket": Existing(value)},
+        lambda value: {"token": AgentToken(parameter=value)},
+        lambda value: {"access": AgentAccess(policy_name=value)},
+        lambda value: {"bootstrap_script": f"s3://{value}"},
+    ],
+)
+def test_text_around_a_reference_is_checked(
+    settings: Callable[[str], dict[str, Any]], text: str
+) -> None:
+    assert problems_of(QUEUE, **settings("${var.x}-a")) == []
+    assert problems_of(QUEUE, **settings("${var.x}" + text))

@@ -250,6 +250,10 @@ def test_a_token_in_a_list_is_not_repeated() -> None:
     [
         ("AgentEnvFileUrl", "https://user:" + "planted@host/env"),
         ("BuildkiteAgentTags", "token=bkct_planted"),
+        ("BuildkiteAgentTags", "os=linux,api_key=planted"),
+        ("BuildkiteAgentTags", "x=glpat-planted"),
+        ("AgentEnvFileUrl", "https://host/env?token=planted"),
+        ("AgentEnvFileUrl", "https://" + "planted" * 4 + "@host/env"),
         ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
         ("KeyName", "AKIAPLANTED"),
         ("BuildkiteAgentTags", "${var.a},x=github_pat_planted"),
