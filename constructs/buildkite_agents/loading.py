@@ -35,6 +35,8 @@ def load(module: str) -> ModuleType:
     Raises:
         ConfigError: a package is not installed, or see :func:`node_environment`.
     """
+    if module in sys.modules:
+        return sys.modules[module]
     try:
         # jsii starts Node.js when CDKTF is imported, and reads its settings from the environment.
         with _environment(node_environment()), _no_garbage_collection():

@@ -9,24 +9,23 @@ import cdktf
 from constructs import Construct
 
 from buildkite_agents import blocks, names
-from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import Reference
 from buildkite_agents.output.root_module import mentioned
 from buildkite_agents.queue import AgentQueue, ParameterValue
-from buildkite_agents.resolved import REGION, ResolvedStack
-from buildkite_agents.resources import variables
+from buildkite_agents.resolved import ResolvedStack
 from buildkite_agents.resources.agent_policy import AgentPolicy
 from buildkite_agents.resources.agent_token import TokenParameter
-from buildkite_agents.resources.backend import create_backend
 from buildkite_agents.resources.bootstrap_object import BootstrapObject
 from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
+from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.resources.preparation import Preparation
-from buildkite_agents.resources.queue_stack import QueueStack, import_block
+from buildkite_agents.resources.queue_stack import QueueStack, import_block, meta_arguments
+from buildkite_agents.resources.root_module import create_backend, define_root_module
 from buildkite_agents.resources.secrets_bucket import Bucket
-from buildkite_agents.resources.versions import required_versions
+from buildkite_agents.resources.variables import require_default_workspace
 from buildkite_agents.settings import (
     AgentAccess,
     AgentToken,
@@ -162,19 +161,28 @@ class AgentStack(cdktf.TerraformStack):
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
-        self._define_root_module()
+        self._environment, self.own_names["variable"] = define_root_module(self, resolved)
         self._bucket, self._token, self._policy = self._make_shared_resources(
             script_is_beside=is_in_agent_app
         )
         self._script = self._upload_script(script_is_beside=is_in_agent_app)
-        depends_on: list[cdktf.ITerraformDependable] = [
-            one for one in (self._script, self._token, self._policy) if one is not None
+        self._depends_on = [
+            address
+            for made, address in (
+                (self._script, names.BOOTSTRAP_OBJECT),
+                (self._token, names.TOKEN_PARAMETER),
+                (self._policy, names.AGENT_POLICY),
+            )
+            if made is not None
         ]
         self.queue_stacks: Mapping[str, QueueStack] = {
-            queue.key: QueueStack(self, queue, depends_on=depends_on) for queue in resolved.queues
+            queue.key: QueueStack(self, queue) for queue in resolved.queues
         }
         """The CloudFormation stack of each queue, keyed by the queue's name, or by resource name
         where several stacks serve one queue."""
+        self.add_override(
+            "resource.aws_cloudformation_stack", meta_arguments(resolved.queues, self._depends_on)
+        )
         self._alarms = self._make_alarms(alarms)
         # Not with the resources' move_from_id() and import_from(): CDKTF then runs `terraform
         # version`, and fails where Terraform is not installed.
@@ -257,7 +265,7 @@ class AgentStack(cdktf.TerraformStack):
             create_backend(self, None, prefix=self.name)
             is_ours = True
         if is_ours and not self.deployment.inside_root_module:
-            variables.require_default_workspace(self._environment)
+            require_default_workspace(self._environment)
         addresses = [*self._addresses()]
         twice = [address for address, count in Counter(addresses).items() if count > 1]
         if twice:
@@ -282,14 +290,9 @@ class AgentStack(cdktf.TerraformStack):
     def _addresses(self) -> Iterator[str]:
         """The addresses of the stack's resources, its user's own included."""
         yield from (queue.address for queue in self.resolved.queues)
+        yield from self._depends_on
         if self._bucket is not None:
-            yield from (block.to for block in self._bucket.import_blocks())
-        elif self._script is not None:
-            yield names.BOOTSTRAP_OBJECT
-        if self._token is not None:
-            yield names.TOKEN_PARAMETER
-        if self._policy is not None:
-            yield names.AGENT_POLICY
+            yield from self._bucket.addresses
         made = [self._bucket, self._script, self._token, self._policy, *self.queue_stacks.values()]
         ours = {id(construct) for construct in made}
         for child in self.node.children:
@@ -306,46 +309,6 @@ class AgentStack(cdktf.TerraformStack):
         if problems:
             raise ConfigError(*problems)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _define_root_module(self) -> None:
-        """Define the versions, the backend, the provider and the variables."""
-        settings = self.resolved.settings
-        backend = settings.deployment.backend
-        versions = required_versions(
-            write_only=settings.is_write_only, s3_backend=backend is not None
-        )
-        self.add_override("terraform", versions)
-        if backend is not None:
-            create_backend(self, backend, prefix=self.name)
-        with_stack_image = self.resolved.queues_with_stack_image
-        regions = [queue.version.regions for queue in with_stack_image]
-        variables.aws_region(
-            self,
-            with_images=frozenset.intersection(*regions) if regions else (),
-            architectures={queue.queue.architecture for queue in with_stack_image},
-        )
-        variables.aws_profile(self)
-        self._environment = variables.environment(self, settings.environment)
-        variables.buildkite_agent_amis(self, self.resolved.architectures)
-        own = {"aws_region", "aws_profile", "environment", "buildkite_agent_amis"}
-        if isinstance(settings.token, AgentToken) and settings.token.value is None:
-            variables.buildkite_agent_token(self, ephemeral=settings.is_write_only)
-            own.add("buildkite_agent_token")
-        if settings.network is None:
-            variables.vpc_id(self)
-            variables.subnet_ids(self)
-            own |= {"vpc_id", "subnet_ids"}
-        self.own_names["variable"] = own
-        profile = "var.aws_profile"
-        provider = AwsProvider(
-            self,
-            "aws_provider",
-            region=str(REGION),
-            profile=f'${{{profile} == "" ? null : {profile}}}',
-            default_tags=[AwsProviderDefaultTags(tags=settings.default_tags)],
-        )
-        for name, value in settings.deployment.provider.items():
-            provider.add_override(name, value)
 
     def _make_shared_resources(
         self, *, script_is_beside: bool
@@ -400,19 +363,18 @@ class AgentStack(cdktf.TerraformStack):
         self.own_names["output"] = set(outputs)
 
     def _import(self, account: str) -> None:
-        bucket = self.resolved.settings.secrets_bucket
-        imports = [
-            *(self._bucket.import_blocks() if self._bucket is not None else ()),
-            *(
-                [script_import_block(bucket.name)]
-                if isinstance(bucket, Existing) and self._script is not None
-                else ()
-            ),
-            *([self._token.import_block()] if self._token is not None else ()),
-            *([self._policy.import_block(account=account)] if self._policy is not None else ()),
-            *(self._alarms.import_blocks(account=account) if self._alarms is not None else ()),
-            *map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key)),
-        ]
+        imports: list[ImportBlock] = []
+        if self._bucket is not None:
+            imports += self._bucket.import_blocks()
+        if self._script is not None:
+            imports.append(script_import_block(self.resolved.secrets_bucket_name))
+        if self._token is not None:
+            imports.append(self._token.import_block())
+        if self._policy is not None:
+            imports.append(self._policy.import_block(account=account))
+        if self._alarms is not None:
+            imports += self._alarms.import_blocks(account=account)
+        imports += map(import_block, sorted(self.resolved.queues, key=lambda queue: queue.key))
         self.add_override("import", [{"to": block.to, "id": block.id} for block in imports])
         for block in imports:
             if block.unreadable:

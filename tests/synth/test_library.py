@@ -380,3 +380,19 @@ def test_an_aspect_sees_each_resource(bootstrap_script: Path, tmp_path: Path) ->
     resources = json.loads(cdktf.Testing.synth(stack, True))["resource"]
     assert len(seen) == sum(len(each) for each in resources.values())
     assert resources["aws_cloudformation_stack"]["q"]["tags"]["CostCenter"] == "benchmarks"
+
+
+def test_a_stack_keeps_its_conditions_and_dependencies_beside_those_of_its_user(
+    tmp_path: Path,
+) -> None:
+    app = AgentApp(outdir=tmp_path / "cdktf.out")
+    stack = AgentStack(app, project="acme", queues=[AgentQueue("m5.large", name="q")])
+    stack.queue_stacks["q"].lifecycle = cdktf.TerraformResourceLifecycle(prevent_destroy=True)
+    stack.queue_stacks["q"].depends_on = ["aws_vpc.own"]
+
+    configuration = json.loads(cdktf.Testing.synth(stack))
+    made = configuration["resource"]["aws_cloudformation_stack"]["q"]
+    assert made["lifecycle"]["prevent_destroy"] is True
+    assert "postcondition" in made["lifecycle"]
+    assert made["depends_on"][0] == "aws_vpc.own"
+    assert "aws_iam_policy.buildkite_agent" in made["depends_on"]

@@ -6,7 +6,8 @@ contain a Terraform reference are known only to Terraform, and only their other 
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack, patterns
@@ -121,13 +122,21 @@ def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
     )
 
 
+# Queues have most of their values in common.
+@lru_cache(maxsize=1024, typed=True)
 def value_problems(
     where: str, name: str, value: Any, version: StackVersion, *, has_effect: bool = True
-) -> Iterator[str]:
+) -> Sequence[str]:
     """Check a value against the template, and then against the rules of the services behind it.
 
     The field *where* begins each problem. A value that has no effect reaches no service.
     """
+    return [*_value_problems(where, name, value, version, has_effect=has_effect)]
+
+
+def _value_problems(
+    where: str, name: str, value: Any, version: StackVersion, *, has_effect: bool
+) -> Iterator[str]:
     template = f"in Elastic CI Stack {version.version}"
     if isinstance(value, str) and patterns.SECRET.search(value):
         # The message does not contain the value.

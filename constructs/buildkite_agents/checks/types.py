@@ -32,6 +32,8 @@ def field_problems(settings: Any, where: str = "") -> Iterator[str]:
     limits = options(type(settings))  # type: ignore[arg-type] # it is hashable
     for field in fields(settings):
         name, value = f"{where}{field.name}", getattr(settings, field.name)
+        if value is field.default:
+            continue
         if field.name in limits:
             yield from _number_problems(name, value, field.type, limits[field.name])
         else:

@@ -15,7 +15,7 @@ that introduced them: ``[[version, declaration], ...]``. None marks its removal.
 the versions whose templates were not read, and what is assumed of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashable, although it has mappings
 class StackVersion:
     """A published version of the Elastic CI Stack for AWS, by its CloudFormation template."""
 

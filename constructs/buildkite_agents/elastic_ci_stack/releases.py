@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ def at(entries: Sequence[Sequence[Any]], version: str) -> Any:
     return current
 
 
+@cache
 def numbers(version: str) -> tuple[int, ...]:
     """The numbers of a version, by which versions are compared, such as (6, 71, 1).
 

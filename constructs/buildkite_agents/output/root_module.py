@@ -12,7 +12,11 @@ from buildkite_agents.output.owned_files import RECORD
 def mentioned(addresses: Collection[str], folder: Path, *texts: str) -> set[str]:
     """Those *addresses* of resources that the user's own files in a folder, or *texts*, mention."""
     text = "\n".join([*texts, *_users_files(folder)])
-    return {address for address in addresses if _pattern(address).search(text)}
+    return {
+        address
+        for address in addresses
+        if address.partition(".")[0] in text and _pattern(address).search(text)
+    }
 
 
 def _users_files(folder: Path) -> Iterator[str]:

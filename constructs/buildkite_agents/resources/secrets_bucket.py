@@ -32,7 +32,7 @@ from buildkite_agents.aws.s3_bucket_versioning import (
     S3BucketVersioningVersioningConfiguration,
 )
 from buildkite_agents.expressions import Reference, json_template
-from buildkite_agents.resources.bootstrap_object import BootstrapObject, import_block
+from buildkite_agents.resources.bootstrap_object import BootstrapObject
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
@@ -125,17 +125,19 @@ class Bucket(Construct):
         """The bucket's ARN."""
         return self._bucket.arn
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses of the bucket and its parts."""
+        parts = 2 if self._has_documented_parts_only else len(names.BUCKET_PARTS)
+        return (names.SECRETS_BUCKET, *names.BUCKET_PARTS[:parts])
+
     def import_blocks(self) -> list[ImportBlock]:
-        """The import blocks of the bucket, its parts and the script."""
-        name = self._bucket_name
-        parts = names.BUCKET_PARTS[: 2 if self._has_documented_parts_only else None]
-        blocks = [
-            ImportBlock(names.SECRETS_BUCKET, name, ("force_destroy", "tags")),
-            *(ImportBlock(part, name) for part in parts),
+        """The import blocks of the bucket and its parts."""
+        bucket, *parts = self.addresses
+        return [
+            ImportBlock(bucket, self._bucket_name, ("force_destroy", "tags")),
+            *(ImportBlock(part, self._bucket_name) for part in parts),
         ]
-        if self.bootstrap_script is not None:
-            blocks.append(import_block(name))
-        return blocks
 
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
         block = S3BucketPublicAccessBlock(
