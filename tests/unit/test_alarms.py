@@ -7,7 +7,7 @@ import pytest
 from support.metric_math import Series, evaluate, state
 from support.resolving import problems_with, resolved
 
-from buildkite_agents import AgentQueue, Alarms, elastic_ci_stack
+from buildkite_agents import AgentQueue, Alarms, Deployment, elastic_ci_stack
 from buildkite_agents.alarms import Alarm, actions_enabled, alarms_of, has_scaler, summary_lines
 from buildkite_agents.resolve import resolve
 from buildkite_agents.settings import StackSettings
@@ -248,6 +248,10 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:ours"
             "alarms.jobs_wait_minutes must be at least 10, got 5",
         ),
         (
+            replace(ALARMS, jobs_wait_minutes=31),
+            "alarms.jobs_wait_minutes must be a multiple of 5, got 31",
+        ),
+        (
             replace(ALARMS, monthly_budget=500, budget_tag="Team"),
             "alarms.budget_tag must be the key of one of the stack's tags "
             "(Project, Environment), got 'Team'",
@@ -285,3 +289,24 @@ def test_a_queue_in_another_region_needs_a_topic_there() -> None:
     )
     both = Alarms("a", topic={"aws": TOPIC, "aws.west": "${aws_sns_topic.west.arn}"})
     assert problems_with(queues, alarms=both) == []
+
+
+def test_a_budget_counts_each_queue() -> None:
+    budget = replace(ALARMS, monthly_budget=500)
+    tagged = AgentQueue("m5.large", name="q", tags={"Project": "conbench"})
+    untagged = replace(tagged, tags={})
+    other = replace(tagged, tags={"Project": "other"})
+    inside = Deployment(inside_root_module=True)
+
+    assert problems_with([tagged], alarms=budget, deployment=inside) == []
+    # The provider's default tags have it.
+    assert problems_with([untagged], alarms=budget) == []
+    reference = replace(tagged, tags="${var.tags}")
+    assert problems_with([reference], alarms=budget, deployment=inside) == []
+    for queue, deployment in ((untagged, inside), (other, Deployment())):
+        (problem,) = problems_with([queue], alarms=budget, deployment=deployment)
+        assert problem == (
+            "alarms.monthly_budget counts what has the tag Project = 'conbench', and the stack of "
+            "queue 'q' does not have it: add it to the queue's tags, or set budget_tag to another "
+            "tag"
+        )

@@ -10,7 +10,7 @@ from buildkite_agents.checks import (  # noqa: F401 # which add their rules and 
     version_rules,
     version_warnings,
 )
-from buildkite_agents.checks.alarms import topic_problems
+from buildkite_agents.checks.alarms import queue_alarm_problems
 from buildkite_agents.checks.images import image_problems
 from buildkite_agents.checks.names import duplicate_problems, isolation_problems
 from buildkite_agents.checks.parameters import parameter_problems
@@ -55,7 +55,7 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
         *duplicate_problems(stack),
         *isolation_problems(stack),
         *image_problems(stack),
-        *topic_problems(stack),
+        *queue_alarm_problems(stack),
     ]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))

@@ -10,6 +10,7 @@ from buildkite_agents.settings import Alarms
 
 # https://buildkite.com/docs/apis/rest-api#schema: slugs are parts of URLs.
 _SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+_STEP = 5  # minutes: the period of the alarms
 _EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
 
 
@@ -21,6 +22,13 @@ def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
             "alarms.organization must be the organization's slug, as in its URL "
             f"https://buildkite.com/SLUG, got {organization!r}"
         )
+    for field in (
+        "jobs_wait_minutes",
+        "scaler_silent_minutes",
+        "instances_without_jobs_minutes",
+    ):
+        if getattr(alarms, field) % _STEP:
+            yield f"alarms.{field} must be a multiple of {_STEP}, got {getattr(alarms, field)}"
     if (alarms.email is None) == (alarms.topic is None):
         yield "alarms: set either email or topic, to say whom the alarms notify"
     email = alarms.email
@@ -36,11 +44,36 @@ def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def topic_problems(stack: ResolvedStack) -> Iterator[str]:
-    """Return the problem of alarms whose provider configuration, and so region, has no topic."""
+def queue_alarm_problems(stack: ResolvedStack) -> Iterator[str]:
+    """Return the problems of alarms with the provider configurations and tags of queues."""
     alarms = stack.settings.alarms
-    if alarms is None or alarms.topic is None:
+    if alarms is None:
         return
+    if alarms.monthly_budget is not None:
+        yield from _uncounted(stack, alarms.budget_tag)
+    if alarms.topic is not None:
+        yield from _missing_topics(stack, alarms)
+
+
+def _uncounted(stack: ResolvedStack, key: str) -> Iterator[str]:
+    """The stacks whose costs the budget does not count, because they lack its tag."""
+    settings = stack.settings
+    value = settings.common_tags[key]
+    for queue in stack.queues:
+        # The default tags of a provider block that this program does not write are unknown.
+        is_ours = queue.queue.provider is None and not settings.deployment.inside_root_module
+        own = queue.tags if isinstance(queue.tags, Mapping) else {key: value}
+        tags = {**(settings.default_tags if is_ours else {}), **own}
+        found = tags.get(key)
+        if found != value and not any(map(is_reference, (found, value))):
+            yield (
+                f"alarms.monthly_budget counts what has the tag {key} = {value!r}, and the stack "
+                f"of queue {queue.name!r} does not have it: add it to the queue's tags, or set "
+                "budget_tag to another tag"
+            )
+
+
+def _missing_topics(stack: ResolvedStack, alarms: Alarms) -> Iterator[str]:
     topics = _topics(alarms)
     for provider in dict.fromkeys(queue.queue.provider or "aws" for queue in stack.queues):
         if provider not in topics:
