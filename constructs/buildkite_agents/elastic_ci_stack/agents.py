@@ -41,29 +41,11 @@ class Agent:
     version: str
     """The agent's version; without the patch number where that is unknown, such as ``4.0``."""
 
-    is_inferred: bool
-    """Whether the version was inferred instead of read."""
-
-    first_release: date | None
-    """The date of the first release of the agent's line (``3.137`` for 3.137.2), or None if
-    unknown."""
-
-    deprecated_from: date | None
-    """The date from which Buildkite warns of the line, or None if unknown."""
-
     supported_until: date | None
     """The date from which Buildkite does not support the line, or None if unknown."""
 
     lacks: Sequence[SecurityFix]
     """The security fixes that the agent is known to lack, oldest first."""
-
-    def support(self, day: date) -> str | None:
-        """``supported``, ``deprecated`` or ``unsupported`` on a day, or None if unknown."""
-        if self.deprecated_from is None or self.supported_until is None:
-            return None
-        if day >= self.supported_until:
-            return "unsupported"
-        return "deprecated" if day >= self.deprecated_from else "supported"
 
 
 @cache
@@ -79,12 +61,8 @@ def agent_of(stack_version: str) -> Agent | None:
     policy = data["support"]
     start = date.fromisoformat(policy["from"])
     end = first and _months_later(first, policy["months"])
-    warned = end and _months_later(end, -policy["deprecated_months"])
     return Agent(
         version=version,
-        is_inferred=stack_version in data["inferred"],
-        first_release=first,
-        deprecated_from=warned and max(warned, start),
         supported_until=end and max(end, start),
         lacks=tuple(fix for fix in fixes() if _lacks(version, fix)),
     )

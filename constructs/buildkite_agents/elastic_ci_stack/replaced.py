@@ -55,16 +55,6 @@ def replacements(parameters: Mapping[str, Any], version: str) -> list[Replacemen
     return found
 
 
-def is_replaced(parameter: str, version: str) -> bool:
-    """Whether a version lacks a parameter of older versions whose replacement is known."""
-    return any(
-        parameter in entry["parameters"]
-        and is_at_least(version, entry["from"])
-        and not _exists(parameter, entry["from"])
-        for entry in _data()
-    )
-
-
 def _exists(parameter: str, version: str) -> bool:
     return parameter in load(version).parameters
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.elastic_ci_stack.replaced import is_replaced, replacements
+from buildkite_agents.elastic_ci_stack.replaced import replacements
 
 V7 = "v7.13.0"
 GRACE, SIGNAL = "BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod"
@@ -20,6 +20,10 @@ def message(parameters: dict[str, Any], version: str = V7) -> str:
     (replacement,) = replacements(parameters, version)
     assert set(replacement.parameters) <= parameters.keys()
     return replacement.message
+
+
+def is_replaced(parameter: str, version: str) -> bool:
+    return bool(replacements({parameter: "1"}, version))
 
 
 @pytest.mark.parametrize("parameter", sorted(elastic_ci_stack.load("v6.71.4").parameters))
