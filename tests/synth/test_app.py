@@ -11,15 +11,11 @@ from constructs import Construct
 
 import buildkite_agents
 from buildkite_agents import (
-    AgentAccess,
     AgentApp,
     AgentQueue,
     AgentStack,
-    AgentToken,
     ConfigError,
     Deployment,
-    Existing,
-    SecretsBucket,
 )
 
 QUEUES = [AgentQueue("m5.4xlarge")]
@@ -193,116 +189,6 @@ def test_one_name_below_two_constructs_is_refused(bootstrap_script: Path) -> Non
         )
     with pytest.raises(ConfigError, match="there is a stack 'conbench-prod' already"):
         app.synth()
-
-
-def test_a_construct_of_the_stacks_name_is_reported_in_a_line() -> None:
-    app = AgentApp()
-    cdktf.TerraformStack(app, "conbench-prod")
-    with pytest.raises(ConfigError, match="the app has a construct 'conbench-prod' already"):
-        AgentStack(app, project="conbench", queues=QUEUES)
-
-
-@pytest.mark.parametrize(
-    ("type_", "name"),
-    [
-        ("aws_s3_bucket", "buildkite_secrets"),
-        ("aws_s3_bucket_policy", "buildkite_secrets"),
-        ("aws_ssm_parameter", "buildkite_agent_token"),
-        ("aws_cloudformation_stack", "amd64-m5-4xlarge-linux"),
-    ],
-)
-def test_another_resource_at_an_address_of_the_stack_is_refused(type_: str, name: str) -> None:
-    app = AgentApp()
-    stack = AgentStack(app, project="conbench", queues=QUEUES)
-    theirs = Construct(stack, "theirs")
-    resource = cdktf.TerraformResource(theirs, "own", terraform_resource_type=type_)
-    resource.override_logical_id(name)
-    with pytest.raises(ConfigError, match=rf"{type_}\.{name}: two resources have this address"):
-        app.synth()
-    assert not Path("terraform").exists()
-
-
-def test_two_resources_of_a_user_at_one_address_are_refused_by_testing_too() -> None:
-    stack = AgentStack(cdktf.Testing.app(), project="conbench", queues=QUEUES)
-    for name in ("a", "b"):
-        resource = cdktf.TerraformResource(stack, name, terraform_resource_type="aws_sqs_queue")
-        resource.override_logical_id("results")
-    with pytest.raises(RuntimeError, match=r"aws_sqs_queue\.results: two resources have this"):
-        cdktf.Testing.synth(stack, True)
-
-
-def test_a_resource_of_another_address_is_kept(bootstrap_script: Path) -> None:
-    app = AgentApp()
-    stack = AgentStack(app, project="conbench", queues=QUEUES, bootstrap_script=bootstrap_script)
-    cdktf.TerraformResource(
-        Construct(stack, "own"), "buildkite_secrets", terraform_resource_type="aws_s3_bucket"
-    )
-    app.synth()
-    resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
-    assert len(resources["aws_s3_bucket"]) == 2
-
-
-@pytest.mark.parametrize(
-    ("settings", "shared"),
-    [
-        ({"token": AgentToken(parameter="/same")}, "SSM parameter '/same'"),
-        ({"secrets_bucket": SecretsBucket(name="same-bucket")}, "S3 bucket 'same-bucket'"),
-        ({"access": AgentAccess(policy_name="same")}, "IAM policy 'same'"),
-        (
-            {"queues": [AgentQueue("m5.large", stack_name="same")]},
-            "CloudFormation stack 'same'",
-        ),
-        (
-            {"queues": [AgentQueue("m5.large", parameters={"InstanceRoleName": "Same"})]},
-            "IAM role 'Same'",
-        ),
-    ],
-)
-def test_two_stacks_that_would_create_one_name_are_refused(
-    settings: dict[str, Any], shared: str
-) -> None:
-    app = AgentApp()
-    for project in ("a", "b"):
-        deployment = Deployment(folder=project)
-        arguments = {"queues": QUEUES, "deployment": deployment, **settings}
-        AgentStack(app, project=project, **arguments)
-    with pytest.raises(ConfigError, match=f"a-prod and b-prod both create the {shared}"):
-        app.synth()
-
-
-def test_two_stacks_that_would_upload_to_one_bucket_are_refused(bootstrap_script: Path) -> None:
-    app = AgentApp()
-    for project, bucket in (("a", SecretsBucket()), ("b", Existing("a-prod-buildkite-secrets"))):
-        AgentStack(
-            app,
-            project=project,
-            queues=QUEUES,
-            bootstrap_script=bootstrap_script,
-            secrets_bucket=bucket,
-            deployment=Deployment(folder=project),
-        )
-    with pytest.raises(ConfigError, match="both create the bootstrap script 's3://a-prod-build"):
-        app.synth()
-
-
-def test_an_unused_resource_that_the_root_module_defines_is_left_alone() -> None:
-    Path("terraform").mkdir()
-    Path("terraform/own.tf").write_text('resource "aws_iam_policy" "buildkite_agent" {}\n')
-    app = AgentApp()
-    AgentStack(
-        app,
-        project="conbench",
-        queues=QUEUES,
-        access=None,
-        secrets_bucket=Existing("${aws_s3_bucket.buildkite_secrets.id}"),
-        token=Existing("/buildkite/token"),
-        deployment=Deployment(inside_root_module=True),
-    )
-    app.synth()
-    removed = json.loads(Path("terraform/buildkite.tf.json").read_text())["removed"]
-    addresses = {block["from"] for block in removed}
-    assert "aws_ssm_parameter.buildkite_agent_token" in addresses
-    assert not {"aws_iam_policy.buildkite_agent", "aws_s3_bucket.buildkite_secrets"} & addresses
 
 
 def test_every_problem_of_every_stack_is_reported_together(bootstrap_script: Path) -> None:
