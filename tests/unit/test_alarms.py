@@ -238,7 +238,24 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:ours"
             Alarms("a", email="team@example.org", topic=TOPIC),
             "alarms: set either email or topic, to say whom the alarms notify",
         ),
+        (
+            Alarms("bkct_0123456789abcdef0123456789abcdef01234567", email="team@example.org"),
+            "alarms.organization must be the organization's slug, and not a token",
+        ),
         (Alarms("a", email="team"), "alarms.email must be one e-mail address, got 'team'"),
+        (
+            Alarms("a", email="a@example.org;b@example.org"),
+            "alarms.email must be one e-mail address, got 'a@example.org;b@example.org'",
+        ),
+        (
+            Alarms("a", topic=f"{TOPIC}:subscription"),
+            f"alarms.topic must be an ARN such as arn:aws:sns:..., got '{TOPIC}:subscription'",
+        ),
+        (
+            Alarms("a", topic={"aws": TOPIC, "aws.west": TOPIC}),
+            "alarms.topic has one for 'aws.west', which is not the provider of any queue (aws): "
+            "remove or correct it",
+        ),
         (
             Alarms("a", topic="ours"),
             "alarms.topic must be an ARN such as arn:aws:sns:..., got 'ours'",

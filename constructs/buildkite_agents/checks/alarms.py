@@ -10,14 +10,17 @@ from buildkite_agents.settings import Alarms
 
 # https://buildkite.com/docs/apis/rest-api#schema: slugs are parts of URLs.
 _SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
+_TOPIC = patterns.arn("sns", r"[\w-]{1,256}")
 _STEP = 5  # minutes: the period of the alarms
-_EMAIL = r"[^@\s,]+@[^@\s,]+\.[^@\s,]+"
+_EMAIL = r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+"
 
 
 def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
     """Return the problems of the settings of alarms in a stack with *tags*."""
     organization = alarms.organization
-    if not is_reference(organization) and not re.fullmatch(_SLUG, organization):
+    if patterns.SECRET.search(organization):
+        yield "alarms.organization must be the organization's slug, and not a token"
+    elif not is_reference(organization) and not re.fullmatch(_SLUG, organization):
         yield (
             "alarms.organization must be the organization's slug, as in its URL "
             f"https://buildkite.com/SLUG, got {organization!r}"
@@ -35,7 +38,7 @@ def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
     if email is not None and not is_reference(email) and not re.fullmatch(_EMAIL, email):
         yield f"alarms.email must be one e-mail address, got {email!r}"
     for arn in _topics(alarms).values():
-        if not is_reference(arn) and not re.fullmatch(patterns.arn("sns"), arn):
+        if not is_reference(arn) and not re.fullmatch(_TOPIC, arn):
             yield f"alarms.topic must be an ARN such as arn:aws:sns:..., got {arn!r}"
     if alarms.monthly_budget is not None and alarms.budget_tag not in tags:
         yield (
@@ -52,7 +55,7 @@ def queue_alarm_problems(stack: ResolvedStack) -> Iterator[str]:
     if alarms.monthly_budget is not None:
         yield from _uncounted(stack, alarms.budget_tag)
     if alarms.topic is not None:
-        yield from _missing_topics(stack, alarms)
+        yield from _provider_problems(stack, _topics(alarms))
 
 
 def _uncounted(stack: ResolvedStack, key: str) -> Iterator[str]:
@@ -73,9 +76,15 @@ def _uncounted(stack: ResolvedStack, key: str) -> Iterator[str]:
             )
 
 
-def _missing_topics(stack: ResolvedStack, alarms: Alarms) -> Iterator[str]:
-    topics = _topics(alarms)
-    for provider in dict.fromkeys(queue.queue.provider or "aws" for queue in stack.queues):
+def _provider_problems(stack: ResolvedStack, topics: Mapping[str, str]) -> Iterator[str]:
+    providers = [*dict.fromkeys(queue.queue.provider or "aws" for queue in stack.queues)]
+    for provider in topics:
+        if provider not in providers:
+            yield (
+                f"alarms.topic has one for {provider!r}, which is not the provider of any queue "
+                f"({', '.join(providers)}): remove or correct it"
+            )
+    for provider in providers:
         if provider not in topics:
             yield (
                 f"alarms.topic has none for the provider {provider!r} of a queue: an alarm and its "
