@@ -59,7 +59,7 @@ def rule(parameters: Sequence[str], words: str, source: str) -> Callable[[_Probl
 
 @rule(
     ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath"),
-    "A token, or the parameter that has it, is required.",
+    "One of these parameters is required.",
     _TEMPLATE,
 )
 def _token(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -84,7 +84,8 @@ def _operating_system(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[s
 
 @rule(
     ("MinSize", "OnDemandBaseCapacity", "ScaleUpMinSize", "ScaleDownMinSize", "MaxSize"),
-    "At most `MaxSize`; those of schedules where `EnableScheduledScaling` is true.",
+    "`MinSize` and `OnDemandBaseCapacity` must be at most `MaxSize`, and where "
+    "`EnableScheduledScaling` is true, `ScaleUpMinSize` and `ScaleDownMinSize` too.",
     "https://docs.aws.amazon.com/autoscaling/ec2/userguide/asg-capacity-limits.html",
 )
 def _sizes(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -100,7 +101,8 @@ def _sizes(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("BuildkiteAgentCancelGracePeriod", "BuildkiteAgentSignalGracePeriod"),
-    "The first is greater than the second, unless that is -1.",
+    "`BuildkiteAgentCancelGracePeriod` must be greater than `BuildkiteAgentSignalGracePeriod`, "
+    "unless that is -1.",
     "https://buildkite.com/docs/agent/v3/configuration#signal-grace-period-seconds",
 )
 def _grace_periods(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -118,8 +120,8 @@ def _grace_periods(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]
 
 @rule(
     ("RootVolumeIops", "RootVolumeType", "RootVolumeSize"),
-    "gp3: 3,000 to 80,000 IOPS, at most 500 a GiB. io1: 100 to 64,000, at most 50 a GiB. "
-    "io2: 100 to 256,000, at most 1,000 a GiB.",
+    "`RootVolumeIops` must be 3,000 to 80,000 and at most 500 for each GiB for gp3, 100 to 64,000 "
+    "and at most 50 for each GiB for io1, 100 to 256,000 and at most 1,000 for each GiB for io2.",
     _EBS,
 )
 def _iops(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -141,7 +143,7 @@ def _iops(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("RootVolumeThroughput", "RootVolumeIops"),
-    "gp3: 125 to 2,000 MiB/s, at most a quarter of the IOPS.",
+    "`RootVolumeThroughput` must be 125 to 2,000 MiB/s for gp3, and at most a quarter of the IOPS.",
     _EBS,
 )
 def _throughput(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -163,7 +165,8 @@ def _throughput(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("RootVolumeName",),
-    "`/dev/xvda`, unless there is an image of your own or the distribution is Ubuntu.",
+    "`RootVolumeName` must be `/dev/xvda`, unless the queue has an image of your own or "
+    "`LinuxDistribution` is `ubuntu2404`.",
     "https://docs.aws.amazon.com/linux/al2023/ug/ec2.html",
 )
 def _device(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -172,15 +175,14 @@ def _device(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         return
     if name != "/dev/xvda":
         yield (
-            f"{queue.field('RootVolumeName')} must be '/dev/xvda', the root device of the "
-            "stack's own "
-            f"image: another name adds a second disk, got {name!r}"
+            f"{queue.field('RootVolumeName')} must be '/dev/xvda', the root device of the stack's "
+            f"own image: another name adds a second disk, got {name!r}"
         )
 
 
 @rule(
     ("InstanceRoleARN", *PARAMETERS_OF_TEMPLATE_ROLE),
-    "The others have no effect with the first.",
+    "With `InstanceRoleARN`, the other parameters have no effect.",
     _TEMPLATE,
 )
 def _role(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -191,8 +193,9 @@ def _role(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("ManagedPolicyARNs", "ECRAccessPolicy"),
-    f"At most {POLICIES_BY_DEFAULT} policies in all, which is IAM's default quota; at most "
-    f"{POLICIES_AT_MOST} where `policy-quota` is accepted.",
+    f"The instance role must have at most {POLICIES_BY_DEFAULT} managed policies, IAM's default "
+    f"quota; at most {POLICIES_AT_MOST} where the warning `policy-quota` is accepted. Those that "
+    "the template and this program attach are included.",
     "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html",
 )
 def _policies(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -205,9 +208,8 @@ def _policies(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         )
     elif count > POLICIES_BY_DEFAULT and not queue.accepts("policy-quota"):
         yield (
-            f"{queue.field(name)} must be at most {POLICIES_BY_DEFAULT} "
-            "policies, IAM's "
-            "default quota, including those that the template and this program attach, got "
+            f"{queue.field(name)} must be at most {POLICIES_BY_DEFAULT} policies, IAM's default "
+            "quota, including those that the template and this program attach, got "
             f"{count}: where the account's quota is higher, set accepted_warnings=['policy-quota']"
         )
 
@@ -221,7 +223,7 @@ def policies(queue: ResolvedQueue) -> int:
 
 @rule(
     ("PipelineSigningKMSKeyId", "PipelineSigningKMSKeySpec"),
-    "With a key, the specification is `none`.",
+    "With `PipelineSigningKMSKeyId`, `PipelineSigningKMSKeySpec` must be `none`.",
     _TEMPLATE,
 )
 def _signing_key(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -229,8 +231,7 @@ def _signing_key(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.text("PipelineSigningKMSKeyId") and spec not in {None, "none"}:
         yield (
             f"{queue.field('PipelineSigningKMSKeySpec')} must be 'none' where "
-            "PipelineSigningKMSKeyId "
-            f"is given, got {spec!r}"
+            f"PipelineSigningKMSKeyId is given, got {spec!r}"
         )
 
 
@@ -242,8 +243,9 @@ def _signing_key(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         "AssociatePublicIpAddress",
         "EnableVpcEndpoints",
     ),
-    "A VPC needs subnets, and subnets and security groups need a VPC. In the stack's own VPC "
-    "instances need public addresses; VPC endpoints are made only there.",
+    "`VpcId` and `Subnets` must be set together, and `SecurityGroupIds` requires both. Without "
+    "them the stack creates a VPC, in which `AssociatePublicIpAddress` must be true; "
+    "`EnableVpcEndpoints` has an effect only there.",
     _TEMPLATE,
 )
 def _network(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -262,7 +264,7 @@ def _network(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         return
     groups = "SecurityGroupIds"
     if queue.is_given(groups):
-        yield f"{queue.field(groups)} must be of the VPC that is given, and none is: set network"
+        yield f"{queue.field(groups)} must belong to the VPC, and none is set: set network"
     if queue.text("AssociatePublicIpAddress") == "false":
         yield (
             f"{queue.field('AssociatePublicIpAddress')} must be true where the stack creates its "
@@ -271,7 +273,7 @@ def _network(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         )
 
 
-@rule(("ImageId", "ImageIdParameter"), "One of them.", _TEMPLATE)
+@rule(("ImageId", "ImageIdParameter"), "Only one of these parameters can be set.", _TEMPLATE)
 def _images(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.is_certain("ImageId") and queue.is_given("ImageIdParameter"):
         yield f"{queue.field('ImageIdParameter')} has no effect with ImageId: set one of them"
@@ -279,27 +281,29 @@ def _images(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("InstanceTypes", "NestedVirtualizationEnabled"),
-    "No a1 since v6.0.0 without an image of your own. Nested virtualization needs "
-    f"{', '.join(_NESTED_VIRTUALIZATION)}.",
+    "The family a1 requires an image of your own from v6.0.0 on. `NestedVirtualizationEnabled` "
+    f"requires one of the families {', '.join(_NESTED_VIRTUALIZATION)}.",
     "https://docs.aws.amazon.com/linux/al2023/ug/system-requirements.html",
 )
 def _families(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     for name in queue.instance_types:
         family = instance_types.family(name)
         if family == "a1" and not queue.has_own_image and queue.version.is_at_least("v6.0.0"):
-            yield f"{queue.field('InstanceTypes')}: {name!r} cannot run Amazon Linux 2023"
+            yield (
+                f"{queue.field('InstanceTypes')}: {name!r} cannot run Amazon Linux 2023: choose "
+                "another family, or set an image of your own"
+            )
         nested = queue.text("NestedVirtualizationEnabled") == "true"
         if nested and family not in _NESTED_VIRTUALIZATION:
             yield (
-                f"{queue.field('NestedVirtualizationEnabled')} needs instance types of the "
-                "families "
-                f"{', '.join(_NESTED_VIRTUALIZATION)}, got {name!r}"
+                f"{queue.field('NestedVirtualizationEnabled')} requires instance types of the "
+                f"families {', '.join(_NESTED_VIRTUALIZATION)}, got {name!r}"
             )
 
 
 @rule(
     ("DockerFixedCidrV4", "DockerIPv4AddressPool1"),
-    "The first is within the second.",
+    "`DockerFixedCidrV4` must be within `DockerIPv4AddressPool1`.",
     "https://docs.docker.com/engine/network/drivers/bridge/",
 )
 def _docker(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -318,7 +322,7 @@ def _docker(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("AgentEnvFileUrl",),
-    "`ssm:` requires a role that can read parameters by path.",
+    "A URL that starts with `ssm:` requires a role with `ssm:GetParametersByPath`.",
     "https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html",
 )
 def _env_file(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:

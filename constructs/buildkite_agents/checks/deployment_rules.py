@@ -21,8 +21,8 @@ _TOKEN = "BuildkiteAgentTokenParameterStorePath"  # noqa: S105 # nosec B105
 
 @rule(
     ("ArtifactsBucket", "SecretsBucket"),
-    "Different buckets: each job can write to the bucket of artifacts, and the bootstrap script, "
-    "which runs as root, is in the secrets bucket.",
+    "These buckets must be different: each job can write to `ArtifactsBucket`, and `SecretsBucket` "
+    "contains the bootstrap script, which runs as root.",
     "https://buildkite.com/docs/agent/self-hosted/aws/elastic-ci-stack/ec2-linux-and-windows/"
     "security",
 )
@@ -88,7 +88,8 @@ def _secrets_manager(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[st
 
 @rule(
     ("VpcId", "Subnets", _TOKEN),
-    "A queue with another provider has its own: those of the AgentStack are in another region.",
+    "A queue with another `provider` requires values of its own: those of the AgentStack are in "
+    "another region or account.",
     "https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/"
     "regional-services.html",
 )

@@ -86,8 +86,7 @@ def _plain_token(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 @warning(
     "boot-timeout",
     "The bootstrap script allows itself more time than `InstanceCreationTimeout`: where "
-    "the network "
-    "is slow, CloudFormation rolls an update back while instances still start.",
+    "the network is slow, CloudFormation rolls an update back while instances still start.",
 )
 def _boot_timeout(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
     deadline = stack.script_deadline

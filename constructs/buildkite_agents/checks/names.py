@@ -54,8 +54,7 @@ def isolation_problems(stack: ResolvedStack) -> Iterator[str]:
     if size > _LARGEST_BUCKET_POLICY:
         yield (
             f"secrets_bucket: a policy that isolates {len(statements)} queues has {size} "
-            "bytes, and "
-            f"S3 accepts {_LARGEST_BUCKET_POLICY}: use several environments, or set "
+            f"bytes, and S3 accepts {_LARGEST_BUCKET_POLICY}: use several environments, or set "
             "isolate_queues=False, with which each queue can read the files of all others"
         )
 

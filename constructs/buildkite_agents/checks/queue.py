@@ -98,8 +98,7 @@ def _version_problems(queue: AgentQueue) -> Iterator[str]:
     if version in known or (usable and queue.allow_unchecked_version):
         return
     yield (
-        f"stack_version must be a published version from {known[0]} to {known[-1]}, got "
-        f"{version!r}"
+        f"stack_version must be a published version from {known[0]} to {known[-1]}, got {version!r}"
         + (f" (did you mean 'v{version}'?)" if f"v{version}" in known else "")
         + ("; to use it unchecked, set allow_unchecked_version=True" if usable else "")
     )

@@ -204,8 +204,7 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (
                 "access.push_to_ecr_repositories must be names of repositories, optionally "
-                "with * and "
-                f"?, got {repository!r}"
+                f"with * and ?, got {repository!r}"
             )
     for statement in access.statements:
         yield from _statement_problems(statement)

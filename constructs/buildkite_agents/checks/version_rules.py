@@ -44,7 +44,7 @@ def _image_of_another_version(queue: ResolvedQueue, _stack: ResolvedStack) -> It
 
 @rule(
     ("WarmPoolEnabled", "OnDemandPercentage"),
-    "A warm pool requires On-Demand Instances only: `OnDemandPercentage` is 100.",
+    "A warm pool requires On-Demand Instances: `OnDemandPercentage` must be 100.",
     _TEMPLATE,
 )
 def _warm_pool(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -70,7 +70,7 @@ def _warm_pool(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
 
 @rule(
     ("LinuxDistribution",),
-    "`ubuntu2404`, and versions before v6.0.0, require a bootstrap script without dnf.",
+    "`ubuntu2404`, and versions before v6.0.0, require a bootstrap script that does not use dnf.",
     _TEMPLATE,
 )
 def _distribution(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
@@ -83,15 +83,14 @@ def _distribution(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.text("LinuxDistribution") == "ubuntu2404" and queue.script_needs_dnf:
         yield (
             f"{queue.field('LinuxDistribution')} must be 'amazonlinux2023' with this "
-            "bootstrap script, "
-            "which runs dnf: set another bootstrap_script, or None"
+            "bootstrap script, which runs dnf: set another bootstrap_script, or None"
         )
 
 
 @rule(
     ("InstanceTypes", "ImageId"),
-    "The first instance type's family is one that the version knows as arm64, if it is arm64 "
-    "and there is no image of your own.",
+    "The template of `stack_version` must list the family of the first instance type as arm64, "
+    "where it is arm64 and the queue has no image of your own.",
     _TEMPLATE,
 )
 def _architecture(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:

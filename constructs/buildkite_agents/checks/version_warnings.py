@@ -15,8 +15,7 @@ _NOTICE = timedelta(days=90)
 @warning(
     "unsupported-agent",
     "Buildkite supports each minor version of the agent for a year from its first release, "
-    "and warns "
-    "of it in the last three months, from 2027-01-01 "
+    "and warns of it in the last three months, from 2027-01-01 "
     "([policy](https://buildkite.com/docs/agent/version-support-policy)). A version of the stack "
     "contains one version of the agent: move to a newer `stack_version`.",
 )
@@ -29,8 +28,7 @@ def _unsupported_agent(queue: ResolvedQueue, _stack: ResolvedStack) -> str | Non
     state = "is supported until" if today < end else "has not been supported since"
     return (
         f"the agent {agent.version} of Elastic CI Stack {queue.version.version} {state} "
-        f"{end}: move "
-        "to a newer stack_version"
+        f"{end}: move to a newer stack_version"
     )
 
 
@@ -51,8 +49,7 @@ def _vulnerable_agent(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None
     newer = newer or elastic_ci_stack.known_versions()[-1]
     return (
         f"the agent {agent.version} of Elastic CI Stack {version} lacks the security fixes "
-        f"{fixes}: "
-        f"move to stack_version {newer} or newer"
+        f"{fixes}: move to stack_version {newer} or newer"
     )
 
 
