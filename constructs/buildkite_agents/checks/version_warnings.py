@@ -69,7 +69,7 @@ def _fault_of(name: str) -> Callable[[ResolvedQueue, ResolvedStack], str | None]
 for _fault in stacks.faults(elastic_ci_stack.known_versions()[0]):
     warning(
         _fault.name,
-        f"Versions before {_fault.until}: {_fault.what} ([source]({_fault.source})).",
+        f"In versions before {_fault.until}, {_fault.what} ([source]({_fault.source})).",
     )(_fault_of(_fault.name))
 
 

@@ -109,7 +109,7 @@ def problems_with(
         (
             {"SecurityGroupIds": "sg-01234567", "VpcId": None, "Subnets": None},
             "m5.large",
-            "parameters['SecurityGroupIds'] must be of the VPC",
+            "parameters['SecurityGroupIds'] must belong to the VPC",
         ),
         (
             {"AssociatePublicIpAddress": False, "VpcId": None, "Subnets": None},
@@ -120,7 +120,7 @@ def problems_with(
         (
             {"NestedVirtualizationEnabled": True},
             "m5.large",
-            "parameters['NestedVirtualizationEnabled'] needs instance types of the families c8i",
+            "parameters['NestedVirtualizationEnabled'] requires instance types of the families c8i",
         ),
         ({}, "a1.large", "instance_type: 'a1.large' cannot run Amazon Linux 2023"),
         (
