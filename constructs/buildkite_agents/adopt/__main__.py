@@ -32,8 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fleet = _fleet(given.source, given.folder, dict(given.provider))
     program = program_of(
         fleet,
-        project=given.project,
-        environment=given.environment,
         folder=given.folder,
         output=str(given.output or "main.py"),
     )
@@ -62,8 +60,6 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--output", type=Path, help="the program to write (default: standard output)")
     add("--folder", default="terraform", help="the root module (default: terraform)")
-    add("--project", help="the project (default: derived from the stacks' names)")
-    add("--environment", help="the environment (default: derived from the stacks' names)")
     add(
         "--provider",
         action="append",

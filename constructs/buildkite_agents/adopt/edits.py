@@ -1,64 +1,59 @@
 """Lists what to edit in the files of a root module before the program defines its stacks."""
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from buildkite_agents.adopt.references import Root, prefix_of
+from buildkite_agents.adopt.root import STACK, Root, prefix_of
 
-_TYPE = "aws_cloudformation_stack"
 _LAYOUT = "buildkite.tf"
 
 
-def edits(
-    root: Root, addresses: Mapping[str, str], folder: Path, *, layout: bool = False
-) -> Iterator[str]:
+def edits(root: Root, addresses: Mapping[str, str], *, layout: bool = False) -> Iterator[str]:
     """What to edit: the blocks that the program replaces, and references to them.
 
     Args:
         root: The root module.
         addresses: The new addresses of the adopted stacks, by the former ones.
-        folder: The root module's folder.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
     if not layout:
-        yield from _references_to_review(root, folder)
+        yield from _references_to_review(root)
     if layout:
-        yield f"{folder / _LAYOUT}: remove this file"
+        yield f"{root.folder / _LAYOUT}: remove this file"
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
     for former, new in addresses.items():
         by_resource[re.sub(r"\[[^\]]*\]", "", former)].append(new)
     for resource, stacks in by_resource.items():
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
-        inside = _folder_of(root, prefix, folder)
-        block = rf'^\s*resource\s+"{_TYPE}"\s+"{re.escape(name)}"'
+        inside = root.folder_of(prefix)
+        block = rf'^\s*resource\s+"{STACK}"\s+"{re.escape(name)}"'
         where = ", ".join(_lines(inside, block)) or f"{inside}"
         if not layout:
-            yield f'{where}: remove the block resource "{_TYPE}" "{name}"'
+            yield f'{where}: remove the block resource "{STACK}" "{name}"'
         if resource not in addresses and not prefix:
-            for line in _lines(folder, rf"\b{_TYPE}\.{re.escape(name)}(?![\w-])"):
-                yield f"{line}: replace {_TYPE}.{name} with local.{name}"
+            for line in _lines(root.folder, rf"\b{STACK}\.{re.escape(name)}(?![\w-])"):
+                yield f"{line}: replace {STACK}.{name} with local.{name}"
         if prefix:
-            yield from _edits_of_module(root, prefix, name, " or ".join(stacks), folder)
+            yield from _edits_of_module(root, prefix, name, " or ".join(stacks))
 
 
-def _references_to_review(root: Root, folder: Path) -> Iterator[str]:
+def _references_to_review(root: Root) -> Iterator[str]:
     """What only the removed blocks referred to, and what a module would have to export."""
     dead = [name for name in root.lost if name.startswith(("local.", "var."))]
     if dead:
-        yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
+        yield f"{root.folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
     for name in root.lost:
         prefix = prefix_of(name)
         if prefix and name.removeprefix(prefix).count(".") > 1:
             yield f"to keep a reference to {name}, make it an output of its module and adopt again"
 
 
-def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path) -> Iterator[str]:
+def _edits_of_module(root: Root, prefix: str, name: str, new: str) -> Iterator[str]:
     """What to edit where the stack of a module is removed from it."""
-    module, inside = root.module(prefix), _folder_of(root, prefix, folder)
-    stack = f"{_TYPE}.{name}"
+    module, inside = root.module(prefix), root.folder_of(prefix)
+    stack = f"{STACK}.{name}"
     if not module:
         yield f"{inside}: remove what refers to {stack} too, such as outputs"
         return
@@ -68,7 +63,7 @@ def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path)
         if any(one.split("[")[0] == stack or one.startswith(f"{stack}.") for one in named):
             yield f"{inside}: remove the output {output}, which refers to {stack}"
             pattern = rf"\b{re.escape(call)}(\[[^\]]*\])?\.{output}(?![\w-])"
-            for line in _lines(folder, pattern):
+            for line in _lines(root.folder, pattern):
                 yield f"{line}: replace {call}.{output}, which was of {stack}, by one of {new}"
     others = [one for one in module.get("resources", ()) if one["address"] != stack]
     text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
@@ -78,17 +73,6 @@ def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path)
             f"{inside}: the variables {', '.join(unused)} are not used otherwise: remove them, and "
             f"their arguments where {call} is called"
         )
-
-
-def _folder_of(root: Root, prefix: str, folder: Path) -> Path:
-    module, inside = root.module(""), folder
-    for name in re.findall(r"module\.([\w-]+)", prefix):
-        call = module.get("module_calls", {}).get(name, {})
-        inside, module = (
-            Path(os.path.normpath(inside / call.get("source", name))),
-            call.get("module", {}),
-        )
-    return inside
 
 
 def _lines(folder: Path, pattern: str) -> Iterator[str]:

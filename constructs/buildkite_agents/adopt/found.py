@@ -9,6 +9,9 @@ from buildkite_agents.adopt.documented_layout import DocumentedLayout
 from buildkite_agents.checks.parameters import value_problems
 from buildkite_agents.elastic_ci_stack import version_in
 
+EMPTY = '${""}'
+"""An empty value: to the provider, it differs from an omitted one."""
+
 _FORMER_NAMES = {"InstanceType": "InstanceTypes", "ManagedPolicyARN": "ManagedPolicyARNs"}
 
 

@@ -11,6 +11,9 @@ WIDTH = 88
 LONGEST = 100
 """No line is longer."""
 
+NAME, KEY = "\0name\0", "\0key\0"
+"""In place of the queue's name in a text, and of its name with hyphens for underscores."""
+
 
 class Code(str):
     """Source itself, such as a constant's name."""
@@ -38,6 +41,11 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
 
 
 def _string(value: str) -> str:
+    if value in {NAME, KEY}:
+        return value.strip("\0")
+    if "\0" in value:
+        braces = value.replace("{", "{{").replace("}", "}}")
+        return "f" + _string(braces.replace(NAME, "{name}").replace(KEY, "{key}"))
     quoted = json.dumps(value, ensure_ascii=False)
     # str() of a subclass, whose repr() can differ.
     plain = repr(str(value))

@@ -61,7 +61,7 @@ def plan(variables: dict[str, Any], references: list[str], *resources: Any) -> d
 
 def written(content: dict[str, Any]) -> Program:
     fleet = terraform.fleet_of(content)
-    return program_of(fleet, project=None, environment=None, folder="terraform", output="main.py")
+    return program_of(fleet, folder="terraform", output="main.py")
 
 
 def said(program: Program) -> str:
@@ -283,9 +283,7 @@ def test_described_stacks_leave_out_the_templates_own_defaults() -> None:
         "MaxSize": "10",
     }
     assert (found.version, found.tags, fleet.account) == ("v6.30.0", {"team": "ci"}, "123456789012")
-    text = program_of(
-        fleet, project="acme", environment="prod", folder="terraform", output="main.py"
-    ).text
+    text = program_of(fleet, folder="terraform", output="main.py").text
     assert 'import_account="123456789012"' in text
     assert '"variable.buildkite_agent_token"' in text
     assert "import cdktf" not in text
@@ -338,9 +336,9 @@ def test_without_an_output_the_program_is_printed(
 ) -> None:
     shown = tmp_path / "shown.json"
     shown.write_text(json.dumps(state(stack())))
-    main([str(shown), "--project", "acme"])
+    main([str(shown)])
     printed = capsys.readouterr()
-    assert 'project="acme"' in printed.out
+    assert "AgentStack(" in printed.out
     assert printed.err.startswith("found 1 stacks: 1 adopted\n")
 
 
@@ -407,9 +405,7 @@ def test_each_masked_token_has_a_variable_of_its_own() -> None:
     one = described(StackName="one")
     two = described(StackName="two", StackId=one["StackId"])
     fleet = cloudformation.fleet_of({"Stacks": [one, two]})
-    text = program_of(
-        fleet, project=None, environment=None, folder="terraform", output="main.py"
-    ).text
+    text = program_of(fleet, folder="terraform", output="main.py").text
     for name in ("one", "two"):
         assert f'"${{var.buildkite_agent_token_{name}}}"' in text
         assert f"variable.buildkite_agent_token_{name}" in text
@@ -631,9 +627,7 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
         "several": terraform.fleet_of(state(*several)),
         "described": cloudformation.fleet_of({"Stacks": [described()]}),
     }[fleet]
-    text = program_of(
-        found, project=None, environment=None, folder="terraform", output="main.py"
-    ).text
+    text = program_of(found, folder="terraform", output="main.py").text
     ruff = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={width}", "-"]
     formatted = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
     assert text == formatted
