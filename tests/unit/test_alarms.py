@@ -272,6 +272,33 @@ def test_valid_settings_are_accepted(alarms: Alarms) -> None:
     assert problems_with(alarms=alarms) == []
 
 
+@pytest.mark.parametrize(
+    ("tags", "of_queue", "accepted"),
+    [
+        ({"team": "ci"}, None, True),
+        ({"team": "ci"}, {"team": "ci", "cost": "gpu"}, True),
+        ({"team": "ci"}, "${var.tags}", True),
+        ({"team": "ci"}, {"team": "ops"}, False),
+        ({"team": "ci"}, {"cost": "gpu"}, False),
+    ],
+)
+def test_a_budget_counts_every_queue(
+    tags: dict[str, str], of_queue: dict[str, str] | str | None, *, accepted: bool
+) -> None:
+    alarms = replace(ALARMS, monthly_budget=99, budget_tag="team")
+    queues = [AgentQueue("m5.large", name="q", tags=of_queue)]
+    found = problems_with(queues, alarms=alarms, tags=tags, template_defaults=True)
+    assert [problem.startswith("queue 'q': its stack's tags must") for problem in found] == (
+        [] if accepted else [True]
+    )
+
+
+def test_a_budget_needs_a_tag_of_the_stacks() -> None:
+    alarms = replace(ALARMS, monthly_budget=99)
+    (problem,) = problems_with(alarms=alarms, template_defaults=True)
+    assert "its stack's tags must have 'Project' with the value 'conbench'" in problem
+
+
 def test_a_queue_in_another_region_needs_a_topic_there() -> None:
     own = {"VpcId": None, "Subnets": None, "BuildkiteAgentTokenParameterStorePath": "/token"}
     queues = [

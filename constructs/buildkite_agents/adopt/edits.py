@@ -18,24 +18,33 @@ def edits(root: Root, addresses: Mapping[str, str], *, layout: bool = False) -> 
         addresses: The new addresses of the adopted stacks, by the former ones.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
-    if not layout:
-        yield from _references_to_review(root)
     if layout:
         yield f"{root.folder / _LAYOUT}: remove this file"
+    else:
+        yield from _references_to_review(root)
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
     for former, new in addresses.items():
         by_resource[re.sub(r"\[[^\]]*\]", "", former)].append(new)
     for resource, stacks in by_resource.items():
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
+        kept = [
+            one["address"]
+            for one in root.resources
+            if re.sub(r"\[[^\]]*\]", "", one["address"]) == resource
+            and one["address"] not in addresses
+        ]
         inside = root.folder_of(prefix)
         block = rf'^\s*resource\s+"{STACK}"\s+"{re.escape(name)}"'
         where = ", ".join(_lines(inside, block)) or f"{inside}"
-        if not layout:
+        if kept:
+            only = ", ".join(kept)
+            yield f'{where}: keep the block resource "{STACK}" "{name}" for {only} only'
+        elif not layout:
             yield f'{where}: remove the block resource "{STACK}" "{name}"'
         if resource not in addresses and not prefix:
             for line in _lines(root.folder, rf"\b{STACK}\.{re.escape(name)}(?![\w-])"):
                 yield f"{line}: replace {STACK}.{name} with local.{name}"
-        if prefix:
+        if prefix and not kept:
             yield from _edits_of_module(root, prefix, name, " or ".join(stacks))
 
 
@@ -60,11 +69,12 @@ def _edits_of_module(root: Root, prefix: str, name: str, new: str) -> Iterator[s
     call = re.sub(r"\[[^\]]*\]", "", prefix)[:-1]
     for output, content in module.get("outputs", {}).items():
         named = content.get("expression", {}).get("references", ())
-        if any(one.split("[")[0] == stack or one.startswith(f"{stack}.") for one in named):
+        of_stack = re.fullmatch(rf"{re.escape(stack)}(?:\[[^\]]*\])?(\..+)?", [*named, ""][0])
+        if of_stack:
             yield f"{inside}: remove the output {output}, which refers to {stack}"
             pattern = rf"\b{re.escape(call)}(\[[^\]]*\])?\.{output}(?![\w-])"
             for line in _lines(root.folder, pattern):
-                yield f"{line}: replace {call}.{output}, which was of {stack}, by one of {new}"
+                yield f"{line}: replace {call}.{output}, which was of {stack}, by {new}{of_stack[1] or ''}"
     others = [one for one in module.get("resources", ()) if one["address"] != stack]
     text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
     unused = [v for v in module.get("variables", {}) if f"'var.{v}'" not in text]

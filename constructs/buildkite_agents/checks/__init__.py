@@ -10,7 +10,7 @@ from buildkite_agents.checks import (  # noqa: F401 # which add their rules and 
     version_rules,
     version_warnings,
 )
-from buildkite_agents.checks.alarms import topic_problems
+from buildkite_agents.checks.alarms import budget_problems, topic_problems
 from buildkite_agents.checks.images import image_problems
 from buildkite_agents.checks.names import duplicate_problems, isolation_problems
 from buildkite_agents.checks.parameters import parameter_problems
@@ -56,6 +56,7 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
         *isolation_problems(stack),
         *image_problems(stack),
         *topic_problems(stack),
+        *budget_problems(stack),
     ]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))

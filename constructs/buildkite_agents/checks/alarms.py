@@ -36,6 +36,21 @@ def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
         )
 
 
+def budget_problems(stack: ResolvedStack) -> Iterator[str]:
+    """Return the problems of a budget that would not count the costs of a queue."""
+    alarms = stack.settings.alarms
+    if alarms is None or alarms.monthly_budget is None:
+        return
+    key, common = alarms.budget_tag, stack.settings.common_tags
+    for queue in stack.queues:
+        if isinstance(queue.tags, Mapping) and queue.tags.get(key) != common[key]:
+            yield (
+                f"queue {queue.name!r}: its stack's tags must have {key!r} with the value "
+                f"{common[key]!r} for alarms.monthly_budget: add it, or set alarms.budget_tag to a "
+                "tag that the AgentStack and all queues have"
+            )
+
+
 def topic_problems(stack: ResolvedStack) -> Iterator[str]:
     """Return the problem of alarms whose provider configuration, and so region, has no topic."""
     alarms = stack.settings.alarms
