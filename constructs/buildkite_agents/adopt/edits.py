@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from buildkite_agents.adopt.root import STACK, Root, prefix_of
@@ -45,7 +45,7 @@ def edits(root: Root, addresses: Mapping[str, str], *, layout: bool = False) -> 
             for line in _lines(root.folder, rf"\b{STACK}\.{re.escape(name)}(?![\w-])"):
                 yield f"{line}: replace {STACK}.{name} with local.{name}"
         if prefix and not kept:
-            yield from _edits_of_module(root, prefix, name, " or ".join(stacks))
+            yield from _edits_of_module(root, prefix, name, stacks)
 
 
 def _references_to_review(root: Root) -> Iterator[str]:
@@ -59,7 +59,7 @@ def _references_to_review(root: Root) -> Iterator[str]:
             yield f"to keep a reference to {name}, make it an output of its module and adopt again"
 
 
-def _edits_of_module(root: Root, prefix: str, name: str, new: str) -> Iterator[str]:
+def _edits_of_module(root: Root, prefix: str, name: str, new: Sequence[str]) -> Iterator[str]:
     """What to edit where the stack of a module is removed from it."""
     module, inside = root.module(prefix), root.folder_of(prefix)
     stack = f"{STACK}.{name}"
@@ -72,9 +72,11 @@ def _edits_of_module(root: Root, prefix: str, name: str, new: str) -> Iterator[s
         of_stack = re.fullmatch(rf"{re.escape(stack)}(?:\[[^\]]*\])?(\..+)?", [*named, ""][0])
         if of_stack:
             yield f"{inside}: remove the output {output}, which refers to {stack}"
-            pattern = rf"\b{re.escape(call)}(\[[^\]]*\])?\.{output}(?![\w-])"
+            instead = " or ".join(f"{one}{of_stack[1] or ''}" for one in new)
+            # As an attribute of the module, or of each of its instances.
+            pattern = rf"\b{re.escape(call)}((\[[^\]]*\])?\.{output}(?![\w-])|(?![\w.\[-]))"
             for line in _lines(root.folder, pattern):
-                yield f"{line}: replace {call}.{output}, which was of {stack}, by {new}{of_stack[1] or ''}"
+                yield f"{line}: replace {call}.{output}, which was of {stack}, by {instead}"
     others = [one for one in module.get("resources", ()) if one["address"] != stack]
     text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
     unused = [v for v in module.get("variables", {}) if f"'var.{v}'" not in text]

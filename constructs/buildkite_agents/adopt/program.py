@@ -267,7 +267,10 @@ def _types_of(stack: FoundStack) -> dict[str, Any]:
     if not types:
         return {}
     if not re.fullmatch(r"[\w.-]+(,[\w.-]+)*", types):
-        return {"instance_type": _exactly(types), "architecture": instance_types.AMD64}
+        real = stack.values["parameters"]
+        first = (real.get("InstanceTypes") or real["InstanceType"]).split(",")[0]
+        architecture = instance_types.architecture(first)
+        return {"instance_type": _exactly(types), "architecture": architecture}
     first, *more = types.split(",")
     given: dict[str, Any] = {"instance_type": first, "more_instance_types": more or ()}
     if any(instance_types.problem(one) for one in (first, *more)):

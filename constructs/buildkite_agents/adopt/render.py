@@ -1,7 +1,7 @@
 """Writes the program of a fleet."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -90,35 +90,34 @@ def _shared(queues: Sequence[AgentQueue]) -> dict[str, Any]:
     """What more than half of several queues have, by field, with NAME or KEY for their names."""
     shared = {}
     for field in fields(AgentQueue) if len(queues) > 1 else ():
-        found: list[Any] = []
-        for queue in queues if field.name not in _OWN else ():
-            value = getattr(queue, field.name)
-            candidates = [value]
-            if queue.name_is_given:
-                hyphens = queue.name.replace("_", "-")
-                candidates += [_with(value, queue.name, NAME), _with(value, hyphens, KEY)]
-            if isinstance(value, str):
-                # What others add to: ${merge(var.tags, {...})}.
-                candidates.append(_MERGED.sub(r"${\1}", value))
-            seen: list[Any] = []
-            for candidate in candidates if is_set(field, value) else ():
-                is_own = field.name in _UNIQUE and candidate == value != ""
-                if candidate not in seen and not is_own:
-                    seen.append(candidate)
-            found += seen
-        most = max(found, key=found.count, default=None)
-        if found.count(most) * 2 > len(queues):
-            shared[field.name] = most
+        given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
+        for form in _FORMS if field.name not in _OWN else ():
+            found = [form(getattr(queue, field.name), queue) for queue in given]
+            if field.name in _UNIQUE:
+                found = [value for value in found if value == "" or "\0" in value]
+            most = max(found, key=found.count, default=None)
+            if found.count(most) * 2 > len(queues):
+                shared[field.name] = most
+                break
     return shared
 
 
-def _with(value: Any, text: str, placeholder: str) -> Any:
+def _with(value: Any, text: str | bool, placeholder: str) -> Any:
     """A value with a placeholder in place of a text."""
     if isinstance(value, Mapping):
         return {key: _with(item, text, placeholder) for key, item in value.items()}
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not isinstance(text, str):
         return value
     return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
+
+
+# In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
+_FORMS: Sequence[Callable[[Any, AgentQueue], Any]] = (
+    lambda value, _: value,
+    lambda value, queue: _with(value, queue.name_is_given and queue.name, NAME),
+    lambda value, queue: _with(value, queue.name_is_given and queue.name.replace("_", "-"), KEY),
+    lambda value, _: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
+)
 
 
 def _filled(value: Any, queue: AgentQueue) -> Any:
@@ -137,10 +136,10 @@ def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
     first = "instance_type: str" if by_type else "name: str, instance_type: str | None = None"
     yield f"def queue({first}, **fields: Any) -> AgentQueue:"
     yield '    """Return a queue with what most queues share, and its own *fields*."""'
-    if KEY in str(shared):
-        yield '    key = name.replace("_", "-")'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
+    if any(re.search(r"[ {=]key\b[},]?", each) for each in given):
+        yield '    key = name.replace("_", "-")'
     yield f"    shared = {call('AgentQueue', given, 4, used=9)}"
     yield "    return replace(shared, **fields)"
 

@@ -13,6 +13,9 @@ STACK = "aws_cloudformation_stack"
 
 _RESOURCE = re.compile(r"((?:data\.)?[a-z]\w*\.[\w-]+)(\[[^\]]*\])?(?:\.(.+))?")
 _MODULE = re.compile(r"module\.([\w-]+)(\[[^\]]*\])?\.(.+)")
+_NAMED = re.compile(
+    r'\b(?:data\.)?(?:var|local|module|aws_\w+)\.[\w-]+(?:\[(?:\d+|"[^"]*")\]|\.[\w-]+)*'
+)
 _IDENTITIES = ("arn", "name", "bucket", "key_name", "value", "secret_string", "id")
 
 
@@ -86,20 +89,30 @@ class Root:
         return {}
 
     def written(self, resource: Mapping[str, Any]) -> dict[str, str]:
-        """What a resource's block in the module's files assigns on one line, by name."""
+        """What a resource's block in the module's files assigns, by name, and the block as ""."""
         start = rf'^resource\s+"{resource["type"]}"\s+"{re.escape(resource["name"])}"'
         for path in sorted(self.folder_of(resource["address"]).glob("*.tf")):
             text = path.read_text(errors="replace")
             block = re.search(rf"{start}\s*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
             if block:
-                assigned = r'^\s*"?([\w-]+)"?\s*[=:]\s*(.+?),?[ \t]*(?:(?:#|//).*)?$'
-                return dict(re.findall(assigned, block[1], re.MULTILINE))
+                assigned = r'^\s*"?([\w-]+)"?\s*[=:]\s*(.+?),?[ \t]*(?:[ \t](?:#|//).*)?$'
+                return {**dict(re.findall(assigned, block[1], re.MULTILINE)), "": block[1]}
         return {}
+
+    def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """The expressions of a resource's arguments; for a state, what its block refers to."""
+        if not self.has_configuration:
+            block = self.written(resource).get("", "")
+            named = {"references": _NAMED.findall(block)}
+            return {"parameters": named, "tags": named} if named["references"] else {}
+        config = self.configuration_of(resource)
+        every = {"for_each": config.get("for_each_expression")}
+        return {**config.get("expressions", {}), **every}
 
     def references(self, expression: Any, prefix: str = "") -> list[str]:
         """The references of an expression in the module *prefix*, as those of the root module."""
         named = [*_longest(_references(expression))]
-        if not prefix:
+        if not prefix or not self.has_configuration:
             return named
         *_, name, _ = re.split(r"module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
         outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)

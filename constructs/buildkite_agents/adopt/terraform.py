@@ -191,8 +191,8 @@ def _places(where: Sequence[str]) -> str:
     places = [*dict.fromkeys(where)]
     if len(places) <= _MOST_NAMED:
         return ", ".join(places)
-    counts = Counter(place.split(" ")[0] for place in places)
-    return ", ".join(f"{argument} of {count} stacks" for argument, count in counts.items())
+    counts = Counter(place.rpartition(" of ")[0] for place in places)
+    return ", ".join(f"{one} of {n} stacks" if one else f"{n} stacks" for one, n in counts.items())
 
 
 def _grouped(notes: Sequence[str]) -> list[str]:
@@ -229,7 +229,7 @@ def _found(
             "field for"
         )
     config = root.configuration_of(stack)
-    matchers = _matchers(stack, config, root)
+    matchers = _matchers(stack, root)
     tags = {str(k): str(v) for k, v in (values.get("tags") or {}).items()}
     secret = _secret_parameters(stack, version)
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
@@ -246,7 +246,7 @@ def _found(
     if given.get("BuildkiteQueue"):
         parameters["BuildkiteQueue"] = given["BuildkiteQueue"]
     written_tags = matchers["tags"].tags(tags)
-    _record_lost(stack, config, root, matchers)
+    _record_lost(stack, root, matchers)
     provider = str(config.get("provider_config_key", "aws")).rpartition(":")[2]
     provider = provider if config else providers.get(_region(stack), "aws")
     own = config.get("depends_on", ())
@@ -275,37 +275,37 @@ def _found(
     )
 
 
-def _matchers(
-    stack: Mapping[str, Any], config: Mapping[str, Any], root: Root
-) -> dict[str, Matcher]:
+def _matchers(stack: Mapping[str, Any], root: Root) -> dict[str, Matcher]:
     """The matchers for the parameters and the tags of a stack."""
     depends_on = [
         one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(STACK)
     ]
-    prefix, written, matchers = prefix_of(stack["address"]), root.written(stack), {}
+    prefix, written, expressions = (
+        prefix_of(stack["address"]),
+        root.written(stack),
+        root.expressions(stack),
+    )
+    matchers = {}
     for argument in ("parameters", "tags"):
-        named = root.references(config.get("expressions", {}).get(argument, {}), prefix)
+        named = root.references(expressions.get(argument), prefix)
         candidates = root.candidates(named, depends_on if argument == "parameters" else ())
         matchers[argument] = Matcher(root, prefix, candidates, written)
     return matchers
 
 
-def _record_lost(
-    stack: Mapping[str, Any],
-    config: Mapping[str, Any],
-    root: Root,
-    matchers: Mapping[str, Matcher],
-) -> None:
+def _record_lost(stack: Mapping[str, Any], root: Root, matchers: Mapping[str, Matcher]) -> None:
     """Record the references of a stack's configuration that the program does not have."""
     prefix, resource = prefix_of(stack["address"]), without_index(stack["address"])
-    expressions = {**config.get("expressions", {}), "for_each": config.get("for_each_expression")}
-    for argument, expression in expressions.items():
-        kept = matchers[argument].used if argument in matchers else ()
-        for reference in root.references(expression or {}, prefix):
+    everywhere = set.union(*(matcher.used for matcher in matchers.values()))
+    for argument, expression in root.expressions(stack).items():
+        kept = matchers[argument].used if argument in matchers else set()
+        for reference in root.references(expression, prefix):
             is_own = reference.startswith(("each.", "count.", "self."))
-            if reference not in kept and not is_own:
+            is_kept = reference in (kept if root.has_configuration else everywhere)
+            if not is_kept and not is_own:
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
-                root.lost[named].append(f"{argument} of {place}")
+                where = f"{argument} of {place}" if root.has_configuration else place
+                root.lost[named].append(where)
 
 
 def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
