@@ -35,14 +35,16 @@ def render(
 ) -> str:
     """Write the program of *queues* to a text; *output* is its file's name."""
     settings, queues, constants = with_constants(settings, queues)
-    shared = _shared(queues)
+    by_type = not any(queue.name_is_given for queue in queues)
+    shared = _shared(queues, by_type=by_type)
+    formatted = [_queue(queue, shared, by_type=by_type) for queue in queues]
     stack = [
         "app",
         f"project={source(settings.project)}",
-        f"queues={lines('[', [_queue(queue, shared) for queue in queues], ']', 4)}",
+        f"queues={lines('[', formatted, ']', 4)}",
         *arguments(settings, 4, without=("project",)),
     ]
-    function = "\n".join(_function(shared, by_type=not any(q.name_is_given for q in queues)))
+    function = "\n".join(_function(shared, by_type=by_type))
     after = [*_after(fleet, queues)]
     variable = "stack = " if after else ""
     app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
@@ -61,12 +63,12 @@ def render(
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def _queue(queue: AgentQueue, shared: Mapping[str, Any]) -> str:
+def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> str:
     """A queue of the list: a call of the function, or an AgentQueue."""
     formatted = [] if queue.instance_type is None else [source(queue.instance_type)]
-    if queue.name_is_given and shared:
+    if shared and not by_type:
         formatted.insert(0, source(queue.name))
-    elif queue.name_is_given:
+    elif not shared and queue.name_is_given:
         formatted.append(f"name={source(queue.name)}")
     for field in fields(AgentQueue):
         name, value = field.name, getattr(queue, field.name)
@@ -86,13 +88,13 @@ def _queue(queue: AgentQueue, shared: Mapping[str, Any]) -> str:
     return call("queue" if shared else "AgentQueue", formatted, 8, used=1)
 
 
-def _shared(queues: Sequence[AgentQueue]) -> dict[str, Any]:
+def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
     """What more than half of several queues have, by field, with NAME or KEY for their names."""
     shared = {}
     for field in fields(AgentQueue) if len(queues) > 1 else ():
         given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
         for form in _FORMS if field.name not in _OWN else ():
-            found = [form(getattr(queue, field.name), queue) for queue in given]
+            found = [form(getattr(q, field.name), "" if by_type else q.name) for q in given]
             if field.name in _UNIQUE:
                 found = [value for value in found if value == "" or "\0" in value]
             most = max(found, key=found.count, default=None)
@@ -102,20 +104,20 @@ def _shared(queues: Sequence[AgentQueue]) -> dict[str, Any]:
     return shared
 
 
-def _with(value: Any, text: str | bool, placeholder: str) -> Any:
+def _with(value: Any, text: str, placeholder: str) -> Any:
     """A value with a placeholder in place of a text."""
     if isinstance(value, Mapping):
         return {key: _with(item, text, placeholder) for key, item in value.items()}
-    if not isinstance(value, str) or not isinstance(text, str):
+    if not isinstance(value, str) or not text:
         return value
     return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
 
 
 # In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
-_FORMS: Sequence[Callable[[Any, AgentQueue], Any]] = (
+_FORMS: Sequence[Callable[[Any, str], Any]] = (
     lambda value, _: value,
-    lambda value, queue: _with(value, queue.name_is_given and queue.name, NAME),
-    lambda value, queue: _with(value, queue.name_is_given and queue.name.replace("_", "-"), KEY),
+    lambda value, name: _with(value, name, NAME),
+    lambda value, name: _with(value, name.replace("_", "-"), KEY),
     lambda value, _: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
 )
 
