@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from buildkite_agents.adopt.found import EMPTY
-from buildkite_agents.adopt.source import LONGEST, Code, constant, source
+from buildkite_agents.adopt.source import WIDTH, Code, constant, source
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import Existing, StackSettings
 
@@ -45,7 +45,7 @@ class _Constants:
         if value == EMPTY:
             return self.named("EMPTY", value)
         is_repeated = self.uses.get((name, value), 0) > 1 and len(value) >= _LEAST
-        if not is_repeated and len(f"{'':16}{source(name)}: {source(value)},") <= LONGEST:
+        if not is_repeated and len(f"{'':16}{source(name)}: {source(value)},") <= WIDTH:
             return value
         constant_name = _NAMES.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
         if name == "ImageId":

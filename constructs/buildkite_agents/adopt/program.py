@@ -184,13 +184,10 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    # A network is of one region: with several providers, each queue has its own.
-    if (
-        len({stack.provider for stack in stacks}) > 1
-        or not vpc_id
-        or not subnets
-        or EMPTY in {vpc_id, subnets}
-    ):
+    # A network is of one region: with several providers, each queue has its own. One stack's is
+    # among the parameters.
+    is_of_all = len(stacks) > 1 and len({stack.provider for stack in stacks}) == 1
+    if not is_of_all or not vpc_id or not subnets or EMPTY in {vpc_id, subnets}:
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
 
@@ -345,7 +342,7 @@ def _in_most(
     common = {}
     for name in sorted({name for given in all_given for name in given} & everywhere):
         values = [given[name] for given in all_given if name in given]
-        most = _most(values, len(all_given)) if len(all_given) > 1 else None
+        most = _most(values, len(all_given))
         if most is not None and name not in _NEVER_COMMON:
             common[name] = most
     return common

@@ -85,11 +85,8 @@ def arguments(settings: Any, indent: int, *, without: Sequence[str] = ()) -> lis
 
 
 def call(name: str, formatted: Sequence[str], indent: int, *, used: int = 0) -> str:
-    """Format a call, on one line if it fits."""
-    line = f"{name}({', '.join(formatted)})"
-    if "\n" not in line and indent + used + len(line) <= WIDTH:
-        return line
-    return lines(f"{name}(", formatted, ")", indent)
+    """Format a call."""
+    return _bracketed(f"{name}(", formatted, ")", indent, used)
 
 
 def lines(start: str, items: Sequence[str], end: str, indent: int) -> str:
