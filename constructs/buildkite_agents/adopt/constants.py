@@ -58,7 +58,9 @@ class _Constants:
 
     def of_queue(self, queue: AgentQueue, common: Mapping[str, str]) -> AgentQueue:
         """A queue, with the tags that it has in *common* with others by name."""
-        tags = self.of("tags", queue.tags)
+        tags = queue.tags
+        if isinstance(tags, str) and queue.name not in tags:
+            tags = self.of("tags", tags)
         if isinstance(tags, Mapping) and len(common) > 1 and common.items() < tags.items():
             more = dict(sorted(tags.items() - common.items()))
             tags = {Code(f"**{self.named('TAGS', common)}"): "", **more}
@@ -80,7 +82,7 @@ def with_constants(
         given = getattr(settings, argument)
         if isinstance(given, Existing):
             changed[argument] = Existing(constants.of(name, given.name))
-    if "TAGS" in constants.values:
+    if settings.tags and constants.values.get("TAGS") == settings.tags:
         changed["tags"] = {Code("**TAGS"): ""}
     if settings.network is not None:
         subnets = constants.of("Subnets", settings.network.subnet_ids)
