@@ -230,12 +230,13 @@ def test_no_two_stacks_get_one_address(kind: str) -> None:
     assert len({*addresses}) == len(addresses)
 
 
-def test_long_tags_with_the_names_of_queues_are_shared_too(tmp_path: Path) -> None:
-    tags = {"contact": "x" * 60, "Queue": "~"}
+def test_long_tags_with_the_names_of_queues_are_shared_too() -> None:
+    tags = {"team": "ci", "Name": "agents-of-the-~-queue", "Queue": "~"}
     one, *more = several("a", "b", "c", tags=tags)
     content = configured(one, {}, *more)
     for resource in content["configuration"]["root_module"]["resources"]:
         resource["expressions"] = {"tags": {"references": ["var.default_tags"]}}
-    content["variables"] = {"default_tags": {"value": {"contact": "x" * 60}}}
-    text = written(content, tmp_path).text
-    assert "tags=f'${{merge(var.default_tags, {{Queue = \"{name}\"}})}}'" in text
+    content["variables"] = {"default_tags": {"value": {"team": "ci"}}}
+    text = written(content).text
+    rest = 'Name = "agents-of-the-{name}-queue", Queue = "{name}"'
+    assert f"tags=f'${{{{merge(var.default_tags, {{{{{rest}}}}})}}}}'" in text
