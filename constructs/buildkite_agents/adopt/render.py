@@ -11,6 +11,7 @@ from buildkite_agents.adopt.found import Fleet
 from buildkite_agents.adopt.source import (
     KEY,
     NAME,
+    STACK_NAME,
     WIDTH,
     arguments,
     call,
@@ -78,7 +79,7 @@ def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> st
             continue
         given = is_set(field, value)
         if name in shared:
-            if given and value == _filled(shared[name], queue):
+            if given and value == _filled(shared[name], queue) and shared[name] != STACK_NAME:
                 continue
             # With the template's defaults, it is the same as an omitted number.
             value = None if isinstance(value, Unset) else value
@@ -89,18 +90,23 @@ def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> st
 
 
 def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
-    """What more than half of several queues have, by field, with NAME or KEY for their names."""
+    """What more than half of several queues have, by field, with placeholders for their names.
+
+    Stacks whose names do not derive from their queues' are named by each queue.
+    """
     shared = {}
     for field in fields(AgentQueue) if len(queues) > 1 else ():
         given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
         for form in _FORMS if field.name not in _OWN else ():
-            found = [form(getattr(q, field.name), "" if by_type else q.name) for q in given]
+            found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
             if field.name in _UNIQUE:
                 found = [value for value in found if value == "" or "\0" in value]
             most = max(found, key=found.count, default=None)
             if found.count(most) * 2 > len(queues):
                 shared[field.name] = most
                 break
+        if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
+            shared["stack_name"] = STACK_NAME
     return shared
 
 
@@ -114,11 +120,12 @@ def _with(value: Any, text: str, placeholder: str) -> Any:
 
 
 # In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
-_FORMS: Sequence[Callable[[Any, str], Any]] = (
-    lambda value, _: value,
-    lambda value, name: _with(value, name, NAME),
-    lambda value, name: _with(value, name.replace("_", "-"), KEY),
-    lambda value, _: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
+_FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
+    lambda value, _, __: value,
+    lambda value, _, name: _with(value, name, NAME),
+    lambda value, _, name: _with(value, name.replace("_", "-"), KEY),
+    lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
+    lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
 )
 
 
@@ -128,7 +135,8 @@ def _filled(value: Any, queue: AgentQueue) -> Any:
         return {key: _filled(item, queue) for key, item in value.items()}
     if not isinstance(value, str):
         return value
-    return value.replace(NAME, queue.name).replace(KEY, queue.name.replace("_", "-"))
+    filled = value.replace(NAME, queue.name).replace(KEY, queue.name.replace("_", "-"))
+    return filled.replace(STACK_NAME, queue.stack_name or "")
 
 
 def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
@@ -136,7 +144,9 @@ def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
     if not shared:
         return
     first = "instance_type: str" if by_type else "name: str, instance_type: str | None = None"
-    yield f"def queue({first}, **fields: Any) -> AgentQueue:"
+    named = ", *, stack_name: str" if shared.get("stack_name") == STACK_NAME else ""
+    line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
+    yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")
     yield '    """Return a queue with what most queues share, and its own *fields*."""'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]

@@ -1,6 +1,7 @@
 """Formats values as Python source, as ruff formats it."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -11,8 +12,8 @@ WIDTH = 88
 LONGEST = 100
 """No line is longer."""
 
-NAME, KEY = "\0name\0", "\0key\0"
-"""In place of the queue's name in a text, and of its name with hyphens for underscores."""
+NAME, KEY, STACK_NAME = "\0name\0", "\0key\0", "\0stack_name\0"
+"""In place of the queue's name in a text, its name with hyphens, and its stack's name."""
 
 
 class Code(str):
@@ -41,11 +42,11 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
 
 
 def _string(value: str) -> str:
-    if value in {NAME, KEY}:
+    if value in {NAME, KEY, STACK_NAME}:
         return value.strip("\0")
     if "\0" in value:
         braces = value.replace("{", "{{").replace("}", "}}")
-        return "f" + _string(braces.replace(NAME, "{name}").replace(KEY, "{key}"))
+        return "f" + _string(re.sub("\0(.*?)\0", r"{\1}", braces))
     quoted = json.dumps(value, ensure_ascii=False)
     # str() of a subclass, whose repr() can differ.
     plain = repr(str(value))

@@ -109,7 +109,15 @@ def test_every_field_of_a_queue_that_is_written_is_one() -> None:
 @pytest.mark.parametrize(
     ("fleet", "width"),
     # Where a string is longer than 88 characters, the default width would move it.
-    [("one", 88), ("one", 100), ("several", 100), ("described", 88), ("described", 100)],
+    [
+        ("one", 88),
+        ("one", 100),
+        ("several", 100),
+        ("named", 88),
+        ("named", 100),
+        ("described", 88),
+        ("described", 100),
+    ],
 )
 def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
     long: dict[str, Any] = {
@@ -130,9 +138,15 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
         )
         for name in ("a", "b", "c")
     ]
+    named = [
+        stack(f"aws_cloudformation_stack.{name}", parameters={"BuildkiteQueue": f"{name}-queue"})
+        for name in ("blue", "green")
+    ]
+    named[0]["values"]["name"] = "x"
     found = {
         "one": terraform.fleet_of(state(stack(**long))),
         "several": terraform.fleet_of(state(*several)),
+        "named": terraform.fleet_of(state(*named)),
         "described": cloudformation.fleet_of({"Stacks": [described()]}),
     }[fleet]
     text = program_of(found, folder="terraform", output="main.py").text
@@ -211,7 +225,7 @@ def test_the_name_of_a_stack_is_never_that_of_its_siblings() -> None:
     west["provider_config_key"], east["provider_config_key"] = "aws.west", "aws"
     text = written(content).text
     assert text.count('stack_name="same"') == 2
-    assert "stack_name=" not in text.partition("app = ")[0]
+    assert "same" not in text.partition("app = ")[0]
 
 
 @pytest.mark.parametrize("kind", ["adopted", "left out", "in two modules"])
@@ -240,3 +254,13 @@ def test_long_tags_with_the_names_of_queues_are_shared_too() -> None:
     text = written(content).text
     rest = 'Name = "agents-of-the-{name}-queue", Queue = "{name}"'
     assert f"tags=f'${{{{merge(var.default_tags, {{{{{rest}}}}})}}}}'" in text
+
+
+def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queues() -> None:
+    stacks = several("a", "b", "c", tags={"team": "ci"})
+    for one, name in zip(stacks, ("blue", "green", "red"), strict=True):
+        one["values"] |= {"name": name, "tags": {"team": "ci", "Name": f"{name}-agents"}}
+    text = written(state(*stacks)).text
+    assert "stack_name: str, **fields: Any" in text
+    assert 'tags={"team": "ci", "Name": f"{stack_name}-agents"}' in text
+    assert '        queue("b", stack_name="green"),\n' in text
