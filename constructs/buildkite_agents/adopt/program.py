@@ -9,7 +9,7 @@ from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.adopt.constants import SHARED
-from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack, parameter
+from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
 from buildkite_agents.adopt.render import render
 from buildkite_agents.adopt.root import STACK
 from buildkite_agents.checks import checked
@@ -159,7 +159,7 @@ def _settings(fleet: Fleet, folder: str) -> StackSettings:
             template_defaults=False,
         )
     for argument, name in SHARED.items():
-        value = _most([parameter(stack, name) for stack in fleet.stacks], len(fleet.stacks))
+        value = _most([stack.parameter(name) for stack in fleet.stacks], len(fleet.stacks))
         if value and value != EMPTY:
             shared = value if argument == "bootstrap_script" else Existing(value)
             settings = _with(settings, **{argument: shared})
@@ -260,7 +260,7 @@ def _version(stack: FoundStack) -> StackVersion:
 
 
 def _types_of(stack: FoundStack) -> dict[str, Any]:
-    types = parameter(stack, "InstanceTypes")
+    types = stack.parameter("InstanceTypes")
     if not types:
         return {}
     if not re.fullmatch(r"[\w.-]+(,[\w.-]+)*", types):

@@ -56,7 +56,7 @@ def render(
         f'"""Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."""',
         "from dataclasses import replace\nfrom typing import Any" if function else "",
         _import(sorted(used)),
-        "\n".join(line for note in fleet.notes for line in comment(note)),
+        "\n".join(map(comment, fleet.notes)),
         "\n".join(constants),
         function and f"\n{function}\n",
         "\n".join(app),

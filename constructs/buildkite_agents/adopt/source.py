@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -73,14 +74,13 @@ def _bracketed(start: str, items: Sequence[str], end: str, indent: int, used: in
 
 def arguments(settings: Any, indent: int, *, without: Sequence[str] = ()) -> list[str]:
     """Format the fields of a dataclass that differ from their defaults, as arguments."""
-    has_keywords = any(field.kw_only for field in fields(settings))
     result = []
     for field in fields(settings):
         value = getattr(settings, field.name)
         if field.name in without or not is_set(field, value):
             continue
-        is_positional = field.default is MISSING and field.default_factory is MISSING
-        name = "" if not field.kw_only and (is_positional or has_keywords) else f"{field.name}="
+        is_required = field.default is MISSING and field.default_factory is MISSING
+        name = "" if is_required else f"{field.name}="
         result.append(name + source(value, indent, used=len(name) + 1))
     return result
 
@@ -111,15 +111,16 @@ def constant(name: str, value: Any) -> str:
     return "\n".join([f"{name} = (", *(f"    {part}" for part in parts), ")"])
 
 
-def comment(text: str) -> list[str]:
+def comment(text: str) -> str:
     """Format a comment."""
-    result, line = [], "#"
-    for word in text.split():
-        if len(line) + len(word) >= WIDTH and line != "#":
-            result.append(line)
-            line = "#  "
-        line += f" {word}"
-    return [*result, line]
+    format_ = textwrap.TextWrapper(
+        WIDTH,
+        initial_indent="# ",
+        subsequent_indent="#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return format_.fill(text)
 
 
 def is_set(field: Any, value: Any) -> bool:

@@ -12,7 +12,14 @@ from typing import Any
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.documented_layout import documented_layout
 from buildkite_agents.adopt.edits import edits
-from buildkite_agents.adopt.found import Fleet, FoundStack, literal, template_of, unsupported
+from buildkite_agents.adopt.found import (
+    Fleet,
+    FoundStack,
+    declarations,
+    literal,
+    template_of,
+    unsupported,
+)
 from buildkite_agents.adopt.references import Matcher
 from buildkite_agents.adopt.root import STACK, Root, prefix_of, without_index
 from buildkite_agents.errors import ConfigError
@@ -280,16 +287,12 @@ def _matchers(stack: Mapping[str, Any], root: Root) -> dict[str, Matcher]:
     depends_on = [
         one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(STACK)
     ]
-    prefix, written, expressions = (
-        prefix_of(stack["address"]),
-        root.written(stack),
-        root.expressions(stack),
-    )
+    prefix, expressions = prefix_of(stack["address"]), root.expressions(stack)
     matchers = {}
-    for argument in ("parameters", "tags"):
+    for argument, used in {"parameters": depends_on, "tags": []}.items():
         named = root.references(expressions.get(argument), prefix)
-        candidates = root.candidates(named, depends_on if argument == "parameters" else ())
-        matchers[argument] = Matcher(root, prefix, candidates, written)
+        candidates = root.candidates(named, used)
+        matchers[argument] = Matcher(root, prefix, candidates, root.written(stack))
     return matchers
 
 
@@ -320,14 +323,13 @@ def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
 
 
 def _secret_parameters(stack: Mapping[str, Any], version: str) -> list[str]:
-    usable = elastic_ci_stack.is_usable(version)
-    known = elastic_ci_stack.known_versions()
-    specs = elastic_ci_stack.load(version if usable else known[-1]).parameters
-    given = stack["values"].get("parameters") or {}
+    """The parameters that the template, or Terraform, does not show."""
     marked = stack.get("sensitive_values", {}).get("parameters", {})
-    names = [name for name in given if specs.get(name, {}).get("NoEcho") in {True, "true"}]
-    if isinstance(marked, Mapping):
-        names += [name for name in given if marked.get(name) and name not in names]
-    elif marked is True:
-        names += [name for name in given if name not in names]
-    return names
+    specs = declarations(version)
+    return [
+        name
+        for name in stack["values"].get("parameters") or {}
+        if str(specs.get(name, {}).get("NoEcho")).lower() == "true"
+        or marked is True
+        or (marked and marked.get(name))
+    ]

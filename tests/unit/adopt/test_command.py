@@ -39,7 +39,7 @@ def test_a_program_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     shown, output = tmp_path / "shown.json", tmp_path / "main.py"
     shown.write_text(json.dumps(state(stack())))
     output.write_text("mine\n")
-    with pytest.raises(ConfigError, match="exists; refusing to overwrite it"):
+    with pytest.raises(ConfigError, match="exists, and is not overwritten"):
         main([str(shown), "--output", str(output)])
     assert output.read_text() == "mine\n"
 
