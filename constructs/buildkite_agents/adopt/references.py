@@ -7,12 +7,12 @@ files has it and, where that has another expression, for what a value refers to 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from buildkite_agents.adopt.found import EMPTY, literal
-from buildkite_agents.adopt.root import Candidate, Root
+from buildkite_agents.adopt.root import Candidate, Root, is_whole, named_in
 
 _LITERAL = re.compile(r'"(?:[^"\\$%]|\\.)*"|[\d.]+|true|false')
 # The parameters with what the stack uses, by id, ARN or name, and the attributes that are these.
@@ -40,6 +40,9 @@ _BY_NATURE = {
     "VpcId": "id",
 }
 
+# Shorter parts of a secret's expression can be in the secret by chance.
+_SHORT = 2
+
 
 @dataclass(frozen=True)
 class Matcher:
@@ -52,6 +55,9 @@ class Matcher:
     candidates: Sequence[Candidate]
     written: Mapping[str, str]
     """What the stack's block assigns, by name."""
+
+    secret: Collection[str] = ()
+    """The parameters whose values must not be in the program."""
 
     used: set[str] = field(default_factory=set)
     """The references of the configuration that were written."""
@@ -67,24 +73,21 @@ class Matcher:
             return literal(value)
         lists = [c for c in self.candidates if isinstance(c.value, list) and c.value]
         lists.sort(key=lambda candidate: -len(candidate.value))
-        parts, pieces, joined = value.split(","), [], []
+        parts, pieces = value.split(","), []
         while parts:
             every = next((c for c in lists if c.value == parts[: len(c.value)]), None)
             if every:
-                joined.append(every.expression)
                 pieces.append(self._use(every, name, f'join(",", {every.expression})'))
             else:
                 pieces.append(self._single(name, parts[0]) or literal(parts[0]))
             parts = parts[len(every.value) if every else 1 :]
-        if len(joined) == len(pieces) > 1:
-            return self._know(f'join(",", concat({", ".join(joined)}))', value)
         return ",".join(pieces)
 
     def tags(self, tags: Mapping[str, str]) -> Mapping[str, str] | str:
         """The tags, with references where there are any."""
-        whole = self.written.get("tags", "")
-        if re.fullmatch(r"local\.\w+", whole) and not self.prefix:
-            return self._reference(whole, tags)
+        whole = self._as_written("tags", tags)
+        if whole is not None:
+            return whole
         for candidate in self.candidates:
             given = candidate.value
             if not isinstance(given, Mapping) or not given or candidate.only_for:
@@ -99,29 +102,41 @@ class Matcher:
             for key, value in tags.items()
         }
 
-    def _as_written(self, name: str, value: str) -> str | None:
-        """The references in the stack's block, if it is known that they have this value."""
+    def _as_written(self, name: str, value: Any) -> str | None:
+        """The expression in the stack's block, with references of the root module."""
         text = self.written.get(name, "")
-        template = text[1:-1] if text.startswith('"') else f"${{{text}}}"
-        if "\\" in template or (self.prefix and "local." in template):
-            return None
-        if re.fullmatch(r"\$\{local\.\w+\}", template):
-            return self._reference(template[2:-1], value)
+        template = text[1:-1] if re.fullmatch(r'"[^"]*"', text) else f"${{{text}}}"
         values = {}
+        # Keys, such as of jsondecode(...)["token"], are no parts of a value.
+        parts = re.split(r'"|\$\{[^{}]*\}', re.sub(r'(?<=[\w)])\["[^"]*"\]', "", text))
+        if name in self.secret and any(len(part) > _SHORT and part in value for part in parts):
+            return None
         for inner in re.findall(r"\$\{([^{}]+)\}", template):
             resolved = self.root.references({"references": [inner]}, self.prefix)
             found = self.root.value(resolved[0]) if len(resolved) == 1 else None
             if isinstance(found, list | Mapping | None):
-                return None
+                return None if self.prefix else self._copied(text, template, value)
             template = template.replace(f"${{{inner}}}", f"${{{resolved[0]}}}")
-            values[resolved[0]] = found
+            values[f"${{{resolved[0]}}}"] = found
         evaluated = template
-        for expression, found in values.items():
-            evaluated = evaluated.replace(f"${{{expression}}}", _text(found))
+        for reference, found in values.items():
+            evaluated = evaluated.replace(reference, _text(found))
+        if not values and not self.prefix:
+            return self._copied(text, template, value)
         if not values or evaluated != value:
             return None
-        for expression, found in values.items():
-            self._reference(expression, found)
+        self.used.update(reference[2:-1] for reference in values)
+        self.root.known.update(values)
+        return template
+
+    def _copied(self, text: str, template: str, value: Any) -> str | None:
+        """An expression of the root module whose value is unknown."""
+        names = named_in(text)
+        is_own = re.search(r"\b(?:each|count|self|path)\.|<<", text)
+        if not names or is_own or not is_whole(text):
+            return None
+        self.used.update(names)
+        self.root.known[template] = value
         return template
 
     def _single(self, name: str, value: str) -> str | None:
@@ -130,11 +145,6 @@ class Matcher:
             only_for, given = candidate.only_for, candidate.value
             if only_for and only_for not in _BY_NATURE[name].split():
                 continue
-            if isinstance(given, str) and given.startswith("{") and name == "BuildkiteAgentToken":
-                key = _key_in(given, value)
-                if key is not None:
-                    decoded = f"jsondecode({candidate.expression})[{json.dumps(key)}]"
-                    return self._use(candidate, name, decoded, value)
             if not isinstance(given, list | Mapping) and _text(given) == value:
                 return self._use(candidate, name)
         return None
@@ -149,22 +159,10 @@ class Matcher:
         text = ",".join(given) if isinstance(given, list) else given
         return self._know(expression or candidate.expression, value or text)
 
-    def _reference(self, expression: str, value: Any) -> str:
-        self.used.add(expression)
-        return self._know(expression, value)
-
     def _know(self, expression: str, value: Any) -> str:
         reference = f"${{{expression}}}"
         self.root.known[reference] = value
         return reference
-
-
-def _key_in(content: str, value: str) -> str | None:
-    try:
-        decoded = json.loads(content)
-    except ValueError:
-        return None
-    return next((k for k, v in decoded.items() if v == value), None)
 
 
 def _text(value: Any) -> str:

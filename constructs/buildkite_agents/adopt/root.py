@@ -95,15 +95,14 @@ class Root:
             text = path.read_text(errors="replace")
             block = re.search(rf"{start}\s*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
             if block:
-                assigned = r'^\s*"?([\w-]+)"?\s*[=:]\s*(.+?),?[ \t]*(?:[ \t](?:#|//).*)?$'
-                return {**dict(re.findall(assigned, block[1], re.MULTILINE)), "": block[1]}
+                return {**_assigned(block[1]), "": block[1]}
         return {}
 
     def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """The expressions of a resource's arguments; for a state, what its block refers to."""
         if not self.has_configuration:
             block = self.written(resource).get("", "")
-            named = {"references": _NAMED.findall(block)}
+            named = {"references": named_in(block)}
             return {"parameters": named, "tags": named} if named["references"] else {}
         config = self.configuration_of(resource)
         every = {"for_each": config.get("for_each_expression")}
@@ -196,6 +195,35 @@ class Root:
                 if isinstance(value, str) and value:
                     only_for = attribute if by_nature else None
                     yield Candidate(f"{one['address']}.{attribute}", value, reference, only_for)
+
+
+def is_whole(text: str) -> bool:
+    """Whether no bracket of an expression is left open."""
+    return all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}"))
+
+
+def _assigned(block: str) -> dict[str, str]:
+    """What a block assigns, by name, with expressions of several lines on one."""
+    without_comments = (re.sub(r"(^|\s)(#|//).*", "", line) for line in block.splitlines())
+    lines = [line.strip() for line in without_comments if line.strip()]
+    found = {}
+    for number, line in enumerate(lines):
+        assigned = re.fullmatch(r'"?([\w-]+)"?\s*[=:]\s*(.+)', line)
+        value, following = assigned[2] if assigned else "{", iter(lines[number + 1 :])
+        while value != "{" and not is_whole(value):
+            after = next(following, None)
+            if after is None:
+                break
+            is_joined = value[-1] in "([{," or after[0] in ")]}?:&|+-*/"
+            value += f"{' ' if is_joined else ', '}{after}"
+        if assigned:
+            found[assigned[1]] = value.rstrip(",")
+    return found
+
+
+def named_in(text: str) -> list[str]:
+    """The references in Terraform's source."""
+    return _NAMED.findall(text)
 
 
 def without_index(address: str) -> str:

@@ -236,9 +236,9 @@ def _found(
             "field for"
         )
     config = root.configuration_of(stack)
-    matchers = _matchers(stack, root)
-    tags = {str(k): str(v) for k, v in (values.get("tags") or {}).items()}
     secret = _secret_parameters(stack, version)
+    matchers = _matchers(stack, root, secret)
+    tags = {str(k): str(v) for k, v in (values.get("tags") or {}).items()}
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
     for name in secret:
         if not parameters[name].startswith("${"):
@@ -282,7 +282,7 @@ def _found(
     )
 
 
-def _matchers(stack: Mapping[str, Any], root: Root) -> dict[str, Matcher]:
+def _matchers(stack: Mapping[str, Any], root: Root, secret: Sequence[str]) -> dict[str, Matcher]:
     """The matchers for the parameters and the tags of a stack."""
     depends_on = [
         one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(STACK)
@@ -292,7 +292,7 @@ def _matchers(stack: Mapping[str, Any], root: Root) -> dict[str, Matcher]:
     for argument, used in {"parameters": depends_on, "tags": []}.items():
         named = root.references(expressions.get(argument), prefix)
         candidates = root.candidates(named, used)
-        matchers[argument] = Matcher(root, prefix, candidates, root.written(stack))
+        matchers[argument] = Matcher(root, prefix, candidates, root.written(stack), secret)
     return matchers
 
 

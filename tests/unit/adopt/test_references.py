@@ -139,8 +139,10 @@ def test_a_state_has_the_references_of_a_stacks_block(folder: Path) -> None:
     one = stack(parameters={"MaxSize": "7", "VpcId": "vpc-12345678", "Subnets": ids})
     program = written(state(one, *subnets), folder)
     assert "'${join(\",\", aws_subnet.public[*].id)}'" in program.text
-    assert "max_size=7" in program.text
-    lost = "references that are values now: var.size (aws_cloudformation_stack.ci)"
+    assert 'max_size="${var.size}"' in program.text
+    lost = (
+        "references that are values now: aws_s3_bucket.scripts.bucket (aws_cloudformation_stack.ci)"
+    )
     assert lost in said(program)
 
 
@@ -190,7 +192,9 @@ def test_all_subnets_of_several_resources_stay_all_of_them() -> None:
     content = configured(
         one, {"parameters": {"references": ["aws_subnet.a", "aws_subnet.b"]}}, *subnets
     )
-    assert '${join(",", concat(aws_subnet.a[*].id, aws_subnet.b[*].id))}' in written(content).text
+    assert (
+        '${join(",", aws_subnet.a[*].id)},${join(",", aws_subnet.b[*].id)}' in written(content).text
+    )
 
 
 def test_a_token_of_a_data_source_is_kept() -> None:
@@ -259,3 +263,47 @@ def test_a_value_that_is_marked_as_sensitive_is_not_copied() -> None:
     program = written(state(marked))
     assert "secret@" not in program.text
     assert "${var.agent_env_file_url}" in program.text
+
+
+def test_an_expression_of_several_lines_is_copied_on_one(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n'
+        "  tags = merge(var.default_tags, { # all\n"
+        '    Name = "ci"\n'
+        "\n"
+        '    Queue = "q",\n'
+        "  })\n"
+        "}\n"
+    )
+    one = stack(tags={"team": "ci", "Name": "ci", "Queue": "q"})
+    program = written(state(one), tmp_path)
+    assert 'merge(var.default_tags, { Name = "ci", Queue = "q", })' in program.text
+    assert "values now" not in said(program)
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_copied"),
+    [
+        ('jsondecode(data.aws_ssm_parameter.token.value)["token"]', True),
+        ("local.token", True),
+        ("each.value.token", False),
+        ('join("", [local.token,', False),
+        ('join("", [local.start, "_secret"])', False),
+        ('"${local.start}_secret"', False),
+        ('"bkct${var.rest}"', False),
+    ],
+)
+def test_an_expression_of_a_block_is_copied_without_secrets(
+    expression: str, *, is_copied: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n'
+        f"  parameters = {{\n    BuildkiteAgentToken = {expression}\n  }}\n}}\n"
+    )
+    one = stack(parameters={"BuildkiteAgentToken": "bkct_secret"})
+    content = configured(one, {})
+    content["variables"] = {"rest": {"value": "_secret"}}
+    text = written(content, tmp_path).text
+    assert (f"${{{expression}}}" in text) is is_copied
+    assert "_secret" not in text
+    assert "bkct" not in text
