@@ -19,7 +19,12 @@ SHARED = {
 }
 """The arguments of an AgentStack, and the parameter that each of them sets."""
 
-_NAMES = {"ImageId": "IMAGE", SHARED["token"]: "TOKEN", "ManagedPolicyARNs": "POLICIES"}
+_NAMES = {
+    "BuildkiteAgentToken": "TOKEN",
+    "ImageId": "IMAGE",
+    "ManagedPolicyARNs": "POLICIES",
+    SHARED["token"]: "TOKEN",
+}
 # Shorter values are repeated where they are used.
 _LEAST = 20
 
@@ -51,7 +56,7 @@ class _Constants:
         if name == "ImageId":
             constant_name = f"{architecture.upper()}_{constant_name}"
         # The key in a reference to one of several resources.
-        key = re.search(r'\["([\w-]+)"\]', value)
+        key = re.search(r'\w\["([\w-]+)"\]', value)
         if key:
             constant_name += f"_{key[1].replace('-', '_').upper()}"
         return self.named(constant_name, value)

@@ -1,8 +1,8 @@
 """Finds the references behind a stack's values.
 
 A plan names what the arguments of a resource refer to, without the expressions, and a state what
-the resource depends on. A reference is written where the resource's block in the root module's
-files has it and, where that has another expression, for what a value refers to by its nature.
+the resource depends on. Expressions are those of the resource's block in the root module's files
+and, where these are of an instance or a module, references to what a value names by its nature.
 """
 
 import json
