@@ -174,7 +174,7 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
         'terraform/queue/main.tf:18: remove the block resource "aws_cloudformation_stack" "this"',
         "terraform/queue: remove the output name, which refers to aws_cloudformation_stack.this",
         "terraform/main.tf:67: replace module.docs.name, which was of aws_cloudformation_stack.this"
-        ", by one of aws_cloudformation_stack.docs",
+        ", by aws_cloudformation_stack.docs.name",
         "terraform/queue: the variables queue, tags are not used otherwise",
     ):
         assert edit in said
@@ -194,6 +194,62 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
         f"module.docs.{STACK}this": f"{STACK}docs",
     }
     assert plan.is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_stacks_of_the_same_local_name_get_addresses_of_their_own(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "same-names", aws, aws_provider)
+    adopter.adopt(adopter.show(plan=True))
+    (adopter.tf.folder / "stacks.tf").unlink()
+    for module in "ab":
+        (adopter.tf.folder / module / "main.tf").write_text("")
+    adopter.synthesize()
+    plan = adopter.tf.plan()
+    assert plan.moved == {
+        f"module.a.{STACK}ci": f"{STACK}a-ci",
+        f"module.b.{STACK}ci": f"{STACK}b-ci",
+        f"{STACK}paws[0]": f"{STACK}swap",
+        f"{STACK}swap[0]": f"{STACK}paws",
+    }
+    assert plan.is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_further_queue_is_created_like_its_siblings_and_nothing_else(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "mixed", aws, aws_provider)
+    said = adopter.adopt(adopter.show(plan=True))
+    assert 'left out: aws_cloudformation_stack.win["win"]: its agents run on Windows' in said
+    assert f'"aws_cloudformation_stack" "win" for {STACK}win["win"] only' in said
+    folder = adopter.tf.folder
+    main, child = folder / "main.tf", folder / "queue" / "main.tf"
+    child.write_text(child.read_text().partition("\nresource")[0] + "\n")
+    kept = main.read_text().partition("\noutput")[0].replace(', lin = "linux"', "")
+    main.write_text(kept + "\n")
+    adopter.synthesize()
+    adopted = adopter.tf.plan()
+    assert (adopted.created, adopted.updated, adopted.deleted) == (set(), set(), set())
+    assert len(adopted.moved) == 4
+    adopter.edit("    queues=[\n", '    queues=[\n        queue("new", "t4g.large"),\n')
+    adopter.synthesize()
+    plan = adopter.tf.plan()
+    assert (plan.created, plan.updated, plan.deleted) == ({f"{STACK}new"}, set(), set())
+    new = plan.after(f"{STACK}new")
+    old = plan.before(f"{STACK}docs")
+    assert new["name"] == "acme-new"
+    assert new["tags"] == {**old["tags"], "Name": "acme-new", "Queue": "new"}
+    assert new["parameters"] == {
+        name: value
+        for name, value in {
+            **old["parameters"],
+            "BuildkiteQueue": "new",
+            "InstanceTypes": "t4g.large",
+        }.items()
+        if name != "MaxSize"
+    }
 
 
 @pytest.mark.usefixtures("only_since_provider_5")

@@ -32,19 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fleet = _fleet(given.source, given.folder, dict(given.provider))
     program = program_of(
         fleet,
-        project=given.project,
-        environment=given.environment,
         folder=given.folder,
         output=str(given.output or "main.py"),
     )
-    compared = None
     if given.output is None:
         print(program.text, end="")
     else:
         _write(given.output, program.text)
-        if given.check:
-            compared = _check(given.output, program.fleet)
-    _report(given, program, compared)
+    is_checked = given.check and given.output is not None
+    _report(given, program, _check(given.output, program.fleet) if is_checked else None)
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -62,8 +58,6 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add("--output", type=Path, help="the program to write (default: standard output)")
     add("--folder", default="terraform", help="the root module (default: terraform)")
-    add("--project", help="the project (default: derived from the stacks' names)")
-    add("--environment", help="the environment (default: derived from the stacks' names)")
     add(
         "--provider",
         action="append",
@@ -99,22 +93,19 @@ def _check(output: Path, fleet: Fleet) -> int:
 
 def _report(given: argparse.Namespace, program: Program, compared: int | None) -> None:
     """Print the result and the next steps."""
-    fleet = program.fleet
-    count = len(fleet.stacks)
-    lines = [f"found {count + len(fleet.left_out)} stacks: {count} adopted"]
-    lines[0] += f", {len(fleet.left_out)} left out" if fleet.left_out else ""
-    lines += [f"  left out: {name}: {why}" for name, why in fleet.left_out.items()]
+    fleet, count, left_out = program.fleet, len(program.fleet.stacks), program.fleet.left_out
+    lines = [f"found {count + len(left_out)} stacks: {count} adopted"]
+    lines[0] += f", {len(left_out)} left out" if left_out else ""
+    lines += [f"  left out: {name}: {why}" for name, why in left_out.items()]
     lines += [f"note: {note}" for note in fleet.notes]
     if compared is not None:
         lines.append(f"checked: {compared} arguments of {count} stacks are as in {given.source}")
     steps = [*dict.fromkeys([*fleet.steps, *fleet.edits(program.addresses)])]
     if given.output is not None:
-        steps.append(f"python {given.output}")
-        steps += [f"terraform -chdir={given.folder} init"] if fleet.account else []
+        terraform_in = f"terraform -chdir={given.folder}"
+        steps += [f"python {given.output}", *([f"{terraform_in} init"] if fleet.account else [])]
         imported = f"{count} to import, " if fleet.account else ""
-        steps.append(
-            f"terraform -chdir={given.folder} plan  # {imported}0 to add, 0 to change, 0 to destroy"
-        )
+        steps.append(f"{terraform_in} plan  # {imported}0 to add, 0 to change, 0 to destroy")
     if given.source != "-":
         steps.append(f"rm {given.source}  # it can have secrets, as the plan file")
     lines += ["next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
@@ -155,9 +146,7 @@ def _write(path: Path, text: str) -> None:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise ConfigError(
-            f"{path} exists; refusing to overwrite it: set another --output"
-        ) from None
+        raise ConfigError(f"{path} exists, and is not overwritten: set another --output") from None
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from None
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import buildkite_agents
-from buildkite_agents.adopt.found import Fleet, FoundStack
-from buildkite_agents.adopt.references import without_index
+from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
+from buildkite_agents.adopt.root import STACK, without_index
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import is_reference
-
-_TYPE = "aws_cloudformation_stack"
 
 
 def check(program: Path, fleet: Fleet) -> int:
@@ -25,7 +23,7 @@ def check(program: Path, fleet: Fleet) -> int:
         ConfigError: an argument differs, or a stack is missing. No value is in the message.
     """
     configuration = _synthesized(program)
-    made = configuration.get("resource", {}).get(_TYPE, {})
+    made = configuration.get("resource", {}).get(STACK, {})
     moves = {block["from"]: block["to"] for block in configuration.get("moved", ())}
     by_name = {content["name"]: content for content in made.values()}
     problems, count = [], 0
@@ -91,7 +89,7 @@ def _compared(
 
 def _evaluated(text: str, known: Mapping[str, Any]) -> str | None:
     """The value of a text with known references, or None."""
-    for reference, value in {'${""}': "", **known}.items():
+    for reference, value in {EMPTY: "", **known}.items():
         if isinstance(value, str | int | float):
             shown = str(value).lower() if isinstance(value, bool) else str(value)
             text = text.replace(reference, shown.replace("${", "$${").replace("%{", "%%{"))

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
-from buildkite_agents.adopt.found import Fleet, FoundStack, literal, template_of, unsupported
+from buildkite_agents.adopt.found import (
+    Fleet,
+    FoundStack,
+    declarations,
+    literal,
+    template_of,
+    unsupported,
+)
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.queue import FIELDS
 
@@ -91,11 +98,10 @@ def _found(stack: Mapping[str, Any], variable: str) -> tuple[FoundStack, bool]:
     """A stack, and whether its version was assumed."""
     values = _values(stack)
     version, assumed = template_of("", str(stack.get("Description", "")), values)
-    known = elastic_ci_stack.known_versions()
-    if elastic_ci_stack.is_usable(version) and version not in known:
+    is_known = version in elastic_ci_stack.known_versions()
+    if elastic_ci_stack.is_usable(version) and not is_known:
         version, assumed = template_of("", "", values)
-    usable = elastic_ci_stack.is_usable(version)
-    specs = elastic_ci_stack.load(version if usable else known[-1]).parameters
+    specs = declarations(version)
     given = {
         parameter: literal(value)
         for parameter, value in values.items()

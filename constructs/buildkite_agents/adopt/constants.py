@@ -6,111 +6,91 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from buildkite_agents.adopt.source import LONGEST, Code, constant, source
+from buildkite_agents.adopt.found import EMPTY
+from buildkite_agents.adopt.source import WIDTH, Code, constant, source
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import Existing, StackSettings
 
-_TOKEN = "BuildkiteAgentTokenParameterStorePath"  # noqa: S105 # nosec B105
-_NAMES = {"ImageId": "IMAGE", _TOKEN: "TOKEN", "ManagedPolicyARNs": "POLICIES"}
+SHARED = {
+    "bootstrap_script": "BootstrapScriptUrl",
+    "token": "BuildkiteAgentTokenParameterStorePath",  # nosec B105
+    "secrets_bucket": "SecretsBucket",
+    "access": "ManagedPolicyARNs",
+}
+"""The arguments of an AgentStack, and the parameter that each of them sets."""
+
+_NAMES = {
+    "BuildkiteAgentToken": "TOKEN",
+    "ImageId": "IMAGE",
+    "ManagedPolicyARNs": "POLICIES",
+    SHARED["token"]: "TOKEN",
+}
 # Shorter values are repeated where they are used.
 _LEAST = 20
 
 
 @dataclass
 class _Constants:
-    """The constants of a program, by name."""
+    """The constants of a program."""
+
+    uses: Mapping[tuple[str, Any], int]
+    """How many queues have each value of each parameter."""
 
     values: dict[str, Any] = field(default_factory=dict)
 
-    def of(self, name: str, value: Any) -> Code:
+    def named(self, name: str, value: Any) -> Code:
         """The constant of a value, by this name or a numbered one."""
-        for number in range(1, len(self.values) + 2):
-            numbered = name if number == 1 else f"{name}_{number}"
-            if self.values.setdefault(numbered, value) == value:
-                break
-        return Code(numbered)
+        numbers = (name if n == 1 else f"{name}_{n}" for n in range(1, len(self.values) + 2))
+        return Code(next(n for n in numbers if self.values.setdefault(n, value) == value))
+
+    def of(self, name: str, value: Any, architecture: str = "") -> Any:
+        """A parameter's value, or its constant."""
+        if not isinstance(value, str):
+            return value
+        if value == EMPTY:
+            return self.named("EMPTY", value)
+        is_repeated = self.uses.get((name, value), 0) > 1 and len(value) >= _LEAST
+        if not is_repeated and len(f"{'':16}{source(name)}: {source(value)},") <= WIDTH:
+            return value
+        constant_name = _NAMES.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
+        if name == "ImageId":
+            constant_name = f"{architecture.upper()}_{constant_name}"
+        # The key in a reference to one of several resources.
+        key = re.search(r'\w\["([\w-]+)"\]', value)
+        if key:
+            constant_name += f"_{key[1].replace('-', '_').upper()}"
+        return self.named(constant_name, value)
+
+    def of_queue(self, queue: AgentQueue, common: Mapping[str, str]) -> AgentQueue:
+        """A queue, with the tags that it has in *common* with others by name."""
+        tags = queue.tags
+        if isinstance(tags, str) and queue.name not in tags:
+            tags = self.of("tags", tags)
+        if isinstance(tags, Mapping) and len(common) > 1 and common.items() < tags.items():
+            more = dict(sorted(tags.items() - common.items()))
+            tags = {Code(f"**{self.named('TAGS', common)}"): "", **more}
+        parameters = {n: self.of(n, v, queue.architecture) for n, v in queue.parameters.items()}
+        return replace(queue, tags=tags, parameters=parameters)
 
 
 def with_constants(
     settings: StackSettings, queues: Sequence[AgentQueue]
 ) -> tuple[StackSettings, Sequence[AgentQueue], list[str]]:
     """Replace values with constants; return their assignments too."""
-    constants = _Constants()
-    settings, queues = _tags(settings, queues, constants)
-    settings = _settings(settings, constants)
-    uses = Counter(
-        (name, value)
-        for queue in queues
-        for name, value in queue.parameters.items()
-        if isinstance(value, str)
-    )
-
-    def coded(given: Mapping[str, Any], architecture: str = "") -> dict[str, Any]:
-        return {
-            name: _code(name, value, uses[name, value], architecture, constants)
-            if isinstance(value, str)
-            else value
-            for name, value in given.items()
-        }
-
-    settings = replace(settings, parameters=coded(settings.parameters))
-    queues = [replace(q, parameters=coded(q.parameters, q.architecture)) for q in queues]
-    return settings, queues, [constant(name, value) for name, value in constants.values.items()]
-
-
-def _code(name: str, value: str, count: int, architecture: str, constants: _Constants) -> str:
-    """A parameter's value, or its constant."""
-    if value == '${""}':
-        return constants.of("EMPTY", value)
-    line = f"{'':16}{source(name)}: {source(value)},"
-    is_repeated = count > 1 and len(value) >= _LEAST
-    if not is_repeated and len(line) <= LONGEST and not (name == _TOKEN and count):
-        return value
-    constant_name = _NAMES.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
-    if name == "ImageId":
-        constant_name = f"{architecture.upper()}_{constant_name}"
-    # The key in a reference to one of several resources.
-    key = re.search(r'\["([\w-]+)"\]', value)
-    if key:
-        constant_name += f"_{key[1].replace('-', '_').upper()}"
-    return constants.of(constant_name, value)
-
-
-def _tags(
-    settings: StackSettings, queues: Sequence[AgentQueue], constants: _Constants
-) -> tuple[StackSettings, Sequence[AgentQueue]]:
-    """Name the tags of the AgentStack where queues have these and more, and long references."""
-    queues = [
-        replace(queue, tags=constants.of("TAGS", queue.tags))
-        if isinstance(queue.tags, str) and len(source(queue.tags)) + 18 > LONGEST
-        else queue
-        for queue in queues
-    ]
-    tags = settings.tags or {}
-    more = [
-        dict(sorted(queue.tags.items() - tags.items()))
-        if isinstance(queue.tags, Mapping) and tags.items() < queue.tags.items()
-        else {}
-        for queue in queues
-    ]
-    if not any(more) or len(tags) < 2:
-        return settings, queues
-    named = Code(f"**{constants.of('TAGS', tags)}")
-    return replace(settings, tags={named: ""}), [
-        replace(queue, tags={named: "", **its}) if its else queue
-        for queue, its in zip(queues, more, strict=True)
-    ]
-
-
-def _settings(settings: StackSettings, constants: _Constants) -> StackSettings:
-    """Name the arguments that are too long for a line."""
-    for argument in ("token", "secrets_bucket", "access"):
+    uses = Counter(item for queue in queues for item in queue.parameters.items())
+    constants = _Constants(uses)
+    queues = [constants.of_queue(queue, settings.tags or {}) for queue in queues]
+    changed: dict[str, Any] = {
+        "parameters": {name: constants.of(name, v) for name, v in settings.parameters.items()}
+    }
+    for argument, name in SHARED.items():
         given = getattr(settings, argument)
-        if isinstance(given, Existing) and len(given.name) > LONGEST - 20:
-            named: dict[str, Any] = {argument: Existing(constants.of(argument.upper(), given.name))}
-            settings = replace(settings, **named)
-    network = settings.network
-    if network and isinstance(network.subnet_ids, str) and len(network.subnet_ids) > LONGEST - 12:
-        subnets = constants.of("SUBNETS", network.subnet_ids)
-        settings = replace(settings, network=replace(network, subnet_ids=subnets))
-    return settings
+        if isinstance(given, Existing):
+            changed[argument] = Existing(constants.of(name, given.name))
+    if settings.tags and constants.values.get("TAGS") == settings.tags:
+        changed["tags"] = {Code("**TAGS"): ""}
+    if settings.network is not None:
+        subnets = constants.of("Subnets", settings.network.subnet_ids)
+        changed["network"] = replace(settings.network, subnet_ids=subnets)
+    settings = replace(settings, **changed)
+    return settings, queues, [constant(name, v) for name, v in constants.values.items()]

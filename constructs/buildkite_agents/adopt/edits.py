@@ -1,75 +1,82 @@
 """Lists what to edit in the files of a root module before the program defines its stacks."""
 
-import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from buildkite_agents.adopt.references import Root, prefix_of
+from buildkite_agents.adopt.root import STACK, Root, prefix_of
 
-_TYPE = "aws_cloudformation_stack"
 _LAYOUT = "buildkite.tf"
 
 
-def edits(
-    root: Root, addresses: Mapping[str, str], folder: Path, *, layout: bool = False
-) -> Iterator[str]:
+def edits(root: Root, addresses: Mapping[str, str], *, layout: bool = False) -> Iterator[str]:
     """What to edit: the blocks that the program replaces, and references to them.
 
     Args:
         root: The root module.
         addresses: The new addresses of the adopted stacks, by the former ones.
-        folder: The root module's folder.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
-    if not layout:
-        yield from _references_to_review(root, folder)
     if layout:
-        yield f"{folder / _LAYOUT}: remove this file"
+        yield f"{root.folder / _LAYOUT}: remove this file"
+    else:
+        yield from _references_to_review(root)
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
     for former, new in addresses.items():
         by_resource[re.sub(r"\[[^\]]*\]", "", former)].append(new)
     for resource, stacks in by_resource.items():
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
-        inside = _folder_of(root, prefix, folder)
-        block = rf'^\s*resource\s+"{_TYPE}"\s+"{re.escape(name)}"'
+        kept = [
+            one["address"]
+            for one in root.resources
+            if re.sub(r"\[[^\]]*\]", "", one["address"]) == resource
+            and one["address"] not in addresses
+        ]
+        inside = root.folder_of(prefix)
+        block = rf'^\s*resource\s+"{STACK}"\s+"{re.escape(name)}"'
         where = ", ".join(_lines(inside, block)) or f"{inside}"
-        if not layout:
-            yield f'{where}: remove the block resource "{_TYPE}" "{name}"'
+        if kept:
+            only = ", ".join(kept)
+            yield f'{where}: keep the block resource "{STACK}" "{name}" for {only} only'
+        elif not layout:
+            yield f'{where}: remove the block resource "{STACK}" "{name}"'
         if resource not in addresses and not prefix:
-            for line in _lines(folder, rf"\b{_TYPE}\.{re.escape(name)}(?![\w-])"):
-                yield f"{line}: replace {_TYPE}.{name} with local.{name}"
-        if prefix:
-            yield from _edits_of_module(root, prefix, name, " or ".join(stacks), folder)
+            for line in _lines(root.folder, rf"\b{STACK}\.{re.escape(name)}(?![\w-])"):
+                yield f"{line}: replace {STACK}.{name} with local.{name}"
+        if prefix and not kept:
+            yield from _edits_of_module(root, prefix, name, stacks)
 
 
-def _references_to_review(root: Root, folder: Path) -> Iterator[str]:
+def _references_to_review(root: Root) -> Iterator[str]:
     """What only the removed blocks referred to, and what a module would have to export."""
     dead = [name for name in root.lost if name.startswith(("local.", "var."))]
     if dead:
-        yield f"{folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
+        yield f"{root.folder}: remove what only the removed blocks used, of: {', '.join(dead)}"
     for name in root.lost:
         prefix = prefix_of(name)
         if prefix and name.removeprefix(prefix).count(".") > 1:
             yield f"to keep a reference to {name}, make it an output of its module and adopt again"
 
 
-def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path) -> Iterator[str]:
+def _edits_of_module(root: Root, prefix: str, name: str, new: Sequence[str]) -> Iterator[str]:
     """What to edit where the stack of a module is removed from it."""
-    module, inside = root.module(prefix), _folder_of(root, prefix, folder)
-    stack = f"{_TYPE}.{name}"
+    module, inside = root.module(prefix), root.folder_of(prefix)
+    stack = f"{STACK}.{name}"
     if not module:
         yield f"{inside}: remove what refers to {stack} too, such as outputs"
         return
     call = re.sub(r"\[[^\]]*\]", "", prefix)[:-1]
     for output, content in module.get("outputs", {}).items():
         named = content.get("expression", {}).get("references", ())
-        if any(one.split("[")[0] == stack or one.startswith(f"{stack}.") for one in named):
+        of_stack = re.fullmatch(rf"{re.escape(stack)}(?:\[[^\]]*\])?(\..+)?", [*named, ""][0])
+        if of_stack:
             yield f"{inside}: remove the output {output}, which refers to {stack}"
-            pattern = rf"\b{re.escape(call)}(\[[^\]]*\])?\.{output}(?![\w-])"
-            for line in _lines(folder, pattern):
-                yield f"{line}: replace {call}.{output}, which was of {stack}, by one of {new}"
+            instead = " or ".join(f"{one}{of_stack[1] or ''}" for one in new)
+            # As an attribute of the module, or of each of its instances.
+            pattern = rf"\b{re.escape(call)}((\[[^\]]*\])?\.{output}(?![\w-])|(?![\w.\[-]))"
+            for line in _lines(root.folder, pattern):
+                yield f"{line}: replace {call}.{output}, which was of {stack}, by {instead}"
     others = [one for one in module.get("resources", ()) if one["address"] != stack]
     text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
     unused = [v for v in module.get("variables", {}) if f"'var.{v}'" not in text]
@@ -78,17 +85,6 @@ def _edits_of_module(root: Root, prefix: str, name: str, new: str, folder: Path)
             f"{inside}: the variables {', '.join(unused)} are not used otherwise: remove them, and "
             f"their arguments where {call} is called"
         )
-
-
-def _folder_of(root: Root, prefix: str, folder: Path) -> Path:
-    module, inside = root.module(""), folder
-    for name in re.findall(r"module\.([\w-]+)", prefix):
-        call = module.get("module_calls", {}).get(name, {})
-        inside, module = (
-            Path(os.path.normpath(inside / call.get("source", name))),
-            call.get("module", {}),
-        )
-    return inside
 
 
 def _lines(folder: Path, pattern: str) -> Iterator[str]:

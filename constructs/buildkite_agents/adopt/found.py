@@ -9,7 +9,8 @@ from buildkite_agents.adopt.documented_layout import DocumentedLayout
 from buildkite_agents.checks.parameters import value_problems
 from buildkite_agents.elastic_ci_stack import version_in
 
-_FORMER_NAMES = {"InstanceType": "InstanceTypes", "ManagedPolicyARN": "ManagedPolicyARNs"}
+EMPTY = '${""}'
+"""An empty value: to the provider, it differs from an omitted one."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class FoundStack:
 
     values: Mapping[str, Any] = field(default_factory=dict)
     """The arguments as they are, for the comparison with what is synthesized."""
+
+    def parameter(self, name: str) -> str | None:
+        """A parameter, by its name in the newest version."""
+        return self.parameters.get(name, self.parameters.get(name.removesuffix("s")))
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,12 @@ def template_of(url: str, text: str, parameters: Mapping[str, str]) -> tuple[str
     return known[-1], True
 
 
-def parameter(stack: FoundStack, name: str) -> str | None:
-    """A parameter of a stack, by its name in the newest version."""
-    for former, newest in _FORMER_NAMES.items():
-        if name == newest and name not in stack.parameters:
-            return stack.parameters.get(former)
-    return stack.parameters.get(name)
+def declarations(version: str) -> Mapping[str, Mapping[str, Any]]:
+    """The parameters of a template, or of the newest one for a version that is not usable."""
+    is_usable = elastic_ci_stack.is_usable(version)
+    return elastic_ci_stack.load(
+        version if is_usable else elastic_ci_stack.known_versions()[-1]
+    ).parameters
 
 
 def unsupported(version: str, parameters: Mapping[str, str]) -> str | None:

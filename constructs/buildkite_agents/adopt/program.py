@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
-from buildkite_agents.adopt.found import Fleet, FoundStack, parameter
+from buildkite_agents.adopt.constants import SHARED
+from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
 from buildkite_agents.adopt.render import render
+from buildkite_agents.adopt.root import STACK
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.settings import setting_problems
 from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
@@ -31,16 +33,8 @@ from buildkite_agents.settings import (
 )
 
 _TEMPLATE_QUEUE = "default"
-# Parameters that become arguments of the AgentStack if most stacks have the same value.
-_SHARED = {
-    "bootstrap_script": "BootstrapScriptUrl",
-    "token": "BuildkiteAgentTokenParameterStorePath",  # nosec B105
-    "secrets_bucket": "SecretsBucket",
-    "access": "ManagedPolicyARNs",
-}
 # An image belongs to an architecture, and must not become that of further queues.
 _NEVER_COMMON = {*FIELDS, "ImageId", "ImageIdParameter", "InstanceRoleName"}
-_EMPTY = '${""}'
 
 
 @dataclass(frozen=True)
@@ -57,15 +51,11 @@ class Program:
     """The new addresses of the stacks, by the former ones."""
 
 
-def program_of(
-    fleet: Fleet, *, project: str | None, environment: str | None, folder: str, output: str
-) -> Program:
+def program_of(fleet: Fleet, *, folder: str, output: str) -> Program:
     """Generate the program of a fleet.
 
     Args:
         fleet: The existing stacks.
-        project: The project; by default derived from the stacks' names, or ``buildkite``.
-        environment: The environment; by default derived from the stacks' names, or ``prod``.
         folder: The folder of the Terraform root module.
         output: The program's file, for the commands in it.
 
@@ -77,22 +67,24 @@ def program_of(
             raise ConfigError(
                 *(f"{name} cannot be adopted: {why}" for name, why in fleet.left_out.items())
             )
-        guessed = fleet.layout or _names_of(fleet.stacks)
-        target = Names(project or guessed.project, environment or guessed.environment)
-        settings = _settings(fleet, target, folder)
-        whole = [_queue(stack, fleet, settings) for stack in fleet.stacks]
+        settings = _settings(fleet, folder)
+        addresses = _addresses(fleet)
+        whole = [
+            _queue(stack, fleet, settings, address)
+            for stack, address in zip(fleet.stacks, addresses, strict=True)
+        ]
         common = _in_most([queue.parameters for queue in whole], fleet.stacks)
         shared = replace(settings, parameters=common)
         queues = [replace(q, parameters=_differences(q.parameters, common)) for q in whole]
         refused = _refused(settings, whole, fleet.stacks)
         if not refused:
             checked(shared, queues)
-            addresses = {
-                stack.address: names.stack_address(queue)
-                for stack, queue in zip(fleet.stacks, queues, strict=True)
+            moved = {
+                stack.address: f"{STACK}.{address}"
+                for stack, address in zip(fleet.stacks, addresses, strict=True)
                 if stack.address
             }
-            return Program(render(fleet, shared, queues, output=output), fleet, addresses)
+            return Program(render(fleet, shared, queues, output=output), fleet, moved)
         fleet = replace(
             fleet,
             stacks=[s for s in fleet.stacks if (s.address or s.name) not in refused],
@@ -125,20 +117,7 @@ def _problems_of(settings: StackSettings, queues: Sequence[AgentQueue]) -> Seque
     return ()
 
 
-def _names_of(stacks: Sequence[FoundStack]) -> Names:
-    """Derive the project and environment from the stacks' names, if all of them agree."""
-    found = set()
-    for stack in stacks:
-        queue = re.sub(r"[^A-Za-z0-9-]", "-", stack.parameters.get("BuildkiteQueue", ""))
-        match = re.fullmatch(
-            rf"([a-z][a-z0-9-]*)-([a-z][a-z0-9]*)-buildkite-{re.escape(queue)}", stack.name
-        )
-        found.add(match.groups() if match else None)
-    (only,) = found if len(found) == 1 else (None,)
-    return Names(*only) if only else Names("buildkite", "prod")
-
-
-def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
+def _settings(fleet: Fleet, folder: str) -> StackSettings:
     """The settings of the AgentStack, without parameters."""
     deployment = Deployment(folder=folder, inside_root_module=True)
     mappings = [stack.tags for stack in fleet.stacks if isinstance(stack.tags, Mapping)]
@@ -150,8 +129,7 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
         # They are default tags too, which each stack gets.
         tags = tags if all(tags.items() <= each.items() for each in mappings) else {}
     settings = StackSettings(
-        project=target.project,
-        environment=target.environment,
+        project="buildkite",
         token=None,
         secrets_bucket=None,
         access=None,
@@ -163,9 +141,12 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
     settings = _with(settings, network=_network(fleet.stacks))
     layout = fleet.layout
     if layout is not None:
+        target = Names(layout.project, layout.environment)
         own = layout.token_parameter != target.token_parameter
         return replace(
             settings,
+            project=layout.project,
+            environment=layout.environment,
             bootstrap_script=f"{folder}/{layout.script}",
             token=AgentToken(
                 parameter=layout.token_parameter if own else None,
@@ -177,9 +158,9 @@ def _settings(fleet: Fleet, target: Names, folder: str) -> StackSettings:
             keep_documented_layout=True,
             template_defaults=False,
         )
-    for argument, name in _SHARED.items():
-        value = _most([parameter(stack, name) for stack in fleet.stacks], len(fleet.stacks))
-        if value and value != _EMPTY:
+    for argument, name in SHARED.items():
+        value = _most([stack.parameter(name) for stack in fleet.stacks], len(fleet.stacks))
+        if value and value != EMPTY:
             shared = value if argument == "bootstrap_script" else Existing(value)
             settings = _with(settings, **{argument: shared})
     return settings
@@ -203,18 +184,15 @@ def _network(stacks: Sequence[FoundStack]) -> Network | None:
     """The VPC and subnets, if most stacks have the same ones."""
     networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
     vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
-    # A network is of one region: with several providers, each queue has its own.
-    if (
-        len({stack.provider for stack in stacks}) > 1
-        or not vpc_id
-        or not subnets
-        or _EMPTY in {vpc_id, subnets}
-    ):
+    # A network is of one region: with several providers, each queue has its own. One stack's is
+    # among the parameters.
+    is_of_all = len(stacks) > 1 and len({stack.provider for stack in stacks}) == 1
+    if not is_of_all or not vpc_id or not subnets or EMPTY in {vpc_id, subnets}:
         return None
     return Network(vpc_id, subnets if is_whole_reference(subnets) else subnets.split(","))
 
 
-def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings) -> AgentQueue:
+def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings, address: str) -> AgentQueue:
     """The queue of a stack, with the parameters that it would not have otherwise."""
     target = Names(settings.project, settings.environment)
     more: dict[str, Any] = {}
@@ -247,7 +225,8 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings) -> AgentQue
         name="" if replace(bare, name="").name == bare.name else bare.name,
         stack_name=None if target.stack(bare) == stack.name else stack.name,
         tags=tags,
-        **_place_of(stack, bare, fleet.stacks),
+        address=None if names.stack_resource_name(bare) == address else address,
+        moved_from=_moved_from(stack, bare, address),
     )
     return replace(queue, parameters=_parameters(stack, queue, fleet, settings))
 
@@ -281,11 +260,14 @@ def _version(stack: FoundStack) -> StackVersion:
 
 
 def _types_of(stack: FoundStack) -> dict[str, Any]:
-    types = parameter(stack, "InstanceTypes")
+    types = stack.parameter("InstanceTypes")
     if not types:
         return {}
     if not re.fullmatch(r"[\w.-]+(,[\w.-]+)*", types):
-        return {"instance_type": _exactly(types), "architecture": instance_types.AMD64}
+        real = stack.values["parameters"]
+        first = (real.get("InstanceTypes") or real["InstanceType"]).split(",")[0]
+        architecture = instance_types.architecture(first)
+        return {"instance_type": _exactly(types), "architecture": architecture}
     first, *more = types.split(",")
     given: dict[str, Any] = {"instance_type": first, "more_instance_types": more or ()}
     if any(instance_types.problem(one) for one in (first, *more)):
@@ -319,25 +301,29 @@ def _exactly(value: str) -> str:
     return value if is_whole_reference(value) else f"${{{json.dumps(value)}}}"
 
 
-def _place_of(stack: FoundStack, queue: AgentQueue, stacks: Sequence[FoundStack]) -> dict[str, Any]:
-    """The address fields of a stack; one with a key or a module moves.
+def _addresses(fleet: Fleet) -> list[str]:
+    """The resource name of each stack: its own, or for one that moves the first that is free."""
+    kept, wanted = [], []
+    for address in [*(stack.address for stack in fleet.stacks), *fleet.left_out]:
+        stays = re.fullmatch(rf"{STACK}\.([\w-]+)(\[.*\])?", address or "")
+        kept.append(stays[1] if stays and (stays[2] is None or address in fleet.left_out) else None)
+    for stack in fleet.stacks:
+        former = (stack.address or "").replace(f"{STACK}.", "")
+        queue = AgentQueue(name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE))
+        derived = names.stack_resource_name(queue)
+        wanted.append((derived, *(re.sub(r"\W+", "-", n).strip("-") for n in (stack.name, former))))
+    counts = Counter(name for names_ in wanted for name in {*names_})
+    return [
+        own or next(name for name in names_ if counts[name] == 1 and name not in kept)
+        for own, names_ in zip(kept, wanted, strict=False)
+    ]
 
-    The new address derives from the queue, unless several stacks serve it.
-    """
-    name = stack.parameters.get("BuildkiteQueue")
-    several = sum(each.parameters.get("BuildkiteQueue") == name for each in stacks) > 1
-    own = re.sub(r"[^A-Za-z0-9_-]+", "-", stack.name) if several else None
-    if own and sum(each.name == stack.name for each in stacks) > 1:
-        # In several regions.
-        own += "-" + (stack.provider or "aws").replace(".", "-")
-    if stack.address is None:
-        return {"address": own, "moved_from": ""}
-    if "[" in stack.address or stack.address.startswith("module."):
-        moves = names.former_address(queue) != stack.address
-        return {"address": own, "moved_from": stack.address if moves else None}
-    address = names.resource_name(stack.address)
-    is_derived = names.stack_resource_name(queue) == address
-    return {"moved_from": "", "address": None if is_derived else address}
+
+def _moved_from(stack: FoundStack, queue: AgentQueue, address: str) -> str | None:
+    """The former address of a stack, if it differs from what a synthesis assumes."""
+    if stack.address in {None, f"{STACK}.{address}"}:
+        return ""
+    return stack.address if names.former_address(queue) != stack.address else None
 
 
 def _python(value: str) -> Any:
@@ -356,7 +342,7 @@ def _in_most(
     common = {}
     for name in sorted({name for given in all_given for name in given} & everywhere):
         values = [given[name] for given in all_given if name in given]
-        most = _most(values, len(all_given)) if len(all_given) > 1 else None
+        most = _most(values, len(all_given))
         if most is not None and name not in _NEVER_COMMON:
             common[name] = most
     return common

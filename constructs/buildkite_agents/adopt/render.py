@@ -1,15 +1,17 @@
 """Writes the program of a fleet."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from buildkite_agents import names
 from buildkite_agents.adopt.constants import with_constants
 from buildkite_agents.adopt.found import Fleet
 from buildkite_agents.adopt.source import (
+    KEY,
+    NAME,
+    STACK_NAME,
     WIDTH,
     arguments,
     call,
@@ -18,36 +20,15 @@ from buildkite_agents.adopt.source import (
     lines,
     source,
 )
+from buildkite_agents.options import Unset
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
 
 _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 _OWN = {"instance_type", "more_instance_types", "name", "architecture", "parameters"}
-_PATTERNS = ("stack_name", "address", "moved_from")
+# No two queues have the same.
+_UNIQUE = {"stack_name", "address", "moved_from"}
 _MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
-_HYPHENS = 'key = name.replace("_", "-")'
-
-
-@dataclass
-class _Shared:
-    """What most queues share, which the program's function sets."""
-
-    values: dict[str, Any] = field(default_factory=dict)
-    """The values of fields."""
-
-    patterns: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    """The fields that contain the queue's name: what is before, its expression, and after."""
-
-    def of(self, name: str, queue: AgentQueue) -> Any:
-        """The value that the function sets for a field of a queue."""
-        if name in self.patterns:
-            before, key, after = self.patterns[name]
-            return before + _keys(queue)[key] + after
-        return self.values.get(name)
-
-    def sets(self, name: str) -> bool:
-        """Whether the function sets a field."""
-        return name in self.values or name in self.patterns
 
 
 def render(
@@ -55,154 +36,143 @@ def render(
 ) -> str:
     """Write the program of *queues* to a text; *output* is its file's name."""
     settings, queues, constants = with_constants(settings, queues)
-    by_type = all(not queue.name_is_given for queue in queues)
+    by_type = not any(queue.name_is_given for queue in queues)
     shared = _shared(queues, by_type=by_type)
     formatted = [_queue(queue, shared, by_type=by_type) for queue in queues]
     stack = [
         "app",
         f"project={source(settings.project)}",
-        f"environment={source(settings.environment)}",
         f"queues={lines('[', formatted, ']', 4)}",
-        *arguments(settings, 4, without=("project", "environment")),
+        *arguments(settings, 4, without=("project",)),
     ]
-    function = [*_function(shared, by_type=by_type)]
+    function = "\n".join(_function(shared, by_type=by_type))
     after = [*_after(fleet, queues)]
+    variable = "stack = " if after else ""
+    app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
+    used = ["AgentApp", "AgentStack"]
+    used += [name for name in _NAMES if re.search(rf"\b{name}\b", "\n".join([*stack, function]))]
     folder = settings.deployment.folder
-    text = [
-        '"""Buildkite agents on AWS: existing stacks, adopted without a change.',
-        "",
-        f"Run `python {output}`, then `terraform -chdir={folder} plan`.",
-        '"""',
-        "",
+    paragraphs = [
+        f'"""Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."""',
+        "from dataclasses import replace\nfrom typing import Any" if function else "",
+        _import(sorted(used)),
+        "\n".join(map(comment, fleet.notes)),
+        "\n".join(constants),
+        function and f"\n{function}\n",
+        "\n".join(app),
     ]
-    if function:
-        text += ["from dataclasses import replace", "from typing import Any", ""]
-    body = "\n".join([*stack, *function])
-    used = {"AgentApp", "AgentStack", *(name for name in _NAMES if re.search(rf"\b{name}\b", body))}
-    text += [_import(sorted(used)), ""]
-    text += [line for note in fleet.notes for line in comment(note)]
-    text += [""] if fleet.notes and constants else []
-    text += [*constants, "", ""] if constants and function else [*constants]
-    text += [""] if bool(fleet.notes) + bool(function) == 2 and not constants else []
-    text += [""] if function and not constants else []
-    text += [*function, "", ""] if function else [""] if constants or fleet.notes else []
-    text += ["app = AgentApp()"]
-    text += [f"{'stack = ' if after else ''}{call('AgentStack', stack, 0)}", *after]
-    return "\n".join([*text, "app.synth()"]) + "\n"
+    return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def _queue(queue: AgentQueue, shared: _Shared, *, by_type: bool) -> str:
+def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> str:
     """A queue of the list: a call of the function, or an AgentQueue."""
-    if not shared.values and not shared.patterns:
-        without = ["name", *([] if queue.architecture_is_given else ["architecture"])]
-        formatted = arguments(queue, 12, without=without)
-        if queue.name_is_given:
-            formatted.insert(queue.instance_type is not None, f"name={source(queue.name)}")
-        return call("AgentQueue", formatted, 8, used=1)
-    first = [] if by_type else [source(queue.name)]
-    if queue.instance_type is not None:
-        first.append(source(queue.instance_type))
-    formatted = []
-    for each in fields(AgentQueue):
-        value = getattr(queue, each.name)
-        if each.name in {"name", "instance_type"}:
+    formatted = [] if queue.instance_type is None else [source(queue.instance_type)]
+    if shared and not by_type:
+        formatted.insert(0, source(queue.name))
+    elif not shared and queue.name_is_given:
+        formatted.append(f"name={source(queue.name)}")
+    for field in fields(AgentQueue):
+        name, value = field.name, getattr(queue, field.name)
+        if name in {"name", "instance_type"}:
             continue
-        if each.name == "architecture" and not queue.architecture_is_given:
+        if name == "architecture" and not queue.architecture_is_given:
             continue
-        given = value if is_set(each, value) else None
-        if shared.sets(each.name) and given == shared.of(each.name, queue):
+        given = is_set(field, value)
+        if name in shared:
+            if given and value == _filled(shared[name], queue) and shared[name] != STACK_NAME:
+                continue
+            # With the template's defaults, it is the same as an omitted number.
+            value = None if isinstance(value, Unset) else value
+        elif not given:
             continue
-        if shared.sets(each.name) or is_set(each, value):
-            value = value if is_set(each, value) or not _is_number(each) else None
-            formatted.append(f"{each.name}={source(value, 12, used=len(each.name) + 2)}")
-    return call("queue", [*first, *formatted], 8, used=1)
+        formatted.append(f"{name}={source(value, 12, used=len(name) + 2)}")
+    return call("queue" if shared else "AgentQueue", formatted, 8, used=1)
 
 
-def _is_number(each: "Field[Any]") -> bool:
-    return isinstance(each.default, int) and not isinstance(each.default, bool)
+def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
+    """What more than half of several queues have, by field, with placeholders for their names.
 
-
-def _keys(queue: AgentQueue) -> dict[str, str]:
-    return {"name": queue.name, "key": queue.name.replace("_", "-")}
-
-
-def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> _Shared:
-    """What more than half of the queues have, if there are several."""
-    shared = _Shared()
-    for each in fields(AgentQueue) if len(queues) > 1 else ():
-        if each.name in _OWN:
-            continue
-        values = [getattr(queue, each.name) for queue in queues]
-        if each.name == "tags":
-            # What others add to: ${merge(var.tags, {...})}.
-            values = [_MERGED.sub(r"${\1}", v) if isinstance(v, str) else v for v in values]
-        given = [value for value in values if is_set(each, value)]
-        most = max(given, key=given.count, default=None)
-        if given.count(most) * 2 > len(queues):
-            shared.values[each.name] = most
-        elif each.name in _PATTERNS and not by_type:
-            found = [
-                (*value.partition(text)[::2], key)
-                for queue, value in zip(queues, values, strict=True)
-                for key, text in _keys(queue).items()
-                if value and text in value
-            ]
-            counted = Counter(found).most_common(1)
-            if counted and counted[0][1] * 2 > len(queues):
-                before, after, key = counted[0][0]
-                shared.patterns[each.name] = (before, key, after)
+    Stacks whose names do not derive from their queues' are named by each queue.
+    """
+    shared = {}
+    for field in fields(AgentQueue) if len(queues) > 1 else ():
+        given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
+        for form in _FORMS if field.name not in _OWN else ():
+            found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
+            if field.name in _UNIQUE:
+                found = [value for value in found if value == "" or "\0" in value]
+            most = max(found, key=found.count, default=None)
+            if found.count(most) * 2 > len(queues):
+                shared[field.name] = most
+                break
+        if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
+            shared["stack_name"] = STACK_NAME
     return shared
 
 
-def _function(shared: _Shared, *, by_type: bool) -> Iterator[str]:
+def _with(value: Any, text: str, placeholder: str) -> Any:
+    """A value with a placeholder in place of a text."""
+    if isinstance(value, Mapping):
+        return {key: _with(item, text, placeholder) for key, item in value.items()}
+    if not isinstance(value, str) or not text:
+        return value
+    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
+
+
+# In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
+_FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
+    lambda value, _, __: value,
+    lambda value, _, name: _with(value, name, NAME),
+    lambda value, _, name: _with(value, name.replace("_", "-"), KEY),
+    lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
+    lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
+)
+
+
+def _filled(value: Any, queue: AgentQueue) -> Any:
+    """A value with the queue's name."""
+    if isinstance(value, Mapping):
+        return {key: _filled(item, queue) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    filled = value.replace(NAME, queue.name).replace(KEY, queue.name.replace("_", "-"))
+    return filled.replace(STACK_NAME, queue.stack_name or "")
+
+
+def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
     """The function that makes a queue."""
-    if not shared.values and not shared.patterns:
+    if not shared:
         return
-    given = []
-    for each in fields(AgentQueue):
-        if each.name in shared.patterns:
-            before, key, after = shared.patterns[each.name]
-            text = f"{before}{{{key}}}{after}"
-            quoted = f"f{source(text)}" if before or after else key
-            given.append(f"{each.name}={quoted}")
-        elif each.name in shared.values:
-            value = shared.values[each.name]
-            given.append(f"{each.name}={source(value, 8, used=len(each.name) + 2)}")
-    if by_type:
-        yield "def queue(instance_type: str, **fields: Any) -> AgentQueue:"
-    else:
-        yield "def queue(name: str, instance_type: str | None = None, **fields: Any) -> AgentQueue:"
+    first = "instance_type: str" if by_type else "name: str, instance_type: str | None = None"
+    named = ", *, stack_name: str" if shared.get("stack_name") == STACK_NAME else ""
+    line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
+    yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")
     yield '    """Return a queue with what most queues share, and its own *fields*."""'
-    if any(key == "key" for _, key, _ in shared.patterns.values()):
-        yield f"    {_HYPHENS}"
-    first = ["instance_type"] if by_type else ["instance_type", "name=name"]
-    yield f"    shared = {call('AgentQueue', [*first, *given], 4, used=9)}"
+    given = ["instance_type"] if by_type else ["instance_type", "name=name"]
+    given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
+    if any(re.search(r"[ {=]key\b[},]?", each) for each in given):
+        yield '    key = name.replace("_", "-")'
+    yield f"    shared = {call('AgentQueue', given, 4, used=9)}"
     yield "    return replace(shared, **fields)"
 
 
 def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
     """What follows the AgentStack: the stacks' own dependencies, and variables."""
-    if fleet.layout is None:
-        every = {tuple(stack.depends_on) for stack in fleet.stacks}
-        keys = names.stack_keys(queues)
-        if len(every) == 1 and len(queues) > 1 and any(every):
-            yield "for queue_stack in stack.queue_stacks.values():"
-            (only,) = every
-            yield "    " + call("queue_stack.add_override", ['"depends_on"', source(only)], 4)
-        else:
-            for key, stack in zip(keys, fleet.stacks, strict=True):
-                if stack.depends_on:
-                    formatted = ['"depends_on"', source(list(stack.depends_on))]
-                    yield call(f"stack.queue_stacks[{source(key)}].add_override", formatted, 0)
+    every = {tuple(stack.depends_on) for stack in fleet.stacks if fleet.layout is None}
+    if len(every) == 1 and len(queues) > 1 and any(every):
+        yield "for queue_stack in stack.queue_stacks.values():"
+        formatted = ['"depends_on"', source(list(every.pop()))]
+        yield "    " + call("queue_stack.add_override", formatted, 4)
+    elif any(every):
+        for key, stack in zip(names.stack_keys(queues), fleet.stacks, strict=True):
+            if stack.depends_on:
+                formatted = ['"depends_on"', source(list(stack.depends_on))]
+                yield call(f"stack.queue_stacks[{source(key)}].add_override", formatted, 0)
     if fleet.account is not None:
         text = str([dict(stack.parameters) for stack in fleet.stacks])
         for name in sorted(set(re.findall(r"\$\{var\.(\w+)\}", text))):
-            declared = {"type": "string", "sensitive": True}
-            yield call(
-                "stack.add_override",
-                [source(f"variable.{name}"), source(declared, 4, used=1)],
-                0,
-            )
+            declared = source({"type": "string", "sensitive": True}, 4, used=1)
+            yield call("stack.add_override", [source(f"variable.{name}"), declared], 0)
 
 
 def _import(imported: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """Formats values as Python source, as ruff formats it."""
 
 import json
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -10,6 +12,9 @@ from buildkite_agents.options import Unset
 WIDTH = 88
 LONGEST = 100
 """No line is longer."""
+
+NAME, KEY, STACK_NAME = "\0name\0", "\0key\0", "\0stack_name\0"
+"""In place of the queue's name in a text, its name with hyphens, and its stack's name."""
 
 
 class Code(str):
@@ -38,6 +43,11 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
 
 
 def _string(value: str) -> str:
+    if value in {NAME, KEY, STACK_NAME}:
+        return value.strip("\0")
+    if "\0" in value:
+        braces = value.replace("{", "{{").replace("}", "}}")
+        return "f" + _string(re.sub("\0(.*?)\0", r"{\1}", braces))
     quoted = json.dumps(value, ensure_ascii=False)
     # str() of a subclass, whose repr() can differ.
     plain = repr(str(value))
@@ -64,24 +74,20 @@ def _bracketed(start: str, items: Sequence[str], end: str, indent: int, used: in
 
 def arguments(settings: Any, indent: int, *, without: Sequence[str] = ()) -> list[str]:
     """Format the fields of a dataclass that differ from their defaults, as arguments."""
-    has_keywords = any(field.kw_only for field in fields(settings))
     result = []
     for field in fields(settings):
         value = getattr(settings, field.name)
         if field.name in without or not is_set(field, value):
             continue
-        is_positional = field.default is MISSING and field.default_factory is MISSING
-        name = "" if not field.kw_only and (is_positional or has_keywords) else f"{field.name}="
+        is_required = field.default is MISSING and field.default_factory is MISSING
+        name = "" if is_required else f"{field.name}="
         result.append(name + source(value, indent, used=len(name) + 1))
     return result
 
 
 def call(name: str, formatted: Sequence[str], indent: int, *, used: int = 0) -> str:
-    """Format a call, on one line if it fits."""
-    line = f"{name}({', '.join(formatted)})"
-    if "\n" not in line and indent + used + len(line) <= WIDTH:
-        return line
-    return lines(f"{name}(", formatted, ")", indent)
+    """Format a call."""
+    return _bracketed(f"{name}(", formatted, ")", indent, used)
 
 
 def lines(start: str, items: Sequence[str], end: str, indent: int) -> str:
@@ -105,15 +111,16 @@ def constant(name: str, value: Any) -> str:
     return "\n".join([f"{name} = (", *(f"    {part}" for part in parts), ")"])
 
 
-def comment(text: str) -> list[str]:
+def comment(text: str) -> str:
     """Format a comment."""
-    result, line = [], "#"
-    for word in text.split():
-        if len(line) + len(word) >= WIDTH and line != "#":
-            result.append(line)
-            line = "#  "
-        line += f" {word}"
-    return [*result, line]
+    format_ = textwrap.TextWrapper(
+        WIDTH,
+        initial_indent="# ",
+        subsequent_indent="#   ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return format_.fill(text)
 
 
 def is_set(field: Any, value: Any) -> bool:

@@ -12,11 +12,18 @@ from typing import Any
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.documented_layout import documented_layout
 from buildkite_agents.adopt.edits import edits
-from buildkite_agents.adopt.found import Fleet, FoundStack, literal, template_of, unsupported
-from buildkite_agents.adopt.references import Matcher, Root, prefix_of, without_index
+from buildkite_agents.adopt.found import (
+    Fleet,
+    FoundStack,
+    declarations,
+    literal,
+    template_of,
+    unsupported,
+)
+from buildkite_agents.adopt.references import Matcher
+from buildkite_agents.adopt.root import STACK, Root, prefix_of, without_index
 from buildkite_agents.errors import ConfigError
 
-_TYPE = "aws_cloudformation_stack"
 _CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}
 # Arguments of a stack that a queue has no field for. Empty ones are computed by the provider.
 _OTHER_ARGUMENTS = (
@@ -56,9 +63,9 @@ def fleet_of(
     """
     values = content.get("values") or content.get("prior_state", {}).get("values") or {}
     resources = [*_resources(values.get("root_module", {}))]
-    stacks = [r for r in resources if r["type"] == _TYPE and r.get("mode") == "managed"]
+    stacks = [r for r in resources if r["type"] == STACK and r.get("mode") == "managed"]
     ours = [stack for stack in stacks if _is_elastic_ci_stack(stack["values"])]
-    root = Root(content, resources)
+    root = Root(content, resources, Path(folder))
     own_modules = [_OWN_MODULE.format(name) for name in _own_modules(root)]
     if not ours:
         raise ConfigError(
@@ -68,7 +75,7 @@ def fleet_of(
         )
     steps = [*own_modules, *_steps_on_changes(content)]
     if not root.has_configuration:
-        steps += _steps_on_regions(ours, resources, providers, Path(folder))
+        steps += _steps_on_regions(ours, root, providers)
     found, notes, left_out = [], [], {}
     for stack in ours:
         one, about = _found(stack, root, providers)
@@ -94,7 +101,7 @@ def fleet_of(
         layout=layout,
         notes=_grouped(notes),
         steps=list(dict.fromkeys(steps)),
-        edits=lambda addresses: edits(root, addresses, Path(folder), layout=layout is not None),
+        edits=lambda addresses: edits(root, addresses, layout=layout is not None),
         known=root.known,
     )
 
@@ -126,7 +133,7 @@ def _own_modules(root: Root) -> list[str]:
 
 def _steps_on_changes(content: Mapping[str, Any]) -> Iterator[str]:
     for change in content.get("resource_changes", ()):
-        if change["type"] == _TYPE and change["change"]["actions"] not in (["no-op"], ["read"]):
+        if change["type"] == STACK and change["change"]["actions"] not in (["no-op"], ["read"]):
             yield (
                 f"{change['address']} has planned changes, which the program does not contain: "
                 "apply them, and adopt again"
@@ -134,19 +141,16 @@ def _steps_on_changes(content: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _steps_on_regions(
-    stacks: Sequence[Mapping[str, Any]],
-    resources: Sequence[Mapping[str, Any]],
-    providers: Mapping[str, str],
-    folder: Path,
+    stacks: Sequence[Mapping[str, Any]], root: Root, providers: Mapping[str, str]
 ) -> list[str]:
     """What to check about the providers, which a state does not name."""
     regions = sorted({_region(stack) for stack in stacks})
     everywhere = {*regions}
-    for values in (resource["values"] for resource in resources):
+    for values in (resource["values"] for resource in root.resources):
         everywhere |= {str(values.get("arn") or "::::").split(":")[3], values.get("region") or ""}
     has_alias = any(
         re.search(r"^\s*alias\s*=", path.read_text(errors="replace"), re.MULTILINE)
-        for path in folder.glob("*.tf")
+        for path in root.folder.glob("*.tf")
     )
     if len(everywhere - {""}) == 1 and not has_alias and not providers:
         return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
@@ -194,8 +198,8 @@ def _places(where: Sequence[str]) -> str:
     places = [*dict.fromkeys(where)]
     if len(places) <= _MOST_NAMED:
         return ", ".join(places)
-    counts = Counter(place.split(" ")[0] for place in places)
-    return ", ".join(f"{argument} of {count} stacks" for argument, count in counts.items())
+    counts = Counter(place.rpartition(" of ")[0] for place in places)
+    return ", ".join(f"{one} of {n} stacks" if one else f"{n} stacks" for one, n in counts.items())
 
 
 def _grouped(notes: Sequence[str]) -> list[str]:
@@ -232,8 +236,9 @@ def _found(
             "field for"
         )
     config = root.configuration_of(stack)
-    matchers, tags = _matchers(stack, config, root, given)
     secret = _secret_parameters(stack, version)
+    matchers = _matchers(stack, root, secret)
+    tags = {str(k): str(v) for k, v in (values.get("tags") or {}).items()}
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
     for name in secret:
         if not parameters[name].startswith("${"):
@@ -248,7 +253,7 @@ def _found(
     if given.get("BuildkiteQueue"):
         parameters["BuildkiteQueue"] = given["BuildkiteQueue"]
     written_tags = matchers["tags"].tags(tags)
-    _record_lost(config, root, matchers, prefix, resource)
+    _record_lost(stack, root, matchers)
     provider = str(config.get("provider_config_key", "aws")).rpartition(":")[2]
     provider = provider if config else providers.get(_region(stack), "aws")
     own = config.get("depends_on", ())
@@ -277,39 +282,33 @@ def _found(
     )
 
 
-def _matchers(
-    stack: Mapping[str, Any], config: Mapping[str, Any], root: Root, given: Mapping[str, str]
-) -> tuple[dict[str, Matcher], dict[str, str]]:
-    """The matchers for the parameters and the tags of a stack, and its tags."""
+def _matchers(stack: Mapping[str, Any], root: Root, secret: Sequence[str]) -> dict[str, Matcher]:
+    """The matchers for the parameters and the tags of a stack."""
     depends_on = [
-        one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(_TYPE)
+        one for one in stack.get("depends_on", ()) if not one.partition(".")[0].endswith(STACK)
     ]
-    tags = {str(k): str(v) for k, v in (stack["values"].get("tags") or {}).items()}
+    prefix, expressions = prefix_of(stack["address"]), root.expressions(stack)
     matchers = {}
-    for argument in ("parameters", "tags"):
-        expression = config.get("expressions", {}).get(argument, {})
-        named = root.references(expression, prefix_of(stack["address"]))
-        used = depends_on if argument == "parameters" else ()
-        matchers[argument] = Matcher(root, root.candidates(named, used), given)
-    return matchers, tags
+    for argument, used in {"parameters": depends_on, "tags": []}.items():
+        named = root.references(expressions.get(argument), prefix)
+        candidates = root.candidates(named, used)
+        matchers[argument] = Matcher(root, prefix, candidates, root.written(stack), secret)
+    return matchers
 
 
-def _record_lost(
-    config: Mapping[str, Any],
-    root: Root,
-    matchers: Mapping[str, Matcher],
-    prefix: str,
-    resource: str,
-) -> None:
+def _record_lost(stack: Mapping[str, Any], root: Root, matchers: Mapping[str, Matcher]) -> None:
     """Record the references of a stack's configuration that the program does not have."""
-    expressions = {**config.get("expressions", {}), "for_each": config.get("for_each_expression")}
-    for argument, expression in expressions.items():
-        kept = matchers[argument].used if argument in matchers else ()
-        for reference in root.references(expression or {}, prefix):
+    prefix, resource = prefix_of(stack["address"]), without_index(stack["address"])
+    everywhere = set.union(*(matcher.used for matcher in matchers.values()))
+    for argument, expression in root.expressions(stack).items():
+        kept = matchers[argument].used if argument in matchers else set()
+        for reference in root.references(expression, prefix):
             is_own = reference.startswith(("each.", "count.", "self."))
-            if reference not in kept and not is_own:
+            is_kept = reference in (kept if root.has_configuration else everywhere)
+            if not is_kept and not is_own:
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
-                root.lost[named].append(f"{argument} of {place}")
+                where = f"{argument} of {place}" if root.has_configuration else place
+                root.lost[named].append(where)
 
 
 def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
@@ -324,14 +323,13 @@ def _minutes(timeouts: Mapping[str, str | None]) -> int | None:
 
 
 def _secret_parameters(stack: Mapping[str, Any], version: str) -> list[str]:
-    usable = elastic_ci_stack.is_usable(version)
-    known = elastic_ci_stack.known_versions()
-    specs = elastic_ci_stack.load(version if usable else known[-1]).parameters
-    given = stack["values"].get("parameters") or {}
+    """The parameters that the template, or Terraform, does not show."""
     marked = stack.get("sensitive_values", {}).get("parameters", {})
-    names = [name for name in given if specs.get(name, {}).get("NoEcho") in {True, "true"}]
-    if isinstance(marked, Mapping):
-        names += [name for name in given if marked.get(name) and name not in names]
-    elif marked is True:
-        names += [name for name in given if name not in names]
-    return names
+    specs = declarations(version)
+    return [
+        name
+        for name in stack["values"].get("parameters") or {}
+        if str(specs.get(name, {}).get("NoEcho")).lower() == "true"
+        or marked is True
+        or (marked and marked.get(name))
+    ]

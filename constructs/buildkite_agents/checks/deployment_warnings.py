@@ -92,7 +92,9 @@ def _boot_timeout(queue: ResolvedQueue, stack: ResolvedStack) -> str | None:
     deadline = stack.script_deadline
     if deadline is None or not queue.uses_stacks_script:
         return None
-    timeout = duration_seconds(queue.text("InstanceCreationTimeout") or "")
+    text = queue.text("InstanceCreationTimeout")
+    # Without a value, the template waits five minutes.
+    timeout = duration_seconds("PT5M" if text == "" else text or "")
     if timeout is not None and timeout <= deadline:
         return (
             f"InstanceCreationTimeout is {timeout} seconds, and the bootstrap script can take "

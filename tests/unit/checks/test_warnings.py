@@ -102,6 +102,17 @@ def test_a_warning_is_given_with_its_reason_until_it_is_accepted(
     assert warnings_of(AgentQueue(instance_type, **settings), **stack) == given
 
 
+@pytest.mark.parametrize(
+    ("timeout", "is_warned"), [(None, True), ("PT15M", False), ("${var.timeout}", False)]
+)
+def test_the_templates_own_timeout_is_too_short_for_the_script(
+    timeout: str | None, *, is_warned: bool, bootstrap_script: Path
+) -> None:
+    queue = AgentQueue("m5.large", name="q", parameters={"InstanceCreationTimeout": timeout})
+    given = warnings_of(queue, bootstrap_script=bootstrap_script)
+    assert any("InstanceCreationTimeout is 300 seconds" in line for line in given) is is_warned
+
+
 @pytest.mark.parametrize("warned", WARNINGS, ids=lambda warned: warned.name)
 def test_accepting_a_warning_that_does_not_apply_is_reported(warned: QueueWarning) -> None:
     assert warnings_of(AgentQueue("m5.large", name="q", accepted_warnings=[warned.name])) == [

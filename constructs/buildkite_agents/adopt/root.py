@@ -1,0 +1,275 @@
+"""What a root module's state, plan and files say: resources, references and their values."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+STACK = "aws_cloudformation_stack"
+"""The type of the resources that are adopted."""
+
+_RESOURCE = re.compile(r"((?:data\.)?[a-z]\w*\.[\w-]+)(\[[^\]]*\])?(?:\.(.+))?")
+_MODULE = re.compile(r"module\.([\w-]+)(\[[^\]]*\])?\.(.+)")
+_NAMED = re.compile(
+    r'\b(?:data\.)?(?:var|local|module|aws_\w+)\.[\w-]+(?:\[(?:\d+|"[^"]*")\]|\.[\w-]+)*'
+)
+_IDENTITIES = ("arn", "name", "bucket", "key_name", "value", "secret_string", "id")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An expression, and its value."""
+
+    expression: str
+    value: Any
+    """A string, a list or a mapping."""
+
+    reference: str
+    """What the configuration or the state names."""
+
+    only_for: str | None = None
+    """The attribute, for what only the state names; None for what the configuration names."""
+
+
+@dataclass
+class Root:
+    """A root module: its resources and, from a plan, its configuration and variables."""
+
+    content: Mapping[str, Any]
+    resources: Sequence[Mapping[str, Any]]
+    folder: Path
+    known: dict[str, Any] = field(default_factory=dict)
+    """The values of the references that were written, by reference."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    """The references that were found by their values, and the parameter of each."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    """The values of the variables that take the place of secrets, by variable."""
+
+    lost: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """The references that were replaced by values, and where they were."""
+
+    @property
+    def has_configuration(self) -> bool:
+        """Whether this is a plan."""
+        return "configuration" in self.content
+
+    def variable_for(self, name: str, value: str, stack: str) -> str:
+        """The variable *name* for a secret, or one of the *stack* where that has another value."""
+        declared = self.content.get("variables", {}).get(name, {}).get("value")
+        taken = self.secrets.setdefault(name, value if declared is None else declared)
+        return name if taken == value else f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', stack)}"
+
+    def module(self, address: str) -> Mapping[str, Any]:
+        """The configuration of the module of a resource; empty for a state."""
+        module: Mapping[str, Any] = self.content.get("configuration", {}).get("root_module", {})
+        for name in re.findall(r"module\.([\w-]+)", prefix_of(address)):
+            module = module.get("module_calls", {}).get(name, {}).get("module", {})
+        return module
+
+    def folder_of(self, address: str) -> Path:
+        """The folder of the module of a resource."""
+        outer, folder = "", self.folder
+        for part, name in re.findall(r"(module\.([\w-]+)(?:\[[^\]]*\])?\.)", prefix_of(address)):
+            call = self.module(outer).get("module_calls", {}).get(name, {})
+            folder = Path(os.path.normpath(folder / call.get("source", name)))
+            outer += part
+        return folder
+
+    def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A resource's configuration in a plan; empty for a state."""
+        for candidate in self.module(resource["address"]).get("resources", ()):
+            if (candidate["type"], candidate["name"]) == (resource["type"], resource["name"]):
+                config: Mapping[str, Any] = candidate
+                return config
+        return {}
+
+    def written(self, resource: Mapping[str, Any]) -> dict[str, str]:
+        """What a resource's block in the module's files assigns, by name, and the block as ""."""
+        start = rf'^resource\s+"{resource["type"]}"\s+"{re.escape(resource["name"])}"'
+        for path in sorted(self.folder_of(resource["address"]).glob("*.tf")):
+            text = path.read_text(errors="replace")
+            block = re.search(rf"{start}\s*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
+            if block:
+                return {**_assigned(block[1]), "": block[1]}
+        return {}
+
+    def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """The expressions of a resource's arguments; for a state, what its block refers to."""
+        if not self.has_configuration:
+            block = self.written(resource).get("", "")
+            named = {"references": named_in(block)}
+            return {"parameters": named, "tags": named} if named["references"] else {}
+        config = self.configuration_of(resource)
+        every = {"for_each": config.get("for_each_expression")}
+        return {**config.get("expressions", {}), **every}
+
+    def references(self, expression: Any, prefix: str = "") -> list[str]:
+        """The references of an expression in the module *prefix*, as those of the root module."""
+        named = [*_longest(_references(expression))]
+        if not prefix or not self.has_configuration:
+            return named
+        *_, name, _ = re.split(r"module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
+        outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)
+        call = self.module(outer).get("module_calls", {}).get(name, {}).get("expressions", {})
+        resolved = []
+        for reference in named:
+            if reference.startswith("var."):
+                resolved += self.references(call.get(reference.split(".")[1], {}), outer)
+            else:
+                outputs = self._outputs_of(prefix, reference)
+                resolved.append(next(outputs, prefix + reference))
+        return resolved
+
+    def _outputs_of(self, prefix: str, reference: str) -> Iterator[str]:
+        """The outputs of a module of the root module that are a reference in it."""
+        outputs = self.module(prefix).get("outputs", {}) if prefix.count("module.") == 1 else {}
+        for name, output in outputs.items():
+            inner = [*_longest(_references(output.get("expression", {})))]
+            if len(inner) == 1 and f"{inner[0]}.".startswith(f"{reference}."):
+                yield f"{prefix}{name}"
+
+    def value(self, reference: str, prefix: str = "") -> Any:
+        """The value of a reference in the module *prefix*, or None."""
+        if reference.startswith("var."):
+            variables = self.content.get("variables", {}) if not prefix else {}
+            return variables.get(reference[4:], {}).get("value")
+        called = _MODULE.fullmatch(reference)
+        if called:
+            inner = f"{prefix}module.{called[1]}{called[2] or ''}."
+            output, *index = re.split(r"\[(\d+)\]", called[3])[:2]
+            expression = self.module(inner).get("outputs", {}).get(output, {}).get("expression", {})
+            named = [*_longest(_references(expression))]
+            return _at(self.value(named[0], inner) if named else None, index)
+        matched = _RESOURCE.fullmatch(reference)
+        if not matched:
+            return None
+        bare, index_, path = matched.groups()
+        instances = self.instances(prefix + bare)
+        if index_ is not None:
+            instances = [one for one in instances if one["address"] == f"{prefix}{bare}{index_}"]
+        if path is None:
+            return [one["values"].get("id") for one in instances] if index_ is None else None
+        value = instances[0]["values"] if len(instances) == 1 else None
+        return _at(value, re.findall(r"[\w-]+", path))
+
+    def instances(self, bare: str) -> list[Mapping[str, Any]]:
+        """The instances of a resource, in the order of their indices."""
+        return [one for one in self.resources if without_index(one["address"]) == bare]
+
+    def candidates(self, references: Iterable[str], depends_on: Iterable[str]) -> list[Candidate]:
+        """What a stack's values can be, in order of preference."""
+        found = []
+        for reference in references:
+            value = self.value(reference)
+            resource = _RESOURCE.fullmatch(reference)
+            if reference.startswith("module."):
+                found += [Candidate(*each, reference) for each in _items(reference, value)]
+            elif resource and resource[3] is None and not reference.startswith(("var.", "local.")):
+                found += self._of_resource(resource[1], reference, by_nature=False)
+            elif value is not None:
+                found.append(Candidate(reference, value, reference))
+        for bare in depends_on:
+            found += self._of_resource(bare, bare, by_nature=True)
+        return found
+
+    def _of_resource(self, bare: str, reference: str, *, by_nature: bool) -> Iterator[Candidate]:
+        prefix = prefix_of(bare)
+        if prefix:
+            for output in self._outputs_of(prefix, bare.removeprefix(prefix)):
+                for each in _items(output, self.value(output)):
+                    yield Candidate(*each, reference, "id")
+            return
+        instances = self.instances(bare)
+        if instances and "index" in instances[0] and not by_nature:
+            is_count = isinstance(instances[0].get("index"), int)
+            every = f"{bare}[*].id" if is_count else f"values({bare})[*].id"
+            yield Candidate(every, [one["values"].get("id") for one in instances], reference)
+        for one in instances:
+            for attribute in _IDENTITIES:
+                value = one["values"].get(attribute)
+                if isinstance(value, str) and value:
+                    only_for = attribute if by_nature else None
+                    yield Candidate(f"{one['address']}.{attribute}", value, reference, only_for)
+
+
+def is_whole(text: str) -> bool:
+    """Whether no bracket of an expression is left open."""
+    return all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}"))
+
+
+def _assigned(block: str) -> dict[str, str]:
+    """What a block assigns, by name, with expressions of several lines on one."""
+    without_comments = (re.sub(r"(^|\s)(#|//).*", "", line) for line in block.splitlines())
+    lines = [line.strip() for line in without_comments if line.strip()]
+    found = {}
+    for number, line in enumerate(lines):
+        assigned = re.fullmatch(r'"?([\w-]+)"?\s*[=:]\s*(.+)', line)
+        value, following = assigned[2] if assigned else "{", iter(lines[number + 1 :])
+        while value != "{" and not is_whole(value):
+            after = next(following, None)
+            if after is None:
+                break
+            is_joined = value[-1] in "([{," or after[0] in ")]}?:&|+-*/"
+            value += f"{' ' if is_joined else ', '}{after}"
+        if assigned:
+            found[assigned[1]] = value.rstrip(",")
+    return found
+
+
+def named_in(text: str) -> list[str]:
+    """The references in Terraform's source."""
+    return _NAMED.findall(text)
+
+
+def without_index(address: str) -> str:
+    """The address of a resource without the index of its instance."""
+    return re.sub(r"\[[^\]]*\]$", "", address)
+
+
+def prefix_of(address: str) -> str:
+    """The path of a resource's module, such as ``module.vpc.``; empty in the root module."""
+    found = re.match(r"(module\.[\w-]+(\[[^\]]*\])?\.)*", address)
+    return found[0] if found else ""
+
+
+def _references(expression: Any) -> Iterator[str]:
+    """The references in an expression, or in all expressions of a block."""
+    if isinstance(expression, list):
+        for item in expression:
+            yield from _references(item)
+    elif isinstance(expression, Mapping):
+        yield from expression.get("references", ())
+        for key, item in expression.items():
+            if key not in {"references", "constant_value"}:
+                yield from _references(item)
+
+
+def _longest(references: Iterable[str]) -> Iterator[str]:
+    """The references without the shorter forms of each, which Terraform's JSON also has."""
+    named = [*dict.fromkeys(references)]
+    for one in named:
+        if not any(other.startswith((f"{one}.", f"{one}[")) for other in named):
+            yield one
+
+
+def _at(value: Any, path: Sequence[str]) -> Any:
+    """The value at a path of keys and indices, or None."""
+    for part in path:
+        if isinstance(value, list):
+            value = dict(enumerate(value)).get(int(part) if part.isdigit() else -1)
+        else:
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _items(expression: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if value is not None:
+        yield expression, value
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield f"{expression}[{index}]", item

@@ -1,0 +1,6 @@
+resource "aws_cloudformation_stack" "ci" {
+  name         = "b-ci"
+  template_url = "https://s3.amazonaws.com/buildkite-aws-stack/v6.30.0/aws-stack.yml"
+  capabilities = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+  parameters   = { BuildkiteQueue = "network", BuildkiteAgentTokenParameterStorePath = "/t" }
+}

@@ -1,0 +1,266 @@
+"""The program of a fleet: its queues, and what they share."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from support.shown import (
+    configured,
+    described,
+    stack,
+    state,
+    written,
+)
+
+from buildkite_agents import AgentQueue
+from buildkite_agents.adopt import cloudformation, terraform
+from buildkite_agents.adopt.program import program_of
+
+
+def test_a_stack_of_defaults_is_one_queue_at_its_address() -> None:
+    program = written(state(stack(parameters={"InstanceTypes": "m5.large", "MaxSize": "4"})))
+    assert 'AgentQueue(\n            "m5.large",\n            name="q",' in program.text
+    assert 'address="ci"' in program.text
+    assert "max_size=4" in program.text
+    assert "min_size" not in program.text
+    compile(program.text, "main.py", "exec")
+
+
+def test_an_indexed_address_and_one_in_a_module_are_moved() -> None:
+    text = written(
+        state(
+            stack('aws_cloudformation_stack.ci["a"]', name="one"),
+            stack(
+                "module.x.aws_cloudformation_stack.ci",
+                name="two",
+                parameters={"BuildkiteQueue": "other"},
+            ),
+        )
+    ).text
+    assert "moved_from='aws_cloudformation_stack.ci[\"a\"]'" in text
+    assert 'moved_from="module.x.aws_cloudformation_stack.ci"' in text
+    assert "address=" not in text
+
+
+def test_several_stacks_of_one_queue_get_addresses_of_their_own() -> None:
+    program = written(
+        state(
+            stack('aws_cloudformation_stack.ci["spot"]', name="ci-spot"),
+            stack('aws_cloudformation_stack.ci["reserved"]', name="ci-reserved"),
+        )
+    )
+    assert 'address="ci-spot"' in program.text
+    assert 'address="ci-reserved"' in program.text
+
+
+def test_common_values_are_written_once_and_exceptions_on_their_queue() -> None:
+    addresses = [f"aws_cloudformation_stack.{name}" for name in ("a", "b", "c")]
+    sizes = ("100", "100", None)
+    text = written(
+        state(
+            *(
+                stack(
+                    address,
+                    parameters={
+                        "BuildkiteQueue": address[-1],
+                        "KeyName": "ours",
+                        **({"RootVolumeSize": size} if size else {}),
+                    },
+                )
+                for address, size in zip(addresses, sizes, strict=True)
+            )
+        )
+    ).text
+    assert text.count('"KeyName": "ours"') == 1
+    assert text.count('"RootVolumeSize": 100') == 1
+    assert text.count('"RootVolumeSize": None') == 1
+    assert text.count("v6.30.0") == 1
+
+
+def test_an_empty_value_stays_a_given_one() -> None:
+    text = written(state(stack(parameters={"KeyName": ""}))).text
+    assert "EMPTY = '${\"\"}'" in text
+    assert '"KeyName": EMPTY' in text
+
+
+def test_every_field_of_a_queue_that_is_written_is_one() -> None:
+    one = stack(parameters={"InstanceTypes": "m5.large,m5a.large", "ScaleInIdlePeriod": "90"})
+    source = written(state(one)).text
+    queues: list[AgentQueue] = []
+
+    class App:
+        def synth(self) -> None:
+            """Write nothing."""
+
+    def agent_stack(_app: App, **arguments: Any) -> None:
+        queues.extend(arguments["queues"])
+
+    names = {"AgentApp": App, "AgentStack": agent_stack}
+    body = source.partition("app = AgentApp()")
+    exec(body[0], scope := {"__builtins__": __builtins__})  # noqa: S102
+    exec(body[1] + body[2], {**scope, **names})  # noqa: S102
+    (queue,) = queues
+    assert queue.all_instance_types == ("m5.large", "m5a.large")
+    assert queue.idle_minutes == 1.5
+
+
+@pytest.mark.parametrize(
+    ("fleet", "width"),
+    # Where a string is longer than 88 characters, the default width would move it.
+    [
+        ("one", 88),
+        ("one", 100),
+        ("several", 100),
+        ("named", 88),
+        ("named", 100),
+        ("described", 88),
+        ("described", 100),
+    ],
+)
+def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
+    long: dict[str, Any] = {
+        "tags": {"team": "ci", "contact": "x" * 40},
+        "parameters": {"KeyName": "k" * 70},
+    }
+    several = [
+        stack(
+            f'aws_cloudformation_stack.ci["{name}"]',
+            name=f"bk-{name}",
+            tags={"team": "ci", "queue": name},
+            parameters={
+                "BuildkiteQueue": name,
+                "ManagedPolicyARNs": f"arn:aws:iam::123456789012:policy/{'p' * 60}",
+                "SecretsBucket": "",
+                "ImageId": "ami-0123456789abcdef0",
+            },
+        )
+        for name in ("a", "b", "c")
+    ]
+    named = [
+        stack(f"aws_cloudformation_stack.{name}", parameters={"BuildkiteQueue": f"{name}-queue"})
+        for name in ("blue", "green")
+    ]
+    named[0]["values"]["name"] = "x"
+    found = {
+        "one": terraform.fleet_of(state(stack(**long))),
+        "several": terraform.fleet_of(state(*several)),
+        "named": terraform.fleet_of(state(*named)),
+        "described": cloudformation.fleet_of({"Stacks": [described()]}),
+    }[fleet]
+    text = program_of(found, folder="terraform", output="main.py").text
+    ruff = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={width}", "-"]
+    formatted = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
+    assert text == formatted
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_value_that_an_argument_refuses_stays_on_its_queue() -> None:
+    text = written(state(stack(tags={"contact": "a, b"}))).text
+    assert 'tags={"contact": "a, b"}' in text
+
+
+def test_an_image_is_of_no_further_queue() -> None:
+    stacks = [
+        stack(
+            f"aws_cloudformation_stack.{name}",
+            parameters={"BuildkiteQueue": name, "ImageId": "ami-0123456789abcdef0"},
+            tags={"team": "ci", "cost": "x", "queue": name},
+        )
+        for name in ("a", "b", "c")
+    ]
+    text = written(state(*stacks)).text
+    assert text.count('parameters={"ImageId": AMD64_IMAGE}') == 3
+    assert 'TAGS = {"cost": "x", "team": "ci"}' in text
+    assert 'tags={**TAGS, "queue": name}' in text
+
+
+def test_a_stack_of_a_template_body_keeps_its_template() -> None:
+    one = stack(template_url=None, template_body="Description: Buildkite stack v6.30.0")
+    text = written(state(one)).text
+    assert 'template_url=""' in text
+    assert 'stack_version="v6.30.0"' in text
+
+
+def test_a_version_that_is_newer_than_the_history_is_allowed() -> None:
+    url = "https://s3.amazonaws.com/buildkite-aws-stack/v6.99.0/aws-stack.yml"
+    program = written(state(stack(template_url=url, parameters={"GitMirrorSeedBucket": "seeds"})))
+    assert "allow_unchecked_version=True" in program.text
+
+
+def test_a_stack_without_a_queue_is_of_the_templates_default_queue() -> None:
+    one = stack()
+    del one["values"]["parameters"]["BuildkiteQueue"]
+    program = written(state(one))
+    assert 'name="default"' in program.text
+    assert '"BuildkiteQueue": None' in program.text
+
+
+def several(*queues: str, **values: Any) -> list[dict[str, Any]]:
+    """A stack for each queue, with values in which ~ is the queue's name."""
+    given = [json.loads(json.dumps(values).replace("~", queue)) for queue in queues]
+    return [
+        stack(
+            f"aws_cloudformation_stack.{queue}",
+            **{**more, "parameters": {"BuildkiteQueue": queue, **more.get("parameters", {})}},
+        )
+        for queue, more in zip(queues, given, strict=True)
+    ]
+
+
+def test_a_further_queue_gets_what_contains_the_name_of_its_siblings() -> None:
+    tags = {"team": "ci", "Name": "ci-~-agents", "Queue": "~"}
+    text = written(state(*several("a", "b", "c", name="ci-~-agents", tags=tags))).text
+    assert 'stack_name=f"ci-{name}-agents"' in text
+    assert 'tags={"team": "ci", "Name": f"ci-{name}-agents", "Queue": name}' in text
+    assert '        queue("b"),\n' in text
+
+
+def test_the_name_of_a_stack_is_never_that_of_its_siblings() -> None:
+    own = {"InstanceRoleName": "role-~"}
+    one, two = several("a", "b", name="same", parameters=own)
+    content = configured(one, {}, two)
+    east, west = content["configuration"]["root_module"]["resources"]
+    west["provider_config_key"], east["provider_config_key"] = "aws.west", "aws"
+    text = written(content).text
+    assert text.count('stack_name="same"') == 2
+    assert "same" not in text.partition("app = ")[0]
+
+
+@pytest.mark.parametrize("kind", ["adopted", "left out", "in two modules"])
+def test_no_two_stacks_get_one_address(kind: str) -> None:
+    moves = stack('aws_cloudformation_stack.x["ci"]', name="x-ci")
+    moves["values"]["parameters"]["BuildkiteQueue"] = "ci"
+    other = stack(name="other")
+    if kind == "left out":
+        other["values"]["parameters"] = {"Cidr": "10.0.0.0/8"}
+    if kind == "in two modules":
+        moves["address"] = "module.a.aws_cloudformation_stack.ci"
+        other = stack("module.b.aws_cloudformation_stack.ci", name="y-ci")
+        other["values"]["parameters"]["BuildkiteQueue"] = "ci"
+    addresses = [*written(state(moves, other)).addresses.values()]
+    assert addresses[0] == "aws_cloudformation_stack.x-ci"
+    assert len({*addresses}) == len(addresses)
+
+
+def test_long_tags_with_the_names_of_queues_are_shared_too() -> None:
+    tags = {"team": "ci", "Name": "agents-of-the-~-queue", "Queue": "~"}
+    one, *more = several("a", "b", "c", tags=tags)
+    content = configured(one, {}, *more)
+    for resource in content["configuration"]["root_module"]["resources"]:
+        resource["expressions"] = {"tags": {"references": ["var.default_tags"]}}
+    content["variables"] = {"default_tags": {"value": {"team": "ci"}}}
+    text = written(content).text
+    rest = 'Name = "agents-of-the-{name}-queue", Queue = "{name}"'
+    assert f"tags=f'${{{{merge(var.default_tags, {{{{{rest}}}}})}}}}'" in text
+
+
+def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queues() -> None:
+    stacks = several("a", "b", "c", tags={"team": "ci"})
+    for one, name in zip(stacks, ("blue", "green", "red"), strict=True):
+        one["values"] |= {"name": name, "tags": {"team": "ci", "Name": f"{name}-agents"}}
+    text = written(state(*stacks)).text
+    assert "stack_name: str, **fields: Any" in text
+    assert 'tags={"team": "ci", "Name": f"{stack_name}-agents"}' in text
+    assert '        queue("b", stack_name="green"),\n' in text
