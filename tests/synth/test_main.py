@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cdktf
 import pytest
 from support.documented import GOLDEN_MAIN, as_main_of
 from support.golden import assert_golden, assert_same_files
@@ -240,6 +241,6 @@ def test_a_python_without_cdktf_is_reported_in_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: the Python package 'cdktf' is not installed for {sys.executable}: run `make "
-        "synth`, which installs it into .venv, or the program with .venv/bin/python\n"
+        f"error: the Python package {cdktf.__name__!r} is not installed for {sys.executable}: run "
+        "`make synth`, which installs it into .venv, or the program with .venv/bin/python\n"
     )
