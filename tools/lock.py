@@ -106,6 +106,7 @@ def replace(path: Path, text: str) -> None:
     """Write the file at once."""
     new = path.with_name(path.name + ".new")
     new.write_text(text)
+    new.chmod(path.stat().st_mode)
     new.replace(path)
 
 

@@ -157,8 +157,10 @@ class AgentStack(cdktf.TerraformStack):
         """The queues."""
         self.warnings = {q.key: warnings_of(q, resolved) for q in resolved.queues}
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
-        self._is_prepared = False
-        self.node.add_validation(Preparation(self.prepare))
+        self.is_prepared = False
+        """Whether the stack is ready to be synthesized."""
+        app = None if is_in_agent_app else scope.node.root
+        self.node.add_validation(Preparation(name, self.prepare, app))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -248,12 +250,19 @@ class AgentStack(cdktf.TerraformStack):
         """Create a local backend, unless the stack has a backend, and check all addresses.
 
         Raises:
-            ConfigError: several resources have one address, which CDKTF would merge.
+            ConfigError: the stack has two backends, or several resources have one address, which
+                CDKTF would merge.
         """
-        if self._is_prepared:
+        if self.is_prepared:
             return
         is_ours = self.deployment.backend is not None
-        if not is_ours and self.node.try_find_child("backend") is None:
+        is_theirs = self.node.try_find_child("backend") is not None
+        if is_ours and is_theirs:
+            raise ConfigError(
+                "deployment.backend: the stack has another backend, which was created on it: "
+                "remove one of the two"
+            )
+        if not is_ours and not is_theirs:
             create_backend(self, None, prefix=self.name)
             is_ours = True
         if is_ours and not self.deployment.inside_root_module:
@@ -271,7 +280,7 @@ class AgentStack(cdktf.TerraformStack):
             settings = (repr(self.resolved.settings), repr(self.queues))
             elsewhere = mentioned(names.SHARED, self.folder, *settings)
             self._add_blocks(removed=blocks.removed({*addresses, *elsewhere}))
-        self._is_prepared = True
+        self.is_prepared = True
 
     def _add_blocks(self, **content: Any) -> None:
         """Add the blocks of each kind that has any."""

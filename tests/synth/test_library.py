@@ -377,3 +377,81 @@ def test_an_aspect_sees_each_resource(bootstrap_script: Path, tmp_path: Path) ->
     resources = json.loads(cdktf.Testing.synth(stack, True))["resource"]
     assert len(seen) == sum(len(each) for each in resources.values())
     assert resources["aws_cloudformation_stack"]["q"]["tags"]["CostCenter"] == "benchmarks"
+
+
+def test_a_backend_beside_that_of_the_deployment_is_refused(
+    bootstrap_script: Path, app: cdktf.App
+) -> None:
+    stack = AgentStack(
+        app,
+        project="acme",
+        queues=QUEUES,
+        bootstrap_script=bootstrap_script,
+        deployment=Deployment(backend=S3Backend("states", "eu-west-1")),
+    )
+    cdktf.GcsBackend(stack, bucket="states")
+    with pytest.raises((ConfigError, RuntimeError), match=r"deployment\.backend: the stack has an"):
+        app.synth()
+
+
+def run_program(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = (
+        "import cdktf\nfrom buildkite_agents import *\n"
+        'fleet = {"project": "acme", "queues": [AgentQueue("m5.4xlarge")]}\n' + code
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["AgentStack(AgentApp(), **fleet)", "AgentStack(AgentApp(), **{**fleet, 'project': ''})"],
+    ids=["valid", "refused"],
+)
+def test_a_program_that_does_not_synthesize_says_so(code: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, code)
+    assert done.stderr == (
+        "warning: nothing was written, because the program ended without app.synth()\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "AgentApp()",
+        "app = AgentApp(); AgentStack(app, **fleet); app.synth()",
+        "cdktf.Testing.synth(AgentStack(AgentApp(), **fleet), True)",
+        "cdktf.Testing.synth(AgentStack(cdktf.Testing.app(), **fleet), True)",
+        "import pytest; AgentStack(AgentApp(), **fleet)",
+    ],
+    ids=["empty", "synth", "Testing.synth", "Testing.app", "pytest"],
+)
+def test_others_say_nothing(code: str, tmp_path: Path) -> None:
+    assert run_program(tmp_path, code).stderr == ""
+
+
+def test_nor_is_it_said_after_an_exception(tmp_path: Path) -> None:
+    done = run_program(tmp_path, "AgentStack(AgentApp(), **fleet)\n1 / 0")
+    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+IN_A_PLAIN_APP = "app = cdktf.App(); AgentStack(app, **fleet); app.synth()"
+
+
+def test_a_plain_app_says_what_it_does_not_write(tmp_path: Path) -> None:
+    assert run_program(tmp_path, IN_A_PLAIN_APP).stderr == (
+        "note: acme-prod is in a cdktf.App, which writes cdktf.out/ alone: an AgentApp also writes "
+        "terraform/\n"
+    )
+    assert not (tmp_path / "terraform").exists()
+
+
+def test_it_says_nothing_to_the_cdktf_cli(tmp_path: Path) -> None:
+    done = run_program(tmp_path, IN_A_PLAIN_APP, CDKTF_OUTDIR=str(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (0, "")

@@ -19,7 +19,8 @@ def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, *, p
         _StateFile(stack, path=STATE)
         return
     cdktf.S3Backend(
-        stack,
+        # Not the stack itself, where the user may create another one, of the same id.
+        Construct(stack, "deployment.backend"),
         bucket=settings.bucket,
         key=settings.key or f"{prefix}/terraform.tfstate",
         region=settings.region,
