@@ -182,8 +182,19 @@ class AgentApp(cdktf.App):
         folder = stack.folder.absolute()
         print(summary(stack.resolved, folder, stack.warnings, terminal=terminal))
         sys.stdout.flush()
-        for line in grouped(stack.resolved, stack.warnings):
+        for line in [*grouped(stack.resolved, stack.warnings), *self._other_state(stack)]:
             print(f"warning: {line}", file=sys.stderr)
+
+    def _other_state(self, stack: AgentStack) -> Iterator[str]:
+        """The local state of the other way to deploy, which this way would deploy again."""
+        folder, command = self._folder / "stacks" / stack.name, "terraform apply"
+        if "CDKTF_OUTDIR" in os.environ:
+            folder, command = stack.folder.absolute(), "cdktf deploy"
+        if stack.deployment.backend is None and (folder / STATE).exists():
+            yield (
+                f"{stack.name}: `{command}` does not read {folder / STATE}, the state of this "
+                "deployment, and would create it again"
+            )
 
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
         cdktf_folder = self._folder / "stacks" / stack.name

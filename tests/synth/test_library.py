@@ -455,3 +455,29 @@ def test_a_plain_app_says_what_it_does_not_write(tmp_path: Path) -> None:
 def test_it_says_nothing_to_the_cdktf_cli(tmp_path: Path) -> None:
     done = run_program(tmp_path, IN_A_PLAIN_APP, CDKTF_OUTDIR=str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("state", "by_cli", "command"),
+    [
+        ("terraform", True, "cdktf deploy"),
+        ("cdktf.out/stacks/acme-prod", False, "terraform apply"),
+        ("terraform", False, None),
+        ("cdktf.out/stacks/acme-prod", True, None),
+    ],
+)
+def test_the_state_of_the_other_way_to_deploy_is_noticed(
+    state: str, by_cli: bool, command: str | None, tmp_path: Path
+) -> None:
+    (tmp_path / state).mkdir(parents=True)
+    (tmp_path / state / "terraform.tfstate").write_text("{}")
+    environment = {"CDKTF_OUTDIR": str(tmp_path / "cdktf.out")} if by_cli else {}
+    code = "app = AgentApp(); AgentStack(app, **fleet); app.synth()"
+    done = run_program(tmp_path, code, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == (
+        f"warning: acme-prod: `{command}` does not read {tmp_path / state}/terraform.tfstate, the "
+        "state of this deployment, and would create it again\n"
+        if command
+        else ""
+    )
