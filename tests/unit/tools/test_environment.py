@@ -19,7 +19,7 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "_run", run)
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}}))
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
     return module
@@ -42,7 +42,7 @@ def test_a_python_without_venv_shows_what_it_says_itself(
     tool = load_tool("environment")
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(sys, "executable", str(python))
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}}))
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
     with pytest.raises(SystemExit, match=r"the set-up failed in `.* -m venv"):
@@ -111,12 +111,20 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
     run: list[str] = []
 
     def run_uv(*arguments: str) -> None:
-        run.append(" ".join(arguments[:2]))
-        (tmp_path / ".checkov" / "bin").mkdir(parents=True, exist_ok=True)
-        (tmp_path / ".checkov" / "bin" / "python").touch()
+        run.append(arguments[0])
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        (tmp_path / ".venv" / "lib" / version / "site-packages").mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".venv" / "bin").mkdir(exist_ok=True)
+        (tmp_path / ".venv" / "bin" / "python").touch()
 
     monkeypatch.setattr(tool, "run_uv", run_uv)
+    monkeypatch.setattr(tool, "_run", lambda _command: "")
+    (tmp_path / "constructs").mkdir()
+    (tmp_path / "constructs" / "buildkite_agents_node.pth").touch()
     for version in ("1", "1", "2"):
-        (tmp_path / "tools" / "checkov.txt").write_text(f"checkov=={version}")
-        tool.main(["checkov"])
-    assert run == ["venv --quiet", "pip install", "venv --quiet", "pip install"]
+        package = {"version": f"=={version}", "hashes": ["sha256:aa"]}
+        lock = {"default": {}, "develop": {"pytest": package}}
+        (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
+        tool.main(["develop"])
+    # An environment, and each of the three lists.
+    assert run == ["venv", "pip", "pip", "pip"] * 2
