@@ -1,4 +1,4 @@
-# `make synth` and `make test` do all required set-up, once. They need only Python 3.10 or newer.
+# `make synth` and `make test` do all required set-up, once. They need only Python 3.11 or newer.
 
 PYTHON ?= python3
 VENV := .venv
@@ -77,9 +77,12 @@ setup-dev: ## Install the packages for the tests too. Checkov and pipenv need se
 	$(SET_UP) develop checkov pipenv
 
 .PHONY: lock
-lock: ## Update Pipfile.lock to the newest versions that the Pipfile permits.
-	$(SET_UP) pipenv
-	$(PYTHON) tools/lock.py .pipenv/bin/python
+lock: ## Update Pipfile.lock and tools/*.txt to the newest versions that the Pipfile permits.
+	$(PYTHON) -m tools.lock
+
+.PHONY: successor
+successor: ## Move this checkout to CDK Terrain, the successor of CDKTF.
+	@$(PYTHON) -m tools.successor
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.

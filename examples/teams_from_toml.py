@@ -1,15 +1,10 @@
 """The queues of many teams, from a TOML file that they edit."""
 
-import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken, ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 HERE = Path(__file__).parent
 

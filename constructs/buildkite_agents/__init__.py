@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from buildkite_agents.errors import ConfigError
 
-if sys.version_info < (3, 10):  # noqa: UP036 # pip checks this, and nothing does in a checkout
+if sys.version_info < (3, 11):  # noqa: UP036 # pip checks this, and nothing does in a checkout
     raise ConfigError(
-        "Python 3.10 or newer is required, and {} is Python {}.{}: run `make synth PYTHON=...` "
+        "Python 3.11 or newer is required, and {} is Python {}.{}: run `make synth PYTHON=...` "
         "with a newer one".format(sys.executable, *sys.version_info[:2])
     )
 

@@ -1,5 +1,6 @@
 """The CDKTF app, which writes its stacks for the cdktf CLI and for Terraform alone."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -78,6 +79,9 @@ class AgentApp(cdktf.App):
             super().__init__(outdir=str(self._folder), context=context)
         self._stacks: dict[str, AgentStack] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
+        self._is_synthesized = False
+        if "pytest" not in sys.modules:
+            atexit.register(self._warn_unless_synthesized)
 
     def register(self, name: str, stack: AgentStack) -> None:
         """Record a stack of this app, at any depth of its tree of constructs.
@@ -113,6 +117,7 @@ class AgentApp(cdktf.App):
                 file to be overwritten was not written by this program or was edited since. In both
                 cases no stack's folder has been changed.
         """
+        self._is_synthesized = True
         if self._problems:
             raise ConfigError(*self._all_problems())
         if self.hcl_output:
@@ -134,6 +139,17 @@ class AgentApp(cdktf.App):
             print(
                 "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the "
                 f"token as {_TOKEN_VARIABLE}",
+                file=sys.stderr,
+            )
+
+    def _warn_unless_synthesized(self) -> None:
+        """Report a program that ends in silence, without an exception or a test of its stacks."""
+        is_tested = any(stack.is_prepared for stack in self._stacks.values())
+        if self._is_synthesized or is_tested or hasattr(sys, "last_value"):
+            return
+        if self._stacks or self._problems:
+            print(
+                "warning: nothing was written, because the program ended without app.synth()",
                 file=sys.stderr,
             )
 
@@ -166,8 +182,19 @@ class AgentApp(cdktf.App):
         folder = stack.folder.absolute()
         print(summary(stack.resolved, folder, stack.warnings, terminal=terminal))
         sys.stdout.flush()
-        for line in grouped(stack.resolved, stack.warnings):
+        for line in [*grouped(stack.resolved, stack.warnings), *self._other_state(stack)]:
             print(f"warning: {line}", file=sys.stderr)
+
+    def _other_state(self, stack: AgentStack) -> Iterator[str]:
+        """The local state of the other way to deploy, which this way would deploy again."""
+        folder, command = self._folder / "stacks" / stack.name, "terraform apply"
+        if "CDKTF_OUTDIR" in os.environ:
+            folder, command = stack.folder.absolute(), "cdktf deploy"
+        if stack.deployment.backend is None and (folder / STATE).exists():
+            yield (
+                f"{stack.name}: `{command}` does not read {folder / STATE}, the state of this "
+                "deployment, and would create it again"
+            )
 
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
         cdktf_folder = self._folder / "stacks" / stack.name

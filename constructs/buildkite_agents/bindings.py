@@ -178,6 +178,9 @@ def _make(
     stamp: str,
 ) -> None:
     source = Path(str(installed.locate_file(installed.name.replace("-", "_"))))
+    # The provider of CDKTF's successor refers to its functions, which are a submodule.
+    functions = [f"{name}_functions" for name in submodules]
+    submodules = [*submodules, *(name for name in functions if (source / name).is_dir())]
     workspace = Path(tempfile.mkdtemp(prefix=".new-", dir=target))
     try:
         for folder in ("_jsii", *submodules):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    from typing import Self
 
 # CDKTF encodes references to numbers as numbers below this one.
 _LEAST_NUMBER = -1e290

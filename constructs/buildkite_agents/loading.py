@@ -138,7 +138,7 @@ def _in_support(node: str) -> bool:
     except (OSError, subprocess.CalledProcessError):
         return False
     end = SUPPORTED_NODE.get(_major(version))
-    return end is not None and dt.datetime.now(tz=dt.timezone.utc).date() <= end
+    return end is not None and dt.datetime.now(tz=dt.UTC).date() <= end
 
 
 def _check_version(node: str) -> None:

@@ -23,7 +23,7 @@ from buildkite_agents.resources.bootstrap_object import import_block as script_i
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.resources.preparation import Preparation
 from buildkite_agents.resources.queue_stack import QueueStack, import_block, meta_arguments
-from buildkite_agents.resources.root_module import create_backend, define_root_module
+from buildkite_agents.resources.root_module import complete_backend, define_root_module
 from buildkite_agents.resources.secrets_bucket import Bucket
 from buildkite_agents.resources.variables import require_default_workspace
 from buildkite_agents.settings import (
@@ -156,8 +156,10 @@ class AgentStack(cdktf.TerraformStack):
         """The queues."""
         self.warnings = {q.key: warnings_of(q, resolved) for q in resolved.queues}
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
-        self._is_prepared = False
-        self.node.add_validation(Preparation(self.prepare))
+        self.is_prepared = False
+        """Whether the stack is ready to be synthesized."""
+        app = None if is_in_agent_app else scope.node.root
+        self.node.add_validation(Preparation(name, self.prepare, app))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -256,14 +258,12 @@ class AgentStack(cdktf.TerraformStack):
         """Create a local backend, unless the stack has a backend, and check all addresses.
 
         Raises:
-            ConfigError: several resources have one address, which CDKTF would merge.
+            ConfigError: the stack has two backends, or several resources have one address, which
+                CDKTF would merge.
         """
-        if self._is_prepared:
+        if self.is_prepared:
             return
-        is_ours = self.deployment.backend is not None
-        if not is_ours and self.node.try_find_child("backend") is None:
-            create_backend(self, None, prefix=self.name)
-            is_ours = True
+        is_ours = complete_backend(self, self.deployment.backend)
         if is_ours and not self.deployment.inside_root_module:
             require_default_workspace(self._environment)
         addresses = [*self._addresses()]
@@ -279,7 +279,7 @@ class AgentStack(cdktf.TerraformStack):
             settings = (repr(self.resolved.settings), repr(self.queues))
             elsewhere = mentioned(names.SHARED, self.folder, *settings)
             self._add_blocks(removed=blocks.removed({*addresses, *elsewhere}))
-        self._is_prepared = True
+        self.is_prepared = True
 
     def _add_blocks(self, **content: Any) -> None:
         """Add the blocks of each kind that has any."""

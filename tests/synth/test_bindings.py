@@ -16,6 +16,7 @@ from typing import Any
 
 import cdktf
 import pytest
+from support.checkout import copy_checkout
 
 from buildkite_agents import ConfigError, bindings
 from buildkite_agents.aws.s3_bucket import S3Bucket
@@ -266,3 +267,12 @@ def test_the_users_own_imports_aws_is_kept(tmp_path: Path) -> None:
 def test_imports_that_cannot_be_written_to_are_not_needed(tmp_path: Path) -> None:
     (tmp_path / "imports").touch()
     share(tmp_path / "imports")
+
+
+def test_mypy_finds_imports_aws_where_no_program_has_run(root: Path, tmp_path: Path) -> None:
+    copy_checkout(root, tmp_path)
+    assert not (tmp_path / "imports" / "aws").exists()
+    (tmp_path / "program.py").write_text("from imports.aws.s3_bucket import S3Bucket\nS3Bucket()\n")
+    mypy = [sys.executable, "-m", "mypy", "--config-file", os.devnull, "--strict", "program.py"]
+    done = subprocess.run(mypy, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

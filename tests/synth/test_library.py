@@ -1,9 +1,6 @@
 """The package as a library."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,6 @@ from buildkite_agents.aws.provider import AwsProvider
 from buildkite_agents.aws.s3_bucket import S3Bucket
 
 QUEUES = [AgentQueue("m5.4xlarge", name="q")]
-CLI = Path(__file__).parents[1] / "support" / "terraform_cli.py"
 
 
 @pytest.fixture(params=["AgentApp", "App", "Testing.app"])
@@ -168,48 +164,6 @@ def test_an_app_takes_context(tmp_path: Path) -> None:
     assert app.node.try_get_context("fleet") == "small"
 
 
-def run_python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, check=False
-    )
-
-
-def test_importing_it_changes_nothing_of_the_process(tmp_path: Path) -> None:
-    code = """
-import contextlib, gc, os, sys
-with contextlib.suppress(ImportError):
-    # On Python 3.10 CDKTF's packages load it, and it sets the hook for exceptions.
-    import exceptiongroup
-def process():
-    collector = gc.isenabled(), gc.get_threshold(), gc.get_freeze_count()
-    return sys.excepthook, collector, dict(os.environ)
-before = process()
-from buildkite_agents import AgentApp, AgentStack
-assert process() == before
-"""
-    done = run_python(code, tmp_path)
-    assert done.returncode == 0, done.stderr
-
-
-def test_an_error_can_be_caught_like_any_other_exception(tmp_path: Path) -> None:
-    code = """
-from buildkite_agents import ConfigError
-try:
-    raise ConfigError("first", "second")
-except Exception as error:
-    assert error.problems == ("first", "second")
-    print(error)
-"""
-    assert run_python(code, tmp_path).stdout == "error: first\nerror: second\n"
-
-
-def test_an_uncaught_error_is_its_message_and_a_status(tmp_path: Path) -> None:
-    code = "from buildkite_agents import ConfigError\nraise ConfigError('first', 'second')\n"
-    done = run_python(code, tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "error: first\nerror: second\n"
-
-
 def test_a_problem_says_where_and_what(bootstrap_script: Path) -> None:
     app = AgentApp()
     bad = [AgentQueue("m5.large", name="q", max_size=-1)]
@@ -310,60 +264,6 @@ def test_any_cdktf_backend_replaces_the_local_one(
     assert len({"backend", "cloud"} & terraform.keys()) == 1
 
 
-CLOUD = """
-import sys
-import cdktf
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
-app = AgentApp()
-stack = AgentStack(
-    app, project="acme", queues=[AgentQueue("m5.large")], bootstrap_script=sys.argv[1]
-)
-cdktf.CloudBackend(
-    stack, organization="acme", workspaces=cdktf.NamedCloudWorkspace("agents")
-)
-app.synth()
-"""
-
-
-def synthesize_for_the_cloud(
-    folder: Path, script: Path, path: Path
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", CLOUD, script],
-        cwd=folder,
-        env={**os.environ, "PATH": f"{path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_so_does_the_cloud_block_with_terraform_installed(
-    bootstrap_script: Path, tmp_path: Path
-) -> None:
-    # CDKTF runs it to read its version.
-    terraform = tmp_path / "terraform-of-this-machine"
-    terraform.mkdir()
-    (terraform / "terraform").write_text(f'#!/bin/sh\nexec {sys.executable} {CLI} "$@"\n')
-    (terraform / "terraform").chmod(0o755)
-    done = synthesize_for_the_cloud(tmp_path, bootstrap_script, terraform)
-    assert done.returncode == 0, done.stderr
-    block = json.loads((tmp_path / "terraform" / "main.tf.json").read_text())["terraform"]
-    assert block["cloud"] == {"organization": "acme", "workspaces": {"name": "agents"}}
-    assert "backend" not in block
-
-
-def test_without_terraform_a_cloud_block_is_refused_in_one_line(
-    bootstrap_script: Path, tmp_path: Path
-) -> None:
-    done = synthesize_for_the_cloud(tmp_path, bootstrap_script, tmp_path)
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error: a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads its "
-        "version\n"
-    )
-
-
 def test_an_aspect_sees_each_resource(bootstrap_script: Path, tmp_path: Path) -> None:
     app = AgentApp(outdir=tmp_path / "cdktf.out")
     stack = AgentStack(app, project="acme", queues=QUEUES, bootstrap_script=bootstrap_script)
@@ -396,3 +296,63 @@ def test_a_stack_keeps_its_conditions_and_dependencies_beside_those_of_its_user(
     assert "postcondition" in made["lifecycle"]
     assert made["depends_on"][0] == "aws_vpc.own"
     assert "aws_iam_policy.buildkite_agent" in made["depends_on"]
+
+
+def test_a_backend_beside_that_of_the_deployment_is_refused(
+    bootstrap_script: Path, app: cdktf.App
+) -> None:
+    stack = AgentStack(
+        app,
+        project="acme",
+        queues=QUEUES,
+        bootstrap_script=bootstrap_script,
+        deployment=Deployment(backend=S3Backend("states", "eu-west-1")),
+    )
+    cdktf.GcsBackend(stack, bucket="states")
+    with pytest.raises((ConfigError, RuntimeError), match=r"deployment\.backend: the stack has an"):
+        app.synth()
+
+
+def test_skipping_validations_skips_no_check_of_this_package(tmp_path: Path) -> None:
+    app = cdktf.App(outdir=str(tmp_path / "cdktf.out"), skip_validation=True)
+    with pytest.raises(ConfigError, match="max_size must be at least 0"):
+        AgentStack(app, project="acme", queues=[AgentQueue("m5.large", name="q", max_size=-1)])
+    stack = AgentStack(app, project="acme", queues=QUEUES)
+    S3Bucket(stack, "mine", bucket="mine").override_logical_id("buildkite_secrets")
+    with pytest.raises((ConfigError, RuntimeError), match="two resources have this address"):
+        app.synth()
+
+
+def test_references_to_lists_numbers_variables_and_providers() -> None:
+    app = cdktf.Testing.app()
+    other = cdktf.TerraformStack(app, "other")
+    subnets = cdktf.TerraformVariable(other, "subnets", type="list(string)")
+    size = cdktf.TerraformVariable(other, "size", type="number")
+    stack = AgentStack(
+        app,
+        project="acme",
+        queues=[
+            AgentQueue("m5.large", name="q", max_size=size.number_value),  # type: ignore[arg-type]
+            AgentQueue(
+                "m5.large",
+                name="west",
+                provider="aws.west",
+                parameters={
+                    "VpcId": "vpc-12345678",
+                    "Subnets": "subnet-12345678,subnet-87654321",
+                    "BuildkiteAgentTokenParameterStorePath": "/west",
+                },
+            ),
+        ],
+        network=Network("vpc-12345678", cdktf.Fn.join(",", subnets.list_value)),
+        tags={"Team": "${var.team}"},
+    )
+    cdktf.TerraformVariable(stack, "team", type="string")
+    west = AwsProvider(stack, "aws_west", region="us-west-2", alias="west")
+    stack.prepare_stack()
+    stacks = json.loads(cdktf.Testing.synth(stack, True))["resource"]["aws_cloudformation_stack"]
+    parameters = stacks["q"]["parameters"]
+    assert parameters["MaxSize"].startswith("${data.terraform_remote_state.")
+    assert parameters["Subnets"].startswith('${join(",", data.terraform_remote_state.')
+    assert stacks["q"]["tags"]["Team"] == "${var.team}"
+    assert stacks["west"]["provider"] == west.fqn == "aws.west"

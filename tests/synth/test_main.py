@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cdktf
 import pytest
 from support.documented import GOLDEN_MAIN, as_main_of
 from support.golden import assert_golden, assert_same_files
@@ -163,14 +164,14 @@ def test_an_invalid_jsii_node_is_reported_in_one_line(tmp_path: Path) -> None:
 
 def test_an_old_python_is_reported_before_anything_else(tmp_path: Path) -> None:
     program = (
-        "import runpy, sys; sys.version_info = (3, 9, 18, 'final', 0); "
+        "import runpy, sys; sys.version_info = (3, 10, 18, 'final', 0); "
         f"runpy.run_path({str(GOLDEN_MAIN)!r}, run_name='__main__')"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stderr == (
-        f"error: Python 3.10 or newer is required, and {sys.executable} is Python 3.9: run "
+        f"error: Python 3.11 or newer is required, and {sys.executable} is Python 3.10: run "
         "`make synth PYTHON=...` with a newer one\n"
     )
     assert list(tmp_path.iterdir()) == []
@@ -240,6 +241,6 @@ def test_a_python_without_cdktf_is_reported_in_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr == (
-        f"error: the Python package 'cdktf' is not installed for {sys.executable}: run `make "
-        "synth`, which installs it into .venv, or the program with .venv/bin/python\n"
+        f"error: the Python package {cdktf.__name__!r} is not installed for {sys.executable}: run "
+        "`make synth`, which installs it into .venv, or the program with .venv/bin/python\n"
     )

@@ -91,7 +91,7 @@ def test_another_node_on_path_is_not(
 
 
 def test_support_ends_on_a_day(wheel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    yesterday = dt.datetime.now(tz=dt.timezone.utc).date() - dt.timedelta(days=1)
+    yesterday = dt.datetime.now(tz=dt.UTC).date() - dt.timedelta(days=1)
     monkeypatch.setattr(loading, "SUPPORTED_NODE", {22: yesterday})
     fake_node(tmp_path / "bin", "echo v22.23.0")
     assert chosen_node(monkeypatch, tmp_path / "bin") == wheel

@@ -1,7 +1,7 @@
 """Warnings about a queue's version of the Elastic CI Stack, its agent and its image."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.checks.warnings import warning
@@ -22,7 +22,7 @@ _NOTICE = timedelta(days=90)
 def _unsupported_agent(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     agent = agents.agent_of(queue.version.version)
     end = agent.supported_until if agent is not None else None
-    today = datetime.now(timezone.utc).date()  # Python 3.10
+    today = datetime.now(UTC).date()
     if agent is None or end is None or today < end - _NOTICE:
         return None
     state = "is supported until" if today < end else "has not been supported since"

@@ -52,6 +52,10 @@ class TokenParameter(SsmParameter):
                 postcondition=[_is_read(name)] if in_state else None,
             ),
         )
+        if not in_state:
+            # CDKTF's successor otherwise refuses it, because older versions could not run it.
+            required = {"terraform": ">=1.11.0", "opentofu": ">=1.11.0"}
+            self.node.set_context("targetVersions", required)
         # The id is overridden because the variable has the same one.
         self.override_logical_id(names.resource_name(names.TOKEN_PARAMETER))
         self._parameter = name

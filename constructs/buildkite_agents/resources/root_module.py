@@ -6,6 +6,7 @@ import cdktf
 from constructs import Construct
 
 from buildkite_agents.aws.provider import AwsProvider, AwsProviderDefaultTags
+from buildkite_agents.errors import ConfigError
 from buildkite_agents.output.terraform_folder import STATE
 from buildkite_agents.resolved import REGION, ResolvedStack
 from buildkite_agents.resources import variables
@@ -41,7 +42,7 @@ def define_root_module(
     backend = settings.deployment.backend
     stack.add_override("terraform", _required_versions(settings))
     if backend is not None:
-        create_backend(stack, backend, prefix=resolved.names.prefix)
+        _create_backend(stack, backend, prefix=resolved.names.prefix)
     with_stack_image = resolved.queues_with_stack_image
     regions = [queue.version.regions for queue in with_stack_image]
     variables.aws_region(
@@ -72,17 +73,31 @@ def define_root_module(
     return environment, defined
 
 
-def create_backend(stack: cdktf.TerraformStack, settings: S3Backend | None, *, prefix: str) -> None:
-    """Define the backend of *stack*: S3, or a file beside the configuration.
+def complete_backend(stack: cdktf.TerraformStack, settings: S3Backend | None) -> bool:
+    """Define a file beside the configuration as the backend of *stack*, unless it has another.
 
-    The *prefix* begins the default key of the state in S3.
+    Returns whether the backend is this program's.
+
+    Raises:
+        ConfigError: the stack has two backends.
     """
-    if settings is None:
+    is_theirs = stack.node.try_find_child("backend") is not None
+    if settings is not None and is_theirs:
+        raise ConfigError(
+            "deployment.backend: the stack has another backend, which was created on it: remove "
+            "one of the two"
+        )
+    if settings is None and not is_theirs:
         # CDKTF's own default is an absolute path on the machine that synthesizes.
         _StateFile(stack, path=STATE)
-        return
+    return not is_theirs
+
+
+def _create_backend(stack: cdktf.TerraformStack, settings: S3Backend, *, prefix: str) -> None:
+    """Define the backend of *stack* in S3; the *prefix* begins the default key of the state."""
     cdktf.S3Backend(
-        stack,
+        # Not the stack itself, where the user may create another one, of the same id.
+        Construct(stack, "deployment.backend"),
         bucket=settings.bucket,
         key=settings.key or f"{prefix}/terraform.tfstate",
         region=settings.region,

@@ -1,11 +1,7 @@
 """The set-up tool's errors and its reading of the lock file."""
 
-import importlib.util
 import json
-import os
 import sys
-import sysconfig
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,28 +19,35 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "_run", run)
-    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}}))
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
     return module
 
 
 def test_an_old_python_is_reported_in_one_line(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    monkeypatch.setattr(sys, "version_info", (3, 10, 2))
     with pytest.raises(
-        SystemExit, match=r"^error: Python 3\.10 to 3\.14 is supported, and .* is Python 3\.9:"
+        SystemExit, match=r"^error: Python 3\.11 to 3\.14 is supported, and .* is Python 3\.10:"
     ):
         tool.main(["synth"])
 
 
-def test_a_python_without_pip_says_what_to_install(
-    tool: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_python_without_venv_shows_what_it_says_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    monkeypatch.setattr(sysconfig, "get_config_var", lambda _name: None)
-    version = f"{sys.version_info[0]}\\.{sys.version_info[1]}"
-    with pytest.raises(SystemExit, match=f"apt install python{version}-venv"):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 'apt install python3.13-venv'\nexit 1\n")
+    python.chmod(0o755)
+    tool = load_tool("environment")
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(python))
+    (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
+    with pytest.raises(SystemExit, match=r"the set-up failed in `.* -m venv"):
         tool.main(["synth"])
+    assert "apt install python3.13-venv" in capsys.readouterr().err
 
 
 def test_the_target_of_a_link_is_not_cleared(tool: Any, tmp_path: Path) -> None:
@@ -67,55 +70,61 @@ def test_locked_packages_have_their_extras_markers_and_hashes(tool: Any, tmp_pat
     package = {
         "version": "==1.2",
         "extras": ["server"],
-        "markers": "python_version >= '3.10'",
+        "markers": "python_version >= '3.12'",
         "hashes": ["sha256:aa", "sha256:bb"],
     }
     lock = {"default": {"moto": package, "ours": {"editable": True, "path": "."}}}
     (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
     assert tool.locked_packages("default") == (
-        "moto[server]==1.2 ; python_version >= '3.10' --hash=sha256:aa --hash=sha256:bb\n"
+        "moto[server]==1.2 ; python_version >= '3.12' --hash=sha256:aa --hash=sha256:bb\n"
     )
 
 
-@pytest.fixture
-def settings(tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
-    """A function that returns uv's settings for a configuration file of pip."""
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("ALL_PROXY", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
-    monkeypatch.setattr(tool, "_run", load_tool("environment")._run)  # noqa: SLF001
-
-    def settings_for(configuration: str) -> Any:
-        (tmp_path / "pip.conf").write_text(configuration)
-        return tool._settings_for_uv()  # noqa: SLF001
-
-    return settings_for
-
-
-def test_pips_settings_of_the_index_and_the_network_are_those_of_uv(
-    settings: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PIP_PROXY", "http://proxy.example:3128")
-    monkeypatch.setenv("UV_INSECURE_HOST", "theirs.example")
-    for_uv = settings(
-        "[global]\nindex-url = https://global.example/simple\n"
-        "extra-index-url =\n  https://a.example/simple\n  https://b.example/simple\n"
-        "find-links = /wheels /more-wheels\nno-cache-dir = true\n"
-        "[install]\nindex-url = https://install.example/simple\ntrusted-host = a.example\n"
+def test_pips_settings_of_the_index_and_the_network_are_those_of_uv(tool: Any) -> None:
+    for_uv = tool.uv_settings(
+        "global.index-url='https://global.example/simple'\n"
+        "global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'\n"
+        "global.find-links='/wheels /more-wheels'\nglobal.no-cache-dir='true'\n"
+        ":env:.proxy='http://proxy.example:3128'\nglobal.proxy='http://other.example'\n"
+        "install.index-url='https://install.example/simple'\ninstall.trusted-host='a.example'\n"
     )
     assert for_uv["UV_DEFAULT_INDEX"] == "https://install.example/simple"
     assert for_uv["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
     assert for_uv["UV_FIND_LINKS"] == "/wheels,/more-wheels"
     assert for_uv["ALL_PROXY"] == "http://proxy.example:3128"
-    assert "UV_INSECURE_HOST" not in for_uv
+    assert for_uv["UV_INSECURE_HOST"] == "a.example"
 
 
-def test_without_an_index_only_the_links_are_used(settings: Callable[[str], Any]) -> None:
-    for_uv = settings(
-        "[global]\nno-index = true\nindex-url = https://a.example\nfind-links = /wheels\n"
-        "extra-index-url = https://b.example\n"
+def test_without_an_index_only_the_links_are_used(tool: Any) -> None:
+    for_uv = tool.uv_settings(
+        "global.no-index='true'\nglobal.index-url='https://a.example'\n"
+        "global.find-links='/wheels'\nglobal.extra-index-url='https://b.example'\n"
     )
     assert for_uv["UV_DEFAULT_INDEX"] == "file:///no-index"
     assert for_uv["UV_FIND_LINKS"] == "/wheels"
     assert "UV_INDEX" not in for_uv
+
+
+def test_packages_that_are_no_longer_locked_do_not_remain(
+    tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run: list[str] = []
+
+    def run_uv(*arguments: str) -> None:
+        run.append(arguments[0])
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        (tmp_path / ".venv" / "lib" / version / "site-packages").mkdir(parents=True, exist_ok=True)
+        (tmp_path / ".venv" / "bin").mkdir(exist_ok=True)
+        (tmp_path / ".venv" / "bin" / "python").touch()
+
+    monkeypatch.setattr(tool, "run_uv", run_uv)
+    monkeypatch.setattr(tool, "_run", lambda _command: "")
+    (tmp_path / "constructs").mkdir()
+    (tmp_path / "constructs" / "buildkite_agents_node.pth").touch()
+    for version in ("1", "1", "2"):
+        package = {"version": f"=={version}", "hashes": ["sha256:aa"]}
+        lock = {"default": {}, "develop": {"pytest": package}}
+        (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
+        tool.main(["develop"])
+    # An environment, and each of the three lists.
+    assert run == ["venv", "pip", "pip", "pip"] * 2
