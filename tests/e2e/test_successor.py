@@ -43,7 +43,12 @@ def git(folder: Path, *arguments: str) -> str:
 
 def make_successor(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["make", "successor"], cwd=folder, capture_output=True, text=True, check=False
+        # Below another make, such as that of the tests, make would print the folder too.
+        ["make", "--no-print-directory", "successor"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
