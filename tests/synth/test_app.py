@@ -135,7 +135,7 @@ def test_a_check_says_that_the_folder_is_up_to_date(
 
 @pytest.mark.parametrize(
     "argument",
-    ["--chek", "check", "-check", "--Check", "--checks", "--check=true", "chek"],
+    ["--chec", "check", "-check", "--Check", "--checks", "--check=true"],
 )
 def test_a_mistyped_check_is_refused_and_writes_nothing(
     bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch, argument: str
