@@ -1,8 +1,16 @@
-"""A cheaper fleet, not for benchmarks: Spot Instances, several types, one instance by day."""
+"""A cheaper fleet, not for benchmarks: Spot Instances, several types, one instance by day.
 
+It writes to the current folder: run it in a folder of its own, with the checkout's Python, such as
+`mkdir example && cd example && ../.venv/bin/python ../examples/cheap_fleet.py`.
+"""
+
+import sys
 from pathlib import Path
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "constructs"))  # where buildkite_agents is not installed
+
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken  # noqa: E402
 
 app = AgentApp()
 AgentStack(
@@ -28,6 +36,6 @@ AgentStack(
             accepted_warnings=["always-on", "spot"],
         )
     ],
-    bootstrap_script=Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh",
+    bootstrap_script=ROOT / "bootstrap" / "buildkite-bootstrap.sh",
 )
 app.synth()

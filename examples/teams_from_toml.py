@@ -1,20 +1,27 @@
-"""The queues of many teams, from a TOML file that they edit."""
+"""The queues of many teams, from a TOML file that they edit.
 
+It writes to the current folder: run it in a folder of its own, with the checkout's Python, such as
+`mkdir example && cd example && ../.venv/bin/python ../examples/teams_from_toml.py`.
+"""
+
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken, ConfigError
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "constructs"))  # where buildkite_agents is not installed
 
-HERE = Path(__file__).parent
+from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken, ConfigError  # noqa: E402
 
 
 def queue(settings: dict[str, Any]) -> AgentQueue:
     """A queue of the file, in which people mistype names."""
     try:
         return AgentQueue(**settings)
-    except TypeError as error:
-        raise ConfigError(f"teams.toml: queue {settings.get('name')!r}: {error}") from None
+    except ConfigError as error:
+        where = f"teams.toml: queue {settings.get('name')!r}"
+        raise ConfigError(*(f"{where}: {problem}" for problem in error.problems)) from None
 
 
 app = AgentApp()

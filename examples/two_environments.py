@@ -1,10 +1,18 @@
-"""Two environments in one app, without shared names."""
+"""Two environments in one app, without shared names.
 
+It writes to the current folder: run it in a folder of its own, with the checkout's Python, such as
+`mkdir example && cd example && ../.venv/bin/python ../examples/two_environments.py`.
+"""
+
+import sys
 from pathlib import Path
 
-from buildkite_agents import AgentApp, AgentQueue, AgentStack
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "constructs"))  # where buildkite_agents is not installed
 
-SCRIPT = Path(__file__).parents[1] / "bootstrap" / "buildkite-bootstrap.sh"
+from buildkite_agents import AgentApp, AgentQueue, AgentStack  # noqa: E402
+
+SCRIPT = ROOT / "bootstrap" / "buildkite-bootstrap.sh"
 
 app = AgentApp()
 AgentStack(

@@ -2,25 +2,33 @@
 
 import atexit
 import contextlib
+import difflib
 import json
 import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import cdktf
 
+from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.bootstrap_script import FILE_NAME
 from buildkite_agents.checks.settings import is_json
-from buildkite_agents.errors import ConfigError, Problem
+from buildkite_agents.errors import ConfigError, Problem, shown
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import grouped, summary
-from buildkite_agents.output.terraform_folder import STATE, terraform_folder
+from buildkite_agents.output.terraform_folder import (
+    STATE,
+    replaced_deployment,
+    stack_names,
+    terraform_folder,
+)
 from buildkite_agents.stack import AgentStack
 
 _TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
+_LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGNORECASE)
 _NO_TERRAFORM = "Could not determine version of terraform"
 # An error of Node.js, such as "EACCES: permission denied, open '/x'".
 _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
@@ -43,13 +51,42 @@ def _file_errors_plain(folder: Path | str) -> Iterator[None]:
         raise ConfigError(f"cannot write to {folder}: {failed[0]}") from None
 
 
+def _is_check(arguments: Sequence[str]) -> bool:
+    """Whether a program's arguments ask for a check; others, except misspellings, are its own."""
+    for argument in arguments:
+        if argument.startswith("-") or len(arguments) == 1:
+            word = argument.strip("-").partition("=")[0].lower()
+            if argument != "--check" and difflib.get_close_matches(word, ["check"], cutoff=0.8):
+                raise ConfigError(f"unknown argument {shown(argument)} (did you mean --check?)")
+    return "--check" in arguments
+
+
+def _misnamed_tokens() -> Iterator[str]:
+    """Warnings of variables that look like that of the token, where that is not set."""
+    for name in sorted(os.environ) if _TOKEN_VARIABLE not in os.environ else ():
+        if _LIKE_TOKEN_VARIABLE.fullmatch(name):
+            yield (
+                f"{name} is set, which Terraform does not read: export the token as "
+                f"{_TOKEN_VARIABLE}"
+            )
+
+
+def _print(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        # Its reader has ended, such as `head`. Python would fail when it flushes it at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _check_arguments(outdir: Any, context: Any) -> Iterator[str]:
     if outdir is not None and (not isinstance(outdir, str | Path) or "\0" in str(outdir)):
-        yield f"outdir must be the path of a folder, or None, got {outdir!r}"
+        yield f"outdir must be the path of a folder, or None, got {shown(outdir)}"
     if context is not None and not (isinstance(context, Mapping) and is_json(context)):
-        yield f"context must be a mapping of names to JSON values, or None, got {context!r}"
+        yield f"context must be a mapping of names to JSON values, or None, got {shown(context)}"
 
 
+@reports_mistaken_arguments
 class AgentApp(cdktf.App):
     """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
 
@@ -118,6 +155,7 @@ class AgentApp(cdktf.App):
                 cases no stack's folder has been changed.
         """
         self._is_synthesized = True
+        check = _is_check(sys.argv[1:]) if check is None else check
         if self._problems:
             raise ConfigError(*self._all_problems())
         if self.hcl_output:
@@ -129,18 +167,16 @@ class AgentApp(cdktf.App):
         for stack in stacks:
             # Before CDKTF creates a backend itself, as it does for a stack that another refers to.
             stack.prepare()
+        former = {stack.name: stack_names(stack.folder) for stack in stacks}
         try:
-            self._synth_whole(stacks, check="--check" in sys.argv[1:] if check is None else check)
+            self._synth_whole(stacks, check=check)
         except OSError as error:
             raise ConfigError(f"cannot write what was synthesized: {error}") from None
         for stack in stacks:
-            self._print_summary(stack)
-        if "BUILDKITE_AGENT_TOKEN" in os.environ and _TOKEN_VARIABLE not in os.environ:
-            print(
-                "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the "
-                f"token as {_TOKEN_VARIABLE}",
-                file=sys.stderr,
-            )
+            self._print_summary(stack, former[stack.name], check=check)
+        if any("buildkite_agent_token" in stack.own_names["variable"] for stack in stacks):
+            for line in _misnamed_tokens():
+                _print(f"warning: {line}", sys.stderr)
 
     def _warn_unless_synthesized(self) -> None:
         """Report a program that ends in silence, without an exception or a test of its stacks."""
@@ -177,13 +213,19 @@ class AgentApp(cdktf.App):
             for problem in problems
         ]
 
-    def _print_summary(self, stack: AgentStack) -> None:
+    def _print_summary(self, stack: AgentStack, former: Sequence[str], *, check: bool) -> None:
+        folder = f"{stack.folder.absolute()}/"
+        heading = f"{stack.name}: {folder} is up to date" if check else f"{stack.name} -> {folder}"
         terminal = sys.stdout.isatty()
-        folder = stack.folder.absolute()
-        print(summary(stack.resolved, folder, stack.warnings, terminal=terminal))
-        sys.stdout.flush()
-        for line in [*grouped(stack.resolved, stack.warnings), *self._other_state(stack)]:
-            print(f"warning: {line}", file=sys.stderr)
+        _print(summary(stack.resolved, heading, stack.warnings, terminal=terminal), sys.stdout)
+        new = [queue.stack_name for queue in stack.resolved.queues]
+        for line in (
+            replaced_deployment(stack.folder, former, new),
+            *grouped(stack.resolved, stack.warnings),
+            *self._other_state(stack),
+        ):
+            if line is not None:
+                _print(f"warning: {line}", sys.stderr)
 
     def _other_state(self, stack: AgentStack) -> Iterator[str]:
         """The local state of the other way to deploy, which this way would deploy again."""

@@ -1,10 +1,15 @@
 """Configuration errors, printed without a traceback."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import Self
+
+_LONGEST_SHOWN = 100
 
 
 class Problem(str):
@@ -43,3 +48,41 @@ class ConfigError(Exception, SystemExit):
 
     def __str__(self) -> str:
         return "\n".join(f"error: {problem}" for problem in self.problems)
+
+
+def shown(value: Any, where: str = "") -> str:
+    """A value in a message: shortened, and without what can be an agent token.
+
+    It is in ASCII, because letters of other alphabets can look like those of the Latin one.
+    """
+    hidden = "token" in where.lower() and "KMSKey" not in where
+    if hidden or not _is_plain(value):
+        return f"a value of type {type(value).__name__}"
+    text = ascii(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple | set | frozenset):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, str | int | float | bytes | PurePath)
+
+
+def did_you_mean(word: str, known: Mapping[str, str] | Iterable[str]) -> str:
+    """The known words that differ from *word* in case and separators only, or are similar to it.
+
+    Returns the end of a message, `` (did you mean max_size?)``, or nothing if there are none. A
+    mapping has what to call each word.
+    """
+    named = known if isinstance(known, Mapping) else {each: each for each in known}
+    words = {_letters(each): name for each, name in named.items()}
+    close = difflib.get_close_matches(_letters(word), words, n=3, cutoff=0.7)
+    if _letters(word) in words:
+        close = [_letters(word)]
+    return f" (did you mean {' or '.join(words[each] for each in close)}?)" if close else ""
+
+
+def _letters(word: str) -> str:
+    return re.sub(r"[\s_-]", "", word).lower()

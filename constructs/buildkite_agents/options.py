@@ -29,6 +29,9 @@ class Option:
     unit: int
     """The parameter's value for a field of 1, such as 60 for minutes in seconds."""
 
+    step: int
+    """What the values must be multiples of."""
+
 
 def option(
     parameter: str | None = None,
@@ -37,10 +40,12 @@ def option(
     least: float = 0,
     greatest: float | None = None,
     unit: int = 1,
+    step: int = 1,
 ) -> Any:
     """Define a dataclass field that is an option."""
     default = Unset(default) if isinstance(default, int) else default
-    return field(default=default, metadata={_OPTION: Option(parameter, least, greatest, unit)})
+    described = Option(parameter, least, greatest, unit, step)
+    return field(default=default, metadata={_OPTION: described})
 
 
 @cache

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TypeAlias
 
+from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.elastic_ci_stack import instance_types
 from buildkite_agents.expressions import is_reference
 from buildkite_agents.options import option, options
@@ -23,6 +24,7 @@ class _Derived(str):
     __slots__ = ()
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class AgentQueue:
     """A queue, and the Elastic CI Stack whose agents run its jobs.
@@ -92,9 +94,9 @@ class AgentQueue:
 
     template_url: str | None = None
     """The URL of the stack's template, where it is not Buildkite's own of ``stack_version``, such
-    as that of a copy in a bucket. A version in it must be ``stack_version``; for a URL without one,
-    ``stack_version`` only says which parameters the template has. An empty string means that the
-    stack keeps the template it has, which requires an existing stack."""
+    as that of a copy in a bucket. If the URL contains a version, it must equal ``stack_version``.
+    Otherwise ``stack_version`` only decides which parameters are accepted. With an empty string,
+    the stack keeps the template it has, which requires an existing stack."""
 
     stack_name: str | None = None
     """The name of the queue's CloudFormation stack: by default

@@ -340,4 +340,4 @@ def text_of(value: ParameterValue) -> str:
 
 def field_of(parameter: str) -> str:
     """The field that sets a parameter, or its place in ``parameters``."""
-    return FIELDS.get(parameter, f"parameters[{parameter!r}]")
+    return FIELDS.get(parameter, f"parameters[{parameter!a}]")

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.options import option
 from buildkite_agents.queue import ParameterValue
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class Existing:
     """A reference to an existing resource, which this program uses and does not manage."""
@@ -18,6 +20,7 @@ class Existing:
     reference to one, such as ``${aws_s3_bucket.secrets.id}``."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True, kw_only=True)
 class AgentToken:
     """The SSM parameter that stores the agent token."""
@@ -40,6 +43,7 @@ class AgentToken:
     contains the token."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class SecretsBucket:
     """The S3 bucket for the jobs' secrets and the bootstrap script."""
@@ -66,6 +70,7 @@ class SecretsBucket:
     False, which requires AWS provider 5.24."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class AgentAccess:
     """The permissions of the agents' instances in AWS.
@@ -96,6 +101,7 @@ class AgentAccess:
     """The ARN of the instance roles' permissions boundary: by default none."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class Network:
     """An existing VPC and its subnets: ids, or Terraform references such as ``${aws_vpc.main.id}``.
@@ -112,6 +118,7 @@ class Network:
     to all of them, joined with commas: ``${join(",", module.vpc.public_subnets)}``."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class S3Backend:
     """Terraform state in an S3 bucket, with a lock file beside it (Terraform 1.10 or newer)."""
@@ -136,6 +143,7 @@ class S3Backend:
     """The ARN of a KMS key that encrypts the state: by default the bucket's own encryption."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class Deployment:
     """The Terraform root module and its state."""
@@ -169,6 +177,7 @@ class Deployment:
     then imports them. Remove it after one apply."""
 
 
+@reports_mistaken_arguments
 @dataclass(frozen=True)
 class Alarms:
     """CloudWatch alarms for each queue, which notify an SNS topic, and an optional budget.
@@ -192,16 +201,16 @@ class Alarms:
     permitted to publish to. Where queues have a ``provider``, one for each provider configuration:
     ``{"aws": ..., "aws.us_east_1": ...}``."""
 
-    jobs_wait_minutes: int = option(default=30, least=10, greatest=1440)
+    jobs_wait_minutes: int = option(default=30, least=10, greatest=1440, step=5)
     """The minutes after which waiting jobs raise an alarm if none runs, in steps of five. Default:
     30. For a queue of a fixed size, which has no metrics of jobs, the minutes with too few
     instances."""
 
-    scaler_silent_minutes: int = option(default=15, least=10, greatest=1440)
+    scaler_silent_minutes: int = option(default=15, least=10, greatest=1440, step=5)
     """The minutes without metrics from the scaler after which an alarm is raised, in steps of five.
     Default: 15."""
 
-    instances_without_jobs_minutes: int = option(default=120, least=10, greatest=1440)
+    instances_without_jobs_minutes: int = option(default=120, least=10, greatest=1440, step=5)
     """The minutes, beyond the queue's idle time, after which more instances than its minimum raise
     an alarm if no job runs, in steps of five. Default: 120. A queue has no such alarm if its
     instances never terminate (``idle_minutes=0``) or if its idle time is a reference. Each plan

@@ -9,9 +9,10 @@ import cdktf
 from constructs import Construct
 
 from buildkite_agents import blocks, names
+from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.warnings import warnings_of
-from buildkite_agents.errors import ConfigError
+from buildkite_agents.errors import ConfigError, shown
 from buildkite_agents.expressions import Reference
 from buildkite_agents.output.root_module import mentioned
 from buildkite_agents.queue import AgentQueue, ParameterValue
@@ -49,6 +50,7 @@ _NO_RESOURCES = (
 )
 
 
+@reports_mistaken_arguments
 class AgentStack(cdktf.TerraformStack):
     """An environment: its queues' stacks, the secrets bucket, the token and the policy.
 
@@ -102,8 +104,7 @@ class AgentStack(cdktf.TerraformStack):
                 AgentQueue sets; a queue's own parameters override them. None omits a parameter.
             tags: Tags of all resources. By default Project and Environment, and ManagedBy as a
                 default tag of the provider; setting tags replaces all of these.
-            deployment: The Terraform root module: its folder, its state, and which files are
-                written.
+            deployment: The Terraform root module: its folder, its state and its files.
             keep_documented_layout: Keep the secrets bucket, the agents' policy and the stacks as
                 in the documented ``terraform/`` layout: without hardening and with broad
                 permissions. For adopting that layout without a change.
@@ -202,7 +203,7 @@ class AgentStack(cdktf.TerraformStack):
     ) -> ResolvedStack | None:
         """What the resources get; None where an AgentApp reports the problems later."""
         if not isinstance(scope, Construct):
-            raise ConfigError(f"scope must be an AgentApp or another construct, got {scope!r}")
+            raise ConfigError(f"scope must be an AgentApp or another construct, got {shown(scope)}")
         name, registry = f"{settings.project}-{settings.environment}", _registry(scope)
         try:
             resolved = checked(settings, queues)

@@ -74,7 +74,7 @@ def test_a_mistyped_name_in_the_toml_file_is_reported_in_one_line(
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: teams.toml: queue 'compiler-amd64': ")
-    assert "unexpected keyword argument 'maxsize'" in done.stderr
+    assert "AgentQueue has no argument 'maxsize' (did you mean max_size?)" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

@@ -61,7 +61,10 @@ def test_a_failed_apply_does_not_print_the_token(
 
 
 @pytest.mark.parametrize("write_only", [False, True], ids=["in the state", "write-only"])
-@pytest.mark.parametrize("token", [f"{TOKEN} ", f" {TOKEN}", f"{TOKEN}\n", f"{TOKEN} x", ""])
+@pytest.mark.parametrize(
+    "token",
+    [f"{TOKEN} ", f" {TOKEN}", f"{TOKEN}\n", f"{TOKEN} x", f'"{TOKEN}"', f"bkua_{TOKEN}", ""],
+)
 def test_no_terraform_prints_a_token_that_it_refuses(
     tmp_path: Path, aws_provider: Provider, token: str, write_only: bool
 ) -> None:

@@ -46,7 +46,7 @@ def messages(text: str) -> str:
     [
         ({"buildkite_agent_token": ""}, "buildkite_agent_token must not be empty"),
         ({"buildkite_agent_token": " "}, "buildkite_agent_token must not be empty"),
-        ({"buildkite_agent_token": "a\n"}, "without spaces or line breaks"),
+        ({"buildkite_agent_token": "a\n"}, "without quotes, spaces or line breaks"),
         ({"buildkite_agent_token": "your-buildkite-agent-token-here"}, "is still the placeholder"),
         ({"buildkite_agent_amis": {"x86_64": "ami-12345678"}}, "must be amd64-linux or"),
         ({"buildkite_agent_amis": {"amd64-linux": "al2023"}}, "must be AMI ids"),
@@ -70,6 +70,24 @@ def test_a_bad_variable_is_refused_by_plan(
     plan = initialized.run("plan", "-no-color", check=False, unset=variables.keys())
     assert plan.returncode == 1
     assert message in messages(plan.stderr)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        *({"aws_region": region} for region in ("us-east1", "", "Virginia")),
+        *({"buildkite_agent_token": token} for token in (" ", '"abc"', "YOUR_TOKEN", "<token>")),
+        {"buildkite_agent_amis": {"x86_64-linux": "ami-12345678"}},
+    ],
+    ids=str,
+)
+def test_one_cause_is_one_error(
+    initialized: Terraform, tfvars: Path, variables: dict[str, Any]
+) -> None:
+    tfvars.write_text(json.dumps(variables))
+    plan = initialized.run("plan", "-no-color", check=False, unset=variables.keys())
+    assert plan.returncode == 1
+    assert plan.stderr.count("Error: ") == 1
 
 
 def test_without_a_token_a_plan_is_refused(initialized: Terraform) -> None:

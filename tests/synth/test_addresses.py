@@ -28,7 +28,7 @@ def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
-def synth(bootstrap_script: Path, **props: Any) -> None:
+def synth(bootstrap_script: Path | None, **props: Any) -> None:
     app = AgentApp()
     AgentStack(
         app,
@@ -42,6 +42,29 @@ def test_a_construct_of_the_stacks_name_is_reported_in_a_line() -> None:
     cdktf.TerraformStack(app, "conbench-prod")
     with pytest.raises(ConfigError, match="the app has a construct 'conbench-prod' already"):
         AgentStack(app, project="conbench", queues=QUEUES)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        # Ids with a meaning for CDKTF, and the attributes of all objects in JavaScript.
+        *("Default", "Resource", "backend", "environment", "aws", "node", "terraform"),
+        *("constructor", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf"),
+        *("toLocaleString", "propertyIsEnumerable", "prototype", "null", "undefined", "length"),
+    ],
+)
+def test_a_queue_can_have_any_name(name: str) -> None:
+    synth(None, queues=[AgentQueue("m5.4xlarge", name=name)])
+    resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
+    (address,) = resources["aws_cloudformation_stack"]
+    assert address == name
+
+
+@pytest.mark.parametrize("address", ["__defineGetter__", "__lookupSetter__", "constructor", "_"])
+def test_a_queue_can_have_any_address(address: str) -> None:
+    synth(None, queues=[AgentQueue("m5.4xlarge", address=address)])
+    resources = json.loads(Path("terraform/buildkite.tf.json").read_text())["resource"]
+    assert [*resources["aws_cloudformation_stack"]] == [address]
 
 
 @pytest.mark.parametrize(

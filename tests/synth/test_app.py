@@ -117,9 +117,56 @@ def test_a_check_fails_where_the_files_are_not_those_of_the_program(
     before = Path("terraform/buildkite.tf.json").read_bytes()
     monkeypatch.setattr("sys.argv", ["main.py", "--check"])
     synth(bootstrap_script)
-    with pytest.raises(ConfigError, match=r"terraform/buildkite\.tf\.json is not what the program"):
+    with pytest.raises(ConfigError, match=r"terraform/buildkite\.tf\.json is out of date"):
         synth(bootstrap_script, queues=[AgentQueue("m5.4xlarge", max_size=7)])
     assert Path("terraform/buildkite.tf.json").read_bytes() == before
+
+
+def test_a_check_says_that_the_folder_is_up_to_date(
+    bootstrap_script: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synth(bootstrap_script)
+    assert capsys.readouterr().out.startswith("conbench-prod -> ")
+    monkeypatch.setattr("sys.argv", ["main.py", "--check"])
+    synth(bootstrap_script)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == f"conbench-prod: {Path('terraform').absolute()}/ is up to date"
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["--chec", "check", "-check", "--Check", "--checks", "--check=true"],
+)
+def test_a_mistyped_check_is_refused_and_writes_nothing(
+    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch, argument: str
+) -> None:
+    monkeypatch.setattr("sys.argv", ["main.py", argument])
+    with pytest.raises(ConfigError, match=r"unknown argument .* \(did you mean --check\?\)"):
+        synth(bootstrap_script)
+    assert not Path("terraform").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--verbose"], ["staging"], ["-k", "check"], ["--checkpoint", "x"], ["--", "ch"]]
+)
+def test_a_program_can_have_arguments_of_its_own(
+    bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["main.py", *arguments])
+    synth(bootstrap_script)
+    assert Path("terraform").exists()
+
+
+def test_another_deployment_in_a_folder_is_warned_of(
+    bootstrap_script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synth(bootstrap_script)
+    synth(bootstrap_script, queues=[*QUEUES, AgentQueue("c6a.4xlarge")])
+    assert capsys.readouterr().err == ""
+    synth(bootstrap_script, project="acme")
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(f"warning: {Path('terraform').absolute()}/ was of conbench-prod, and")
+    assert " is now of acme-prod: an apply there destroys the former stacks" in warning
 
 
 def test_environments_are_stacks_in_folders_of_their_own(bootstrap_script: Path) -> None:

@@ -100,14 +100,13 @@ def test_the_token_in_the_environment_is_nowhere_in_the_output(tmp_path: Path) -
             '"t4g.2xlarge"',
             '"t4g.2xlrge"',
             "error: queue 'arm64-t4g-2xlrge-linux': instance_type: unknown EC2 instance type "
-            "'t4g.2xlrge' (did you mean t4g.2xlarge or t4g.xlarge or i4g.2xlarge?); for a newer "
-            "one, set architecture\n",
+            "'t4g.2xlrge' (did you mean t4g.2xlarge or t4g.xlarge or i4g.2xlarge?)\n",
         ),
         (
             '"t4g.2xlarge"',
-            '"t4g.2xlarge", architecture="arm"',
-            "error: queue 'arm-t4g-2xlarge-linux': architecture must be 'amd64' or 'arm64', "
-            "got 'arm'\n",
+            '"t4g.2xlarge", architecture="risc"',
+            "error: queue 'risc-t4g-2xlarge-linux': architecture must be 'amd64' or 'arm64', "
+            "got 'risc'\n",
         ),
         (
             '"c6a.4xlarge"',
@@ -185,11 +184,48 @@ def test_the_summary_has_the_folders_full_path(tmp_path: Path) -> None:
 def test_a_token_in_the_variable_of_the_agent_is_noticed(tmp_path: Path) -> None:
     agents: dict[str, Any] = {"BUILDKITE_AGENT_TOKEN": TOKEN}
     both: dict[str, Any] = {**agents, "TF_VAR_buildkite_agent_token": TOKEN}
+    for name in ("TF_VAR_BUILDKITE_AGENT_TOKEN", "TF_VAR_buildkite_token", "BUILDKITE_TOKEN"):
+        misnamed: dict[str, Any] = {name: TOKEN}
+        assert run_main(tmp_path, main=GOLDEN_MAIN, **misnamed).stderr == (
+            f"warning: {name} is set, which Terraform does not read: export the token as "
+            "TF_VAR_buildkite_agent_token\n"
+        )
+    jobs: dict[str, Any] = {"BUILDKITE_AGENT_ACCESS_TOKEN": TOKEN, "BUILDKITE_API_TOKEN": TOKEN}
+    assert run_main(tmp_path, main=GOLDEN_MAIN, **jobs).stderr == ""
     assert run_main(tmp_path, main=GOLDEN_MAIN, **agents).stderr == (
         "warning: BUILDKITE_AGENT_TOKEN is set, which Terraform does not read: export the token "
         "as TF_VAR_buildkite_agent_token\n"
     )
     assert run_main(tmp_path, main=GOLDEN_MAIN, **both).stderr == ""
+
+
+def test_a_reader_that_ends_early_is_no_error(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, GOLDEN_MAIN],
+        cwd=tmp_path,
+        stdout=write,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "BUILDKITE_AGENT_TOKEN": TOKEN},
+        text=True,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: BUILDKITE_AGENT_TOKEN is set")
+    assert done.stderr.count("\n") == 1
+    assert_golden(tmp_path / "terraform")
+
+
+def test_a_mistaken_argument_of_a_stack_is_reported_in_one_line(checkout: Path) -> None:
+    edit_main(checkout, "project=", "projekt=")
+    done = run_main(checkout, main=checkout / "main.py", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        "error: AgentStack has no argument 'projekt' (did you mean project?)\n",
+    )
 
 
 def test_an_empty_outdir_is_the_default_one(tmp_path: Path) -> None:
@@ -230,9 +266,15 @@ def test_an_old_node_is_reported_in_one_line(checkout: Path) -> None:
     )
 
 
-def test_a_python_without_cdktf_is_reported_in_one_line(tmp_path: Path) -> None:
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.mark.parametrize(
+    "main", [GOLDEN_MAIN, *sorted(EXAMPLES.glob("*.py"))], ids=lambda path: path.stem
+)
+def test_a_python_without_cdktf_is_reported_in_one_line(tmp_path: Path, main: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-S", GOLDEN_MAIN],
+        [sys.executable, "-S", main],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": "", "JSII_NODE": os.environ["JSII_NODE"]},
         capture_output=True,

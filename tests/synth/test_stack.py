@@ -157,7 +157,7 @@ def test_the_token_is_checked_where_no_error_contains_it(synthesize: Synthesize)
         configuration = synthesize(**settings)
         assert "validation" not in configuration["variable"]["buildkite_agent_token"]
         parameter = configuration["resource"]["aws_ssm_parameter"]["buildkite_agent_token"]
-        assert len(parameter["lifecycle"]["precondition"]) == 3
+        assert len(parameter["lifecycle"]["precondition"]) == 4
 
 
 def test_a_write_only_token_is_in_no_argument_that_the_state_keeps(synthesize: Synthesize) -> None:

@@ -262,7 +262,7 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:ours"
         ),
         (
             replace(ALARMS, jobs_wait_minutes=5),
-            "alarms.jobs_wait_minutes must be at least 10, got 5",
+            "alarms.jobs_wait_minutes must be at least 10, and a multiple of 5, got 5",
         ),
         (
             replace(ALARMS, jobs_wait_minutes=31),

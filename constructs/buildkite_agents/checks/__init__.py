@@ -16,8 +16,8 @@ from buildkite_agents.checks.names import duplicate_problems, isolation_problems
 from buildkite_agents.checks.parameters import parameter_problems
 from buildkite_agents.checks.queue import queue_problems
 from buildkite_agents.checks.settings import setting_problems
-from buildkite_agents.checks.types import field_problems, shown
-from buildkite_agents.errors import ConfigError, Problem
+from buildkite_agents.checks.types import field_problems
+from buildkite_agents.errors import ConfigError, Problem, shown
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.resolve import resolve
 from buildkite_agents.resolved import ResolvedStack
@@ -40,7 +40,7 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
     for queue in queues if not _list_problems(queues) else ():
         is_deployed = types_are_right and settings.template_defaults
         found = [
-            Problem(each, where=f"queue {queue.name!r}")
+            Problem(each, where=f"queue {queue.name!a}")
             for each in queue_problems(queue, is_deployed=is_deployed)
         ]
         problems += found
@@ -65,12 +65,16 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
 def _list_problems(queues: Any) -> list[str]:
     if isinstance(queues, AgentQueue):
         return ["queues must be a list: put the AgentQueue in brackets"]
-    if isinstance(queues, str | Mapping) or not isinstance(queues, Sequence):
-        return [f"queues must be a list of AgentQueue values, got {shown('', queues)}"]
+    if isinstance(queues, Mapping):
+        return ["queues must be a list: give the mapping's values, [*queues.values()]"]
+    if isinstance(queues, str) or not isinstance(queues, Sequence):
+        return [f"queues must be a list of AgentQueue values, got {shown(queues)}"]
     if not queues:
         return ["queues must not be empty"]
-    return [
-        f"queues must be AgentQueue values, got {shown('', each)}"
-        for each in queues
-        if not isinstance(each, AgentQueue)
-    ]
+    return [_queue_problem(each) for each in queues if not isinstance(each, AgentQueue)]
+
+
+def _queue_problem(value: Any) -> str:
+    if isinstance(value, list | tuple) and any(isinstance(each, AgentQueue) for each in value):
+        return "queues must be one list of AgentQueue values: remove the inner brackets"
+    return f"queues must be AgentQueue values, got {shown(value)}"

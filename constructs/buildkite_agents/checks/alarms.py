@@ -11,7 +11,6 @@ from buildkite_agents.settings import Alarms
 # https://buildkite.com/docs/apis/rest-api#schema: slugs are parts of URLs.
 _SLUG = "[a-z0-9]+(?:-[a-z0-9]+)*"
 _TOPIC = patterns.arn("sns", r"[\w-]{1,256}")
-_STEP = 5  # minutes: the period of the alarms
 _EMAIL = r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\"]+"
 
 
@@ -23,27 +22,20 @@ def alarm_problems(alarms: Alarms, tags: Mapping[str, str]) -> Iterator[str]:
     elif not is_reference(organization) and not re.fullmatch(_SLUG, organization):
         yield (
             "alarms.organization must be the organization's slug, as in its URL "
-            f"https://buildkite.com/SLUG, got {organization!r}"
+            f"https://buildkite.com/SLUG, got {organization!a}"
         )
-    for field in (
-        "jobs_wait_minutes",
-        "scaler_silent_minutes",
-        "instances_without_jobs_minutes",
-    ):
-        if getattr(alarms, field) % _STEP:
-            yield f"alarms.{field} must be a multiple of {_STEP}, got {getattr(alarms, field)}"
     if (alarms.email is None) == (alarms.topic is None):
         yield "alarms: set either email or topic, to say whom the alarms notify"
     email = alarms.email
     if email is not None and not is_reference(email) and not re.fullmatch(_EMAIL, email):
-        yield f"alarms.email must be one e-mail address, got {email!r}"
+        yield f"alarms.email must be one e-mail address, got {email!a}"
     for arn in _topics(alarms).values():
         if not is_reference(arn) and not re.fullmatch(_TOPIC, arn):
-            yield f"alarms.topic must be an ARN such as arn:aws:sns:..., got {arn!r}"
+            yield f"alarms.topic must be an ARN such as arn:aws:sns:..., got {arn!a}"
     if alarms.monthly_budget is not None and alarms.budget_tag not in tags:
         yield (
             f"alarms.budget_tag must be the key of one of the stack's tags "
-            f"({', '.join(tags) or 'there are none'}), got {alarms.budget_tag!r}"
+            f"({', '.join(tags) or 'there are none'}), got {alarms.budget_tag!a}"
         )
 
 
@@ -70,8 +62,8 @@ def _uncounted(stack: ResolvedStack, key: str) -> Iterator[str]:
         found = tags.get(key)
         if found != value and not any(map(is_reference, (found, value))):
             yield (
-                f"alarms.monthly_budget counts what has the tag {key} = {value!r}, and the stack "
-                f"of queue {queue.name!r} does not have it: add it to the queue's tags, or set "
+                f"alarms.monthly_budget counts what has the tag {key} = {value!a}, and the stack "
+                f"of queue {queue.name!a} does not have it: add it to the queue's tags, or set "
                 "budget_tag to another tag"
             )
 
@@ -81,13 +73,13 @@ def _provider_problems(stack: ResolvedStack, topics: Mapping[str, str]) -> Itera
     for provider in topics:
         if provider not in providers:
             yield (
-                f"alarms.topic has one for {provider!r}, which is not the provider of any queue "
+                f"alarms.topic has one for {provider!a}, which is not the provider of any queue "
                 f"({', '.join(providers)}): remove or correct it"
             )
     for provider in providers:
         if provider not in topics:
             yield (
-                f"alarms.topic has none for the provider {provider!r} of a queue: an alarm and its "
+                f"alarms.topic has none for the provider {provider!a} of a queue: an alarm and its "
                 f'topic must be in one region; set topic={{"{provider}": ...}} with the topic '
                 "of each provider"
             )

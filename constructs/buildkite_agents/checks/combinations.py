@@ -176,7 +176,7 @@ def _device(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if name != "/dev/xvda":
         yield (
             f"{queue.field('RootVolumeName')} must be '/dev/xvda', the root device of the stack's "
-            f"own image: another name adds a second disk, got {name!r}"
+            f"own image: another name adds a second disk, got {name!a}"
         )
 
 
@@ -231,7 +231,7 @@ def _signing_key(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if queue.text("PipelineSigningKMSKeyId") and spec not in {None, "none"}:
         yield (
             f"{queue.field('PipelineSigningKMSKeySpec')} must be 'none' where "
-            f"PipelineSigningKMSKeyId is given, got {spec!r}"
+            f"PipelineSigningKMSKeyId is given, got {spec!a}"
         )
 
 
@@ -290,14 +290,14 @@ def _families(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
         family = instance_types.family(name)
         if family == "a1" and not queue.has_own_image and queue.version.is_at_least("v6.0.0"):
             yield (
-                f"{queue.field('InstanceTypes')}: {name!r} cannot run Amazon Linux 2023: choose "
+                f"{queue.field('InstanceTypes')}: {name!a} cannot run Amazon Linux 2023: choose "
                 "another family, or set an image of your own"
             )
         nested = queue.text("NestedVirtualizationEnabled") == "true"
         if nested and family not in _NESTED_VIRTUALIZATION:
             yield (
                 f"{queue.field('NestedVirtualizationEnabled')} requires instance types of the "
-                f"families {', '.join(_NESTED_VIRTUALIZATION)}, got {name!r}"
+                f"families {', '.join(_NESTED_VIRTUALIZATION)}, got {name!a}"
             )
 
 
@@ -316,7 +316,7 @@ def _docker(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if not ipaddress.IPv4Network(bridge, strict=False).subnet_of(outer):
         yield (
             f"{queue.field('DockerFixedCidrV4')} must be within DockerIPv4AddressPool1, {pool}, "
-            f"got {bridge!r}"
+            f"got {bridge!a}"
         )
 
 

@@ -104,7 +104,7 @@ def _other_provider(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]
         missing.append(_TOKEN)
     for name in missing:
         yield (
-            f"parameters[{name!r}] is required with provider {queue.queue.provider!r}: the "
+            f"parameters[{name!a}] is required with provider {queue.queue.provider!a}: the "
             "AgentStack's own is in another region or account"
             + ("; None has the stack create a VPC" if name != _TOKEN else "")
         )

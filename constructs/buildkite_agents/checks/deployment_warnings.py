@@ -122,8 +122,8 @@ def _sudo(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 
 @warning(
     "imdsv1",
-    "With `IMDSv2Tokens` of `optional`, the template's default, a request that a job's program was "
-    "made to send can read the credentials of the instance role.",
+    "With `IMDSv2Tokens` of `optional`, the template's default, an attacker who tricks a job's "
+    "program into sending a request (SSRF) can read the credentials of the instance role.",
 )
 def _imdsv1(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if queue.text("IMDSv2Tokens") != "optional":

@@ -18,10 +18,10 @@ def image_problems(stack: ResolvedStack) -> Iterator[str]:
     for (name, value), by_architecture in users.items():
         if len(by_architecture) > 1:
             queues = " and ".join(
-                f"the {architecture} queue {queue!r}"
+                f"the {architecture} queue {queue!a}"
                 for architecture, queue in sorted(by_architecture.items())
             )
             yield (
-                f"parameters[{name!r}]: an image is of one architecture, and {value!r} is that of "
+                f"parameters[{name!a}]: an image is of one architecture, and {value!a} is that of "
                 f"{queues}: set one for each architecture"
             )

@@ -1,8 +1,8 @@
 """Checks of the names and addresses of queues' stacks."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from buildkite_agents import permissions
 from buildkite_agents.expressions import is_reference, json_template
@@ -23,7 +23,7 @@ def stack_name_problems(queue: ResolvedQueue) -> Iterator[str]:
     is_derived = queue.queue.stack_name is None
     yield (
         f"{'name' if is_derived else 'stack_name'}: the CloudFormation stack's name must be at "
-        f"most 128 letters, digits and hyphens, starting with a letter, got {name!r}"
+        f"most 128 letters, digits and hyphens, starting with a letter, got {name!a}"
         + (": set stack_name" if is_derived else "")
     )
 
@@ -37,7 +37,7 @@ def role_name_problems(queue: ResolvedQueue) -> Iterator[str]:
     excess = len(role) - _LONGEST_ROLE_NAME
     if excess > 0 and not is_reference(role):
         yield (
-            f"name is too long by {excess}: its IAM role {role!r} must be at most "
+            f"name is too long by {excess}: its IAM role {role!a} must be at most "
             f"{_LONGEST_ROLE_NAME} characters, got {len(role)}: set "
             "parameters={'InstanceRoleName': ...}, or another name"
         )
@@ -63,37 +63,39 @@ def _role(queue: ResolvedQueue) -> str:
     """What no other queue may have as the name of its role; an existing role can be shared."""
     if queue.is_given("InstanceRoleARN"):
         return f"none of {queue.key}"
-    return queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role").lower()
+    return queue.parameters.get("InstanceRoleName", f"{queue.stack_name}-Role")
 
 
 def duplicate_problems(stack: ResolvedStack) -> Iterator[str]:
     """Return the problems of names that several queues have."""
-    # Stack names are compared case-insensitively, like the names of the roles derived from them.
     kinds: tuple[tuple[str, Callable[[ResolvedQueue], str], str], ...] = (
-        ("name", lambda queue: queue.name.lower(), "name"),
-        ("stack name", lambda queue: queue.stack_name.lower(), "stack_name"),
-        (
-            "instance role",
-            _role,
-            "parameters={'InstanceRoleName': ...}",
-        ),
+        ("name", lambda queue: queue.name, "name"),
+        ("stack name", lambda queue: queue.stack_name, "stack_name"),
+        ("instance role", _role, "parameters={'InstanceRoleName': ...}"),
         ("Terraform address", lambda queue: queue.resource_name, "address"),
         ("address to move from", lambda queue: queue.former_address, "moved_from"),
     )
     for what, of, field in kinds:
-        counts = Counter(
-            # Stacks in different regions can have the same name.
-            (of(queue), queue.queue.provider if field == "stack_name" else None)
-            for queue in stack.queues
+        same: defaultdict[tuple[str, str | None], list[ResolvedQueue]] = defaultdict(list)
+        for queue in stack.queues:
             # Several stacks can serve one queue, each with its own address.
-            if field != "name" or queue.queue.address is None
-        )
-        twice = [value for (value, _), count in counts.items() if count > 1]
-        for value in twice:
-            count = sum(1 for queue in stack.queues if of(queue) == value)
-            owners = ", ".join(repr(q.name) for q in stack.queues if of(q) == value)
-            where = f"queue {value!r}" if field == "name" else f"queues {owners}"
-            shown = f"{count} queues" if field == "name" else repr(value)
-            yield f"{where}: duplicate {what} of {shown}; give each queue a unique `{field}`"
+            if field != "name" or queue.queue.address is None:
+                # Terraform alone distinguishes names by case.
+                name = of(queue) if field in {"address", "moved_from"} else of(queue).lower()
+                # Stacks in different regions can have the same name.
+                same[name, queue.queue.provider if field == "stack_name" else None].append(queue)
+        twice = [queues for queues in same.values() if len(queues) > 1]
+        for queues in twice:
+            yield _duplicate(what, dict.fromkeys(map(of, queues)), queues, field)
         if twice:
             return
+
+
+def _duplicate(
+    what: str, values: Collection[str], queues: Sequence[ResolvedQueue], field: str
+) -> str:
+    names = dict.fromkeys(queue.name for queue in queues)
+    where = f"queue{'s' if len(names) > 1 else ''} {', '.join(map(repr, names))}"
+    shown = f" of {len(queues)} queues" if field == "name" else f" {next(iter(values))!a}"
+    case = ", as case is ignored" if len(values) > 1 else ""
+    return f"{where}: duplicate {what}{shown}{case}; give each queue a unique `{field}`"

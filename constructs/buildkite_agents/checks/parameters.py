@@ -4,9 +4,9 @@ The rules are those of the Elastic CI Stack's templates and of the services behi
 contain a Terraform reference are known only to Terraform, and only their other text is checked.
 """
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any
 
@@ -14,13 +14,12 @@ from buildkite_agents import elastic_ci_stack, patterns
 from buildkite_agents.checks.combinations import COMBINED_RULES
 from buildkite_agents.checks.names import role_name_problems, stack_name_problems
 from buildkite_agents.checks.rules import rules_of
-from buildkite_agents.checks.types import shown
 from buildkite_agents.checks.warnings import without_effect
 from buildkite_agents.elastic_ci_stack import StackVersion
 from buildkite_agents.elastic_ci_stack.replaced import replacements
-from buildkite_agents.errors import Problem
+from buildkite_agents.errors import Problem, did_you_mean, shown
 from buildkite_agents.expressions import is_reference, literal_text
-from buildkite_agents.queue import FIELDS
+from buildkite_agents.queue import FIELDS, AgentQueue
 from buildkite_agents.resolved import Parameter, ResolvedQueue, ResolvedStack, number, text_of
 
 # The values are inserted in double quotes into a shell script, which each instance runs at boot.
@@ -38,7 +37,7 @@ def parameter_problems(
         only_explicit: Whether to check only the ``parameters`` of the queue and of the AgentStack,
             because other values follow from settings that have problems.
     """
-    where = f"queue {queue.name!r}"
+    where = f"queue {queue.name!a}"
     replaced = _replaced(queue)
     problems = [
         Problem(each, where="" if queue.settings[names[0]].is_shared else where)
@@ -73,7 +72,7 @@ def _replaced(queue: ResolvedQueue) -> list[tuple[tuple[str, ...], str]]:
         if parameter.is_explicit and parameter.value is not None
     }
     return [
-        (names, f"{' and '.join(f'parameters[{name!r}]' for name in names)}: {message}")
+        (names, f"{' and '.join(f'parameters[{name!a}]' for name in names)}: {message}")
         for names, message in replacements(explicit, queue.version.version)
         if not any(name in FIELDS for name in names)
     ]
@@ -84,7 +83,7 @@ def _problems(
 ) -> Iterator[str]:
     where, value = parameter.field, parameter.value
     if parameter.is_explicit:
-        where = f"parameters[{name!r}]"
+        where = f"parameters[{name!a}]"
         if name in FIELDS and not (name == "BuildkiteQueue" and value is None):
             yield f"{where} is set by {FIELDS[name]} of the AgentQueue: set that field instead"
             return
@@ -116,9 +115,14 @@ def _problems(
 
 
 def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
-    close = difflib.get_close_matches(name, version.parameters, n=3)
-    return f"{where}: Elastic CI Stack {version.version} has no such parameter" + (
-        f" (did you mean {' or '.join(close)}?)" if close else ""
+    of_fields = {**FIELDS, **{field.name: field.name for field in fields(AgentQueue)}}
+    known = {
+        **{parameter: parameter for parameter in version.parameters},
+        **{word: f"the field {field} of the AgentQueue" for word, field in of_fields.items()},
+    }
+    return (
+        f"{where}: Elastic CI Stack {version.version} has no such parameter"
+        f"{did_you_mean(name, known)}"
     )
 
 
@@ -155,13 +159,13 @@ def _value_problems(
     spec = version.parameters[name]
     spec = {key: spec[key] for key in spec if key != "AllowedPattern" or not broken}
     problems = [*_declaration_problems(where, value, spec, template)]
-    yield from problems or (f"{where} must {must}, got {shown(where, value)}" for must in broken)
+    yield from problems or (f"{where} must {must}, got {shown(value, where)}" for must in broken)
 
 
 def _unsafe(where: str, value: Any, template: str) -> str:
     return (
         f"{where} must not have quotes, $, backticks, backslashes or line breaks: its value "
-        f"becomes part of a shell script {template}, got {shown(where, value)}"
+        f"becomes part of a shell script {template}, got {shown(value, where)}"
     )
 
 
@@ -171,7 +175,7 @@ def _declaration_problems(
     text = text_of(value)
     if not text and str(spec.get("Default", "")):
         # The AWS provider ignores a change to an empty value.
-        yield f"{where} must not be empty: leave it out, or give None, for {spec['Default']!r}"
+        yield f"{where} must not be empty: leave it out, or give None, for {spec['Default']!a}"
         return
     if _UNSAFE.search(text):
         yield _unsafe(where, value, template)
@@ -182,17 +186,17 @@ def _declaration_problems(
     if allowed and text not in map(str, allowed):
         yield (
             f"{where} must be one of {', '.join(map(repr, allowed))} {template}, got "
-            f"{shown(where, value)}"
+            f"{shown(value, where)}"
         )
     pattern = spec.get("AllowedPattern")
     if pattern and text.startswith("arn:") and "arn:" not in pattern:
         yield f"{where} must be a name {template}, which does not accept an ARN"
     elif pattern and not _fullmatch(pattern, text):
-        yield f"{where} must match {pattern} {template}, got {shown(where, value)}"
+        yield f"{where} must match {pattern} {template}, got {shown(value, where)}"
     if len(text) < spec.get("MinLength", 0):
         yield (
             f"{where} must be at least {spec['MinLength']} characters {template}, got "
-            f"{shown(where, value)}"
+            f"{shown(value, where)}"
         )
 
 
@@ -201,12 +205,12 @@ def _number_problems(
 ) -> Iterator[str]:
     parsed = number(value)
     if isinstance(value, bool) or parsed is None:
-        yield f"{where} must be a number {template}, got {shown(where, value)}"
+        yield f"{where} must be a number {template}, got {shown(value, where)}"
         return
     if "MinValue" in spec and parsed < spec["MinValue"]:
-        yield f"{where} must be at least {spec['MinValue']} {template}, got {shown(where, value)}"
+        yield f"{where} must be at least {spec['MinValue']} {template}, got {shown(value, where)}"
     if "MaxValue" in spec and parsed > spec["MaxValue"]:
-        yield f"{where} must be at most {spec['MaxValue']} {template}, got {shown(where, value)}"
+        yield f"{where} must be at most {spec['MaxValue']} {template}, got {shown(value, where)}"
 
 
 def _fullmatch(pattern: str, text: str) -> bool:

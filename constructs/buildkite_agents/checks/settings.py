@@ -13,7 +13,8 @@ from typing import Any
 from buildkite_agents import bootstrap_script, patterns
 from buildkite_agents.checks.alarms import alarm_problems
 from buildkite_agents.checks.tags import tag_problems
-from buildkite_agents.checks.types import shown, text_problems
+from buildkite_agents.checks.types import text_problems
+from buildkite_agents.errors import shown
 from buildkite_agents.expressions import is_reference, is_whole_reference, literal_text
 from buildkite_agents.names import Names
 from buildkite_agents.settings import (
@@ -22,6 +23,7 @@ from buildkite_agents.settings import (
     Deployment,
     Existing,
     Network,
+    S3Backend,
     SecretsBucket,
     StackSettings,
 )
@@ -72,7 +74,7 @@ def _name_problems(settings: StackSettings) -> Iterator[str]:
     parts = {"project": settings.project, "environment": settings.environment}
     problems = [
         f"{field} must be lower-case letters, digits and hyphens, starting with a letter, "
-        f"got {value!r}"
+        f"got {value!a}"
         for field, value in parts.items()
         if not re.fullmatch(_PREFIX_PART, value)
     ]
@@ -81,11 +83,11 @@ def _name_problems(settings: StackSettings) -> Iterator[str]:
     if problems or not isinstance(bucket, SecretsBucket) or bucket.name is not None:
         return
     if settings.project.startswith(_RESERVED_BUCKET_PREFIXES):
-        yield f"project must not start with a prefix reserved by S3, got {settings.project!r}"
+        yield f"project must not start with a prefix reserved by S3, got {settings.project!a}"
     name = Names(settings.project, settings.environment).secrets_bucket
     if len(name) > _LONGEST_BUCKET_NAME:
         yield (
-            f"project and environment: the bucket's name {name!r} must be at most "
+            f"project and environment: the bucket's name {name!a} must be at most "
             f"{_LONGEST_BUCKET_NAME} characters, got {len(name)}: set "
             "secrets_bucket=SecretsBucket(name=...)"
         )
@@ -100,27 +102,35 @@ def _script_problems(settings: StackSettings) -> Iterator[str]:
         if not _is_valid(_SCRIPT_URL, str(script)):
             yield (
                 "bootstrap_script must be the path of a file, or a URL that starts with s3:// or "
-                f"https:// and has no spaces, quotes or shell characters, got {script!r}"
+                f"https:// and has no spaces, quotes or shell characters, got {script!a}"
             )
     elif settings.secrets_bucket is None:
         yield (
             f"bootstrap_script: {os.fspath(script)!r} is uploaded to the secrets bucket, and "
             "secrets_bucket is None: give the URL of a script that is in S3 already, or None"
         )
-    elif not _is_file(path):
-        yield f"bootstrap_script: there is no file {os.fspath(script)!r}"
-    elif b"\r\n" in path.read_bytes():
-        yield (
-            f"bootstrap_script: {os.fspath(script)!r} has the line endings of Windows, with which "
-            "bash fails: convert it, such as with `dos2unix`"
-        )
+    else:
+        yield from (f"bootstrap_script: {problem}" for problem in _file_problems(path))
 
 
-def _is_file(path: Path) -> bool:
+def _file_problems(path: Path) -> Iterator[str]:
+    file = ascii(os.fspath(path))
     try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long, or with a null character
-        return False
+        content = path.read_bytes() if path.is_file() else None
+    except (OSError, ValueError) as error:  # not readable, too long, or with a null character
+        yield f"cannot read the file {file}: {getattr(error, 'strerror', None) or error}"
+        return
+    if content is None:
+        yield f"{file} is a folder" if path.is_dir() else f"there is no file {file}"
+    elif not content.strip():
+        yield f"{file} is empty: give another script, or None"
+    elif b"\0" in content:
+        yield f"{file} is not text, and so not a script"
+    elif b"\r\n" in content:
+        yield (
+            f"{file} has the line endings of Windows, with which bash fails: convert it, such as "
+            "with `dos2unix`"
+        )
 
 
 def _bucket_problems(bucket: SecretsBucket | Existing) -> Iterator[str]:
@@ -129,20 +139,24 @@ def _bucket_problems(bucket: SecretsBucket | Existing) -> Iterator[str]:
         reserved = name.startswith(_RESERVED_BUCKET_PREFIXES) or name.endswith(
             _RESERVED_BUCKET_SUFFIXES
         )
-        fits = is_reference(name) or _LEAST_BUCKET_NAME <= len(name) <= _LONGEST_BUCKET_NAME
-        if reserved or not fits or not _is_valid(patterns.BUCKET_NAME, name):
+        if reserved or not _is_bucket(name):
             yield (
                 "secrets_bucket.name must be the name of a bucket: 3 to 63 lower-case letters, "
-                f"digits and hyphens, without a prefix or suffix reserved by S3, got {name!r}"
+                f"digits and hyphens, without a prefix or suffix reserved by S3, got {name!a}"
             )
     if isinstance(bucket, SecretsBucket) and bucket.kms_key_arn is not None:
         yield from _arn_problems("secrets_bucket.kms_key_arn", bucket.kms_key_arn, "kms", "key")
 
 
+def _is_bucket(name: str) -> bool:
+    fits = is_reference(name) or _LEAST_BUCKET_NAME <= len(name) <= _LONGEST_BUCKET_NAME
+    return fits and _is_valid(patterns.BUCKET_NAME, name)
+
+
 def _arn_problems(field: str, arn: str, service: str, kind: str) -> Iterator[str]:
     if not _is_valid(patterns.arn(service, rf"{kind}/[^\s,\"]+"), arn):
         example = f"arn:aws:{service}:...:{kind}/..."
-        yield f"{field} must be an ARN such as {example}, got {arn!r}"
+        yield f"{field} must be an ARN such as {example}, got {arn!a}"
 
 
 def _token_problems(token: AgentToken | Existing) -> Iterator[str]:
@@ -156,8 +170,8 @@ def _token_problems(token: AgentToken | Existing) -> Iterator[str]:
         not re.fullmatch(r"[\w .-]{1,200}", organization) or patterns.SECRET.search(organization)
     ):
         yield (
-            "token.organization must be the name of a Buildkite organization, "
-            f"got {shown('token', organization)}"
+            "token.organization must be the name of a Buildkite organization, got "
+            + ("a token" if patterns.SECRET.search(organization) else shown(organization))
         )
     if token.value is not None and (
         not is_whole_reference(token.value) or patterns.SECRET.search(token.value)
@@ -190,12 +204,12 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
     if name is not None and not _is_valid(patterns.POLICY_NAME, name):
         yield (
             "access.policy_name must be at most 128 letters, digits and + = , . @ _ -, "
-            f"got {name!r}"
+            f"got {name!a}"
         )
     for arn in access.managed_policies:
         yield from _arn_problems("access.managed_policies", arn, "iam", "policy")
     if len(set(access.managed_policies)) < len(access.managed_policies):
-        yield f"access.managed_policies must be different ARNs, got {access.managed_policies!r}"
+        yield f"access.managed_policies must be different ARNs, got {access.managed_policies!a}"
     if access.permissions_boundary is not None:
         yield from _arn_problems(
             "access.permissions_boundary", access.permissions_boundary, "iam", "policy"
@@ -204,7 +218,7 @@ def _access_problems(access: AgentAccess | Existing) -> Iterator[str]:
         if not re.fullmatch(r"[a-z0-9*?][a-z0-9._/*?-]*", repository):
             yield (
                 "access.push_to_ecr_repositories must be names of repositories, optionally "
-                f"with * and ?, got {repository!r}"
+                f"with * and ?, got {repository!a}"
             )
     for statement in access.statements:
         yield from _statement_problems(statement)
@@ -219,21 +233,24 @@ def _statement_problems(statement: Mapping[str, Any]) -> Iterator[str]:
     ):
         yield (
             f"{where} must be mappings with Effect, Action or NotAction, and Resource "
-            f"or NotResource, got {shown(where, statement)}"
+            f"or NotResource, got {shown(statement, where)}"
         )
     elif not is_json(statement):
         yield (
-            f"{where} must consist of strings, lists and mappings, got {shown(where, statement)}"
+            f"{where} must consist of strings, lists and mappings, got {shown(statement, where)}"
         )
     else:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html
+        effect = statement["Effect"]
+        if effect not in ("Allow", "Deny") and not is_whole_reference(effect):
+            yield f"{where} must have 'Allow' or 'Deny' as Effect, got {shown(effect, where)}"
         for name in ("Action", "NotAction", "Resource", "NotResource"):
             value = statement.get(name, "")
             values = value if isinstance(value, list | tuple) else [value]
             if not all(isinstance(one, str) for one in values):
                 yield (
                     f"{where} must have a string or a list of strings as {name}, "
-                    f"got {shown(where, value)}"
+                    f"got {shown(value, where)}"
                 )
         yield from dict.fromkeys(_texts_problems(where, statement))
 
@@ -263,7 +280,7 @@ def _network_problems(network: Network) -> Iterator[str]:
     subnets = network.subnet_ids
     if isinstance(subnets, str):
         if not is_reference(subnets):
-            yield f"network.subnet_ids must be a list of ids, or a reference, got {subnets!r}"
+            yield f"network.subnet_ids must be a list of ids, or a reference, got {subnets!a}"
         subnets = ()
     elif not subnets:
         yield "network.subnet_ids must not be empty"
@@ -276,8 +293,8 @@ def _network_problems(network: Network) -> Iterator[str]:
     ):
         if not _is_valid(pattern, value):
             yield (
-                f"network.{field} must be such as {example}, or a Terraform reference, "
-                f"got {value!r}"
+                f"network.{field} must look like {example}, or be a Terraform reference, "
+                f"got {value!a}"
             )
 
 
@@ -290,7 +307,7 @@ def _destroyed_problems(settings: StackSettings) -> Iterator[str]:
     ):
         if isinstance(existing, Existing) and existing.name == name:
             yield (
-                f"deployment.destroy_unused would destroy {name!r}, which {field} refers to: "
+                f"deployment.destroy_unused would destroy {name!a}, which {field} refers to: "
                 "remove destroy_unused"
             )
 
@@ -300,20 +317,45 @@ def _deployment_problems(deployment: Deployment) -> Iterator[str]:
     if account is not None and not re.fullmatch(patterns.ACCOUNT_ID, account, re.ASCII):
         yield (
             "deployment.import_account must be the 12 digits of an AWS account, as a string, "
-            f"got {account!r}"
+            f"got {account!a}"
         )
     for name in deployment.provider:
         if name == "default_tags":
             yield "deployment.provider must not have default_tags: set tags of the AgentStack"
         elif not re.fullmatch(r"[a-z]\w*", name, re.ASCII):
-            yield f"deployment.provider: {name!r} is not an argument of a provider"
+            yield f"deployment.provider: {name!a} is not an argument of a provider"
     if deployment.provider and deployment.inside_root_module:
         yield (
             "deployment.provider has no effect with inside_root_module: set the arguments in your "
             "root module's own provider block"
         )
+    if deployment.backend is not None:
+        yield from _backend_problems(deployment.backend)
     folder = deployment.folder
     if folder is not None and (
         not os.fspath(folder) or "\0" in str(folder) or "://" in str(folder)
     ):
-        yield f"deployment.folder must be the path of a folder, got {folder!r}"
+        yield f"deployment.folder must be the path of a folder, got {folder!a}"
+
+
+def _backend_problems(backend: S3Backend) -> Iterator[str]:
+    where = "deployment.backend"
+    given = {name: value for name, value in vars(backend).items() if value is not None}
+    referring = [name for name, value in given.items() if is_reference(value)]
+    for name in referring:
+        yield (
+            f"{where}.{name} must not have a Terraform reference, got {shown(given[name])}: "
+            "Terraform reads the backend before everything else"
+        )
+    if referring:
+        return
+    if not _is_bucket(backend.bucket):
+        yield (
+            f"{where}.bucket must be the name of a bucket: 3 to 63 lower-case letters, digits and "
+            f"hyphens, got {shown(backend.bucket)}"
+        )
+    if not _is_valid(patterns.REGION, backend.region):
+        yield f"{where}.region must be a region such as us-east-1, got {shown(backend.region)}"
+    for name, service, kind in (("role_arn", "iam", "role"), ("kms_key_arn", "kms", "key")):
+        if name in given:
+            yield from _arn_problems(f"{where}.{name}", given[name], service, kind)

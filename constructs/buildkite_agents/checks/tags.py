@@ -27,20 +27,20 @@ def tag_problems(where: str, tags: Mapping[str, str], *, of_all: bool = True) ->
     counts = Counter(key.lower() for key in tags)
     for key, value in tags.items():
         if not 0 < len(key) <= _LONGEST_KEY or key.lower().startswith("aws:"):
-            yield f"{where}: keys must be 1 to 128 characters and not aws:..., got {key!r}"
+            yield f"{where}: keys must be 1 to 128 characters and not aws:..., got {key!a}"
         elif of_all and not _is_accepted(key):
-            yield f"{where}: the key {key!r} must be letters, digits, spaces and _ . : / = + - @"
+            yield f"{where}: the key {key!a} must be letters, digits, spaces and _ . : / = + - @"
         elif of_all and counts[key.lower()] > 1:
-            yield f"{where}: keys must differ by more than case, got {key!r}"
+            yield f"{where}: keys must differ by more than case, got {key!a}"
         elif of_all and not value:
-            yield f"{where}: the value of {key!r} must not be empty"
+            yield f"{where}: the value of {key!a} must not be empty"
         elif of_all and not _is_accepted(literal_text(value)):
             yield (
-                f"{where}: the value of {key!r} must be letters, digits, spaces and "
-                f"_ . : / = + - @, got {value!r}"
+                f"{where}: the value of {key!a} must be letters, digits, spaces and "
+                f"_ . : / = + - @, got {value!a}"
             )
         elif len(value) > _LONGEST_VALUE and not is_reference(value):
-            yield f"{where}: the value of {key!r} must be at most 256 characters, got {len(value)}"
+            yield f"{where}: the value of {key!a} must be at most 256 characters, got {len(value)}"
 
 
 def _is_accepted(text: str) -> bool:

@@ -10,12 +10,30 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from buildkite_agents.errors import shown
 from buildkite_agents.expressions import expression_problem, is_reference, is_whole_reference
 from buildkite_agents.options import Option, options
 
-_LONGEST_SHOWN = 100
 # The variable of the agent token, and those of further regions' tokens.
 _TOKEN_VARIABLE = re.compile(r"\bvar\.buildkite_agent_token\w*")
+_COMMAS = ": join the list with commas"
+# What to do with a list where a field or a parameter must be a string.
+_INSTEAD_OF_LIST = {
+    "instance_type": ": set more_instance_types to the further types",
+    "name": ": define an AgentQueue for each",
+    "alarms.email": ": give one, and subscribe the others to its topic",
+    "network.vpc_id": ": give the VPC first, and then its subnets",
+    "access.name": _COMMAS,
+    **{
+        f"parameters['{name}']": _COMMAS
+        for name in (
+            *("AvailabilityZones", "BuildkiteAdditionalSudoPermissions", "BuildkiteAgentTags"),
+            *("BuildkiteAgentExperiments", "InstanceRoleTags", "ManagedPolicyARN", "Subnets"),
+            *("ManagedPolicyARNs", "ScalerManagedPolicyARNs", "SecurityGroupId"),
+            "SecurityGroupIds",
+        )
+    },
+}
 _WORDS = {
     str: ("a string", "strings"),
     int: ("a whole number", "whole numbers"),
@@ -45,9 +63,8 @@ def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         yield from _mapping_problems(where, value, annotation)
     elif not _matches(value, annotation) or _is_huge(value):
-        is_list = _is_list(value) and all(isinstance(item, str) for item in value)
-        advice = ": join the list with commas" if is_list and str in _kinds(annotation) else ""
-        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}{advice}"
+        advice = _INSTEAD_OF_LIST.get(where, "") if _is_list(value) else ""
+        yield f"{where} must be {_words(annotation)}, got {shown(value, where)}{advice}"
     elif is_dataclass(value):
         yield from field_problems(value, f"{where}.")
     elif Path not in get_args(annotation) or "://" in str(value):
@@ -62,11 +79,11 @@ def text_problems(where: str, text: Any) -> Iterator[str]:
     try:
         text.encode()
     except UnicodeEncodeError:
-        yield f"{where} must be valid Unicode text, got {shown(where, text)}"
+        yield f"{where} must be valid Unicode text, got {shown(text, where)}"
         return
     problem = expression_problem(text)
     if problem:
-        yield f"{where} {problem}, got {shown(where, text)}"
+        yield f"{where} {problem}, got {shown(text, where)}"
     elif _TOKEN_VARIABLE.search(text) and "token" not in where.lower():
         yield (
             f"{where} must not contain the agent token, which Terraform, AWS or the agent then "
@@ -74,50 +91,48 @@ def text_problems(where: str, text: Any) -> Iterator[str]:
         )
 
 
-def shown(where: str, value: Any) -> str:
-    """A value in a message: shortened, and without what can be an agent token."""
-    if "token" in where.lower() and "KMSKey" not in where:
-        return f"a value of type {type(value).__name__}"
-    text = repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
-
-
 def _mapping_problems(where: str, value: Mapping[Any, Any], annotation: Any) -> Iterator[str]:
     kinds = [kind for kind in _kinds(annotation) if get_origin(kind) is Mapping]
     if annotation is Any:
         kinds = [Mapping[str, Any]]
     if not kinds:
-        yield f"{where} must be {_words(annotation)}, got {shown(where, value)}"
+        yield f"{where} must be {_words(annotation)}, got {shown(value, where)}"
         return
     _, item = get_args(kinds[0])
     for key, inner in value.items():
         if not isinstance(key, str):
-            yield f"{where}: keys must be strings, got {shown(where, key)}"
+            yield f"{where}: keys must be strings, got {shown(key, where)}"
             continue
-        yield from text_problems(f"{where}: the key {shown('', key)}", key)
-        yield from type_problems(f"{where}[{shown('', key)}]", inner, item)
+        if key == "__proto__":
+            # CDKTF cannot transfer it to JavaScript.
+            yield f"{where}: the key '__proto__' is not supported"
+        yield from text_problems(f"{where}: the key {shown(key)}", key)
+        yield from type_problems(f"{where}[{shown(key)}]", inner, item)
 
 
 def _number_problems(where: str, value: Any, annotation: Any, option: Option) -> Iterator[str]:
     kinds = _kinds(annotation)
     number = int | float if float in kinds else int
+    steps = f", and a multiple of {option.step}" if option.step > 1 else ""
     if value is None and NoneType in kinds:
         return
     if is_reference(value) and not isinstance(value, str) and option.unit != 1:
         yield f"{where} must be a number, or a reference as a string such as '${{var.minutes}}'"
     elif is_reference(value) and (str in kinds or not isinstance(value, str)):
         if not is_whole_reference(value):
-            yield f"{where} must be a number or one reference, got {shown(where, value)}"
+            yield f"{where} must be a number or one reference, got {shown(value, where)}"
         yield from text_problems(where, value)
     elif isinstance(value, bool) or not isinstance(value, number) or _is_huge(value):
         words = _WORDS[float if float in kinds else int][0]
-        yield f"{where} must be {words}, got {shown(where, value)}"
+        yield f"{where} must be {words}, got {shown(value, where)}"
     elif not _is_whole(value * option.unit):
-        yield f"{where} must be a whole number of seconds, got {value!r}"
+        yield f"{where} must be a whole number of seconds, got {value!a}"
     elif value < option.least:
-        yield f"{where} must be at least {option.least:g}, got {value!r}"
+        yield f"{where} must be at least {option.least:g}{steps}, got {value!a}"
     elif option.greatest is not None and value > option.greatest:
-        yield f"{where} must be at most {option.greatest:g}, got {value!r}"
+        yield f"{where} must be at most {option.greatest:g}{steps}, got {value!a}"
+    elif option.step > 1 and value % option.step:
+        yield f"{where} must be a multiple of {option.step}, got {value!a}"
 
 
 def _is_huge(value: Any) -> bool:
@@ -175,4 +190,5 @@ def _kind_words(kind: Any) -> tuple[str, str]:
         items = " or ".join(_kind_words(item)[1] for item in _kinds(get_args(kind)[0]))
         return f"a list of {items}", "lists"
     name = kind.__name__
-    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}", f"{name} values"
+    article = "an" if name.startswith((*"AEIOU", "S3")) else "a"
+    return f"{article} {name}", f"{name} values"

@@ -102,6 +102,6 @@ def _architecture(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     if family not in queue.version.arm64_instance_families:
         yield (
             f"{queue.field('InstanceTypes')}: Elastic CI Stack {queue.version.version} does not "
-            f"recognize {family!r} as arm64 and would boot an amd64 image on it: choose another "
+            f"recognize {family!a} as arm64 and would boot an amd64 image on it: choose another "
             "instance type or stack version, or set ImageId"
         )

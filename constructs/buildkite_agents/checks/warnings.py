@@ -89,7 +89,7 @@ def warning(name: str, explanation: str) -> Callable[[_Found], _Found]:
 def _always_on(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     if (queue.number("MinSize") or 0) > 0:
         return (
-            "min_size above 0 has instances running at all times, at their full cost, and the "
+            "min_size above 0 keeps instances running at all times, at their full cost, and the "
             "stack replaces an idle one after each idle_minutes"
         )
     if (queue.number("InstanceBuffer") or 0) > 0:
@@ -138,17 +138,13 @@ def _warm_pool(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 
 @warning(
     "fixed-size",
-    "With `min_size` equal to `max_size` the stack has no scaler: the number of instances "
-    "never follows the jobs.",
+    "With `min_size` equal to `max_size` the size is fixed: the stack has no scaler.",
 )
 def _fixed_size(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     least, most = queue.number("MinSize"), queue.number("MaxSize")
     if least is None or least != most or most == 0:
         return None
-    return (
-        "min_size equal to max_size is a fixed fleet: the stack has no scaler, and the number of "
-        "instances never follows the jobs"
-    )
+    return "min_size equal to max_size makes the size fixed: the stack has no scaler"
 
 
 @warning(
@@ -236,11 +232,11 @@ def without_effect(queue: ResolvedQueue) -> dict[str, str]:
     idle: dict[str, str] = {}
     for (switch, on), names in _SWITCHES.items():
         if queue.text(switch) not in {on, None}:
-            idle |= dict.fromkeys(names, f"without {switch}={on!r}")
+            idle |= dict.fromkeys(names, f"unless {switch} is {on!a}")
     idle |= {
         name: f"without {needed}" for name, needed in _NEEDS.items() if not queue.is_given(needed)
     }
-    idle["InstanceName"] = "which the stack's own tag Name overrides"
+    idle["InstanceName"] = "beside the stack's own tag Name"
     if queue.is_certain("VpcId"):
         idle["AvailabilityZones"] = "in an existing VPC"
     return {name: why for name, why in idle.items() if queue.is_explicit(name)}
@@ -251,13 +247,16 @@ def without_effect(queue: ResolvedQueue) -> dict[str, str]:
     "A parameter is set without another parameter that it requires.",
 )
 def _no_effect(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
-    idle = [
-        f"{name}{',' if why.startswith('which') else ''} {why}"
-        for name, why in without_effect(queue).items()
-    ]
+    names: dict[str, list[str]] = {}
+    for name, why in without_effect(queue).items():
+        names.setdefault(why, []).append(name)
     if queue.text("SecretsBucketEncryption") == "true" and queue.is_given("SecretsBucket"):
-        idle.append("SecretsBucketEncryption with a SecretsBucket that the stack does not create")
-    return f"no effect: {', '.join(idle)}" if idle else None
+        names["on a SecretsBucket that the stack does not create"] = ["SecretsBucketEncryption"]
+    lines = [
+        f"{' and '.join(idle)} {'have' if len(idle) > 1 else 'has'} no effect {why}"
+        for why, idle in names.items()
+    ]
+    return "; ".join(lines) or None
 
 
 def _cpu_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
@@ -295,7 +294,7 @@ def _one_subnet(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     subnets = queue.text("Subnets")
     if not subnets or "," in subnets:
         return None
-    return "one subnet is in one Availability Zone: without capacity there, no instances start"
+    return "only one subnet: if its Availability Zone lacks capacity, no instance starts"
 
 
 @warning(
@@ -312,7 +311,7 @@ def _policy_quota(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 
 def warnings_of(queue: ResolvedQueue, stack: ResolvedStack) -> list[str]:
     """The warnings for a queue that are not accepted, and the accepted ones that do not apply."""
-    return [f"queue {queue.name!r}: {line}" for line in _lines(queue, stack)]
+    return [f"queue {queue.name!a}: {line}" for line in _lines(queue, stack)]
 
 
 def _lines(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
@@ -321,7 +320,7 @@ def _lines(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
         accepted = queue.accepts(each.name)
         if found and not accepted:
             yield (
-                f"{found} (accepted_warnings=[{each.name!r}] accepts it; see {GUIDE}#{each.name})"
+                f"{found} (accepted_warnings=[{each.name!a}] accepts it; see {GUIDE}#{each.name})"
             )
         elif accepted and not found:
-            yield f"accepted_warnings has {each.name!r}, which does not apply: remove it"
+            yield f"accepted_warnings has {each.name!a}, which does not apply: remove it"

@@ -1,10 +1,11 @@
 """The names and architectures of EC2 instance types."""
 
-import difflib
 import json
 import re
 from functools import cache
 from pathlib import Path
+
+from buildkite_agents.errors import did_you_mean
 
 AMD64 = "amd64"
 ARM64 = "arm64"
@@ -31,14 +32,11 @@ def architecture(instance_type: str) -> str:
 def problem(instance_type: str) -> str | None:
     """Return the problem of an instance type, or None if EC2 has it and it runs Linux."""
     if family(instance_type).startswith("mac"):
-        return f"{instance_type!r} is a Mac, which the Elastic CI Stack does not support"
+        return f"{instance_type!a} is a Mac, which the Elastic CI Stack does not support"
     known = _known()
     if instance_type in known:
         return None
-    close = difflib.get_close_matches(instance_type.lower(), known, n=3, cutoff=0.7)
-    return f"unknown EC2 instance type {instance_type!r}" + (
-        f" (did you mean {' or '.join(close)}?)" if close else ""
-    )
+    return f"unknown EC2 instance type {instance_type!a}{did_you_mean(instance_type, known)}"
 
 
 @cache

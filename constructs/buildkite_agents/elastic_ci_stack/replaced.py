@@ -70,13 +70,13 @@ def _messages(
         for item in str(value or "").split(","):
             if item.strip() in entry["items"]:
                 yield (
-                    f"the experiment {item.strip()!r} was removed in Elastic CI Stack {since}: "
+                    f"the experiment {item.strip()!a} was removed in Elastic CI Stack {since}: "
                     f"{entry['items'][item.strip()]}"
                 )
     elif _exists(parameter, since):
         if _text(value) in entry["values"]:
             yield (
-                f"the value {_text(value)!r} was removed in Elastic CI Stack {since}: "
+                f"the value {_text(value)!a} was removed in Elastic CI Stack {since}: "
                 f"{entry['values'][_text(value)]}"
             )
     elif value is None:
@@ -86,7 +86,7 @@ def _messages(
     else:
         words = entry.get("values", {}).get(_text(value), entry.get("otherwise"))
         # A value that the old version does not accept either.
-        words = words or f"{entry.get('reference')}, got {value!r}"
+        words = words or f"{entry.get('reference')}, got {value!a}"
         yield words.replace("{value}", repr(value)).replace("{plain}", _text(value))
 
 
@@ -118,7 +118,7 @@ def _problem_of_grace_periods(values: Mapping[str, Any]) -> str | None:
         return ""
     for name, value in values.items():
         if isinstance(value, bool) or not _WHOLE.fullmatch(_text(value)):
-            return f"; {name} is not a whole number of seconds: {value!r}"
+            return f"; {name} is not a whole number of seconds: {value!a}"
     grace, signal = (int(_text(values[name])) for name in (_GRACE, _SIGNAL))
     if grace < 1 or signal < -1:
         return f"; {_GRACE} must have been at least 1, and {_SIGNAL} at least -1"

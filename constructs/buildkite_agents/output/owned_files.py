@@ -64,7 +64,8 @@ class OwnedFiles:
         """Return an error for each file that differs from what :meth:`write` would write."""
         stale = [path.name for path in self._paths(self._read_record())]
         return [
-            f"{self._folder / name} is not what the program gives: synthesize, and commit it"
+            f"{self._folder / name} is out of date: run `make synth` or the program, and commit "
+            "the result"
             for name in sorted({*stale, *self._files})
             if _content(self._folder / name) != self._files.get(name)
         ]
@@ -94,6 +95,8 @@ class OwnedFiles:
     def _advice(self, path: Path) -> str:
         if path.name.endswith(".sh"):
             return "copy it to the file that bootstrap_script names to keep it, or remove it"
+        if path.suffix == ".example":
+            return f"move your values to {path.stem}, which synthesis never changes, and remove it"
         return "make the change in main.py and remove the file, or set another folder"
 
     def _replace(self) -> None:

@@ -1,7 +1,6 @@
 """The summary of a synthesis, as a table."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from buildkite_agents.alarms import summary_lines
 from buildkite_agents.resolved import ResolvedStack
@@ -11,14 +10,14 @@ _HEADER = ("QUEUE", "ARCH", "INSTANCE TYPES", "SIZE", "ON DEMAND", "STACK", "WAR
 
 def summary(
     stack: ResolvedStack,
-    folder: Path,
+    heading: str,
     warnings: Mapping[str, Sequence[str]],
     *,
     terminal: bool,
 ) -> str:
     """Format a line for each queue, with its count of *warnings*; bold headers on a *terminal*.
 
-    Further lines name the alarms, if there are any.
+    The first line is the *heading*. Further lines name the alarms, if there are any.
     """
     rows = [
         (
@@ -41,9 +40,7 @@ def summary(
     header = line(_HEADER)
     if terminal:
         header = f"\033[1m{header}\033[0m"
-    return "\n".join(
-        [f"{stack.names.prefix} -> {folder}/", header, *map(line, rows), *summary_lines(stack)]
-    )
+    return "\n".join([heading, header, *map(line, rows), *summary_lines(stack)])
 
 
 def grouped(stack: ResolvedStack, warnings: Mapping[str, Sequence[str]]) -> list[str]:

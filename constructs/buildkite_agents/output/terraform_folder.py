@@ -1,7 +1,8 @@
 """A synthesized configuration as the files of a Terraform root module, split by concern."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 STATE = "terraform.tfstate"
@@ -69,6 +70,32 @@ def terraform_folder(
         **{name: _json(content) for name, content in split.items()},
         "terraform.tfvars.example": example.encode(),
     }
+
+
+def stack_names(folder: Path) -> list[str]:
+    """The names of the CloudFormation stacks that a folder's configuration defines."""
+    try:
+        resources = json.loads((folder / _RESOURCES).read_bytes()).get("resource", {})
+    except (OSError, ValueError):
+        return []
+    stacks = resources.get("aws_cloudformation_stack", {}).values()
+    return [str(stack.get("name")) for stack in stacks]
+
+
+def replaced_deployment(folder: Path, former: Sequence[str], new: Sequence[str]) -> str | None:
+    """A warning where a folder's *new* stacks are entirely others than its *former* ones."""
+    if not former or {*former} & {*new}:
+        return None
+    was, now = (
+        " and ".join(dict.fromkeys(name.partition("-buildkite-")[0] for name in names))
+        for names in (former, new)
+    )
+    if was == now:
+        was, now = " and ".join(former), " and ".join(new)
+    return (
+        f"{folder.absolute()}/ was of {was}, and is now of {now}: an apply there destroys the "
+        "former stacks. Use another folder for another deployment"
+    )
 
 
 def _added_by_the_user(

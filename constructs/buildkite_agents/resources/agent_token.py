@@ -1,5 +1,6 @@
 """The SSM parameter from which the agents fetch the agent token."""
 
+import json
 from collections.abc import Mapping
 
 from cdktf import Postcondition, Precondition, TerraformResourceLifecycle, TerraformStack
@@ -9,8 +10,12 @@ from buildkite_agents.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
 
-_PLACEHOLDERS = ("your-buildkite-agent-token-here", "your-buildkite-agent-token", "...")
-"""The placeholders of a token in the documentation."""
+# All tokens consist of these characters, and have at least 38 of them; old ones are hexadecimal.
+# https://github.com/buildkite/agent/blob/main/internal/redact/redact.go
+_CHARACTERS = "^[A-Za-z0-9._-]+$"
+_LEAST_LENGTH = 20
+# Words joined by separators, such as YOUR_TOKEN, or a row of x.
+_WORDS = "(?i)^[a-z]{0,13}[0-9]{0,2}([._-][a-z]{0,13}[0-9]{0,2})*$|x{8}"
 
 
 class TokenParameter(SsmParameter):
@@ -66,27 +71,33 @@ class TokenParameter(SsmParameter):
 
 
 def _is_a_token() -> list[Precondition]:
-    """The preconditions on Terraform's variable, whose errors do not contain the token."""
+    """The preconditions on Terraform's variable, whose errors do not contain the token.
+
+    A value that fails one of them fails no other.
+    """
     variable = "var.buildkite_agent_token"
     organization = "to an agent token of your Buildkite organization"
-    placeholders = ", ".join(f'"{placeholder}"' for placeholder in _PLACEHOLDERS)
+    set_it = f"set TF_VAR_buildkite_agent_token {organization}."
+    errors = {
+        f'trimspace({variable}) != ""': f"must not be empty: {set_it}",
+        f"can(regex({json.dumps(_CHARACTERS)}, {variable}))": (
+            "must be only the token (letters, digits, dots, hyphens and underscores), without "
+            "quotes, spaces or line breaks."
+        ),
+        f"length({variable}) >= {_LEAST_LENGTH} && !can(regex({json.dumps(_WORDS)}, {variable}))": (
+            f"is still the placeholder of a token, or a part of one: {set_it}"
+        ),
+        f'!startswith({variable}, "bkua_")': (
+            f"is an API access token, with which agents cannot register: {set_it}"
+        ),
+    }
+    conditions = [*errors]
     return [
-        Precondition(condition=f"${{{condition}}}", error_message=f"buildkite_agent_token {what}")
-        for condition, what in (
-            (
-                f'trimspace({variable}) != ""',
-                f"must not be empty: set TF_VAR_buildkite_agent_token {organization}.",
-            ),
-            (
-                f"!contains([{placeholders}], {variable})",
-                "is still the placeholder of the documentation: set TF_VAR_buildkite_agent_token "
-                f"{organization}.",
-            ),
-            (
-                f'!can(regex("\\\\s", {variable}))',
-                "must be only the token, without spaces or line breaks.",
-            ),
+        Precondition(
+            condition=f"${{{' || '.join([*(f'!({c})' for c in conditions[:place]), condition])}}}",
+            error_message=f"buildkite_agent_token {errors[condition]}",
         )
+        for place, condition in enumerate(conditions)
     ]
 
 

@@ -13,9 +13,6 @@ from buildkite_agents.expressions import NullIfEmpty
 from buildkite_agents.resolved import ResolvedQueue
 from buildkite_agents.resources.import_block import ImportBlock
 
-# All other ids in an AgentStack contain an underscore, or are one of these.
-_OTHER_IDS = ("backend", "environment")
-
 
 class QueueStack(CloudformationStack):
     """A queue's CloudFormation stack of the official Elastic CI Stack for AWS."""
@@ -23,8 +20,10 @@ class QueueStack(CloudformationStack):
     def __init__(self, scope: TerraformStack, resolved: ResolvedQueue) -> None:
         """Define the stack of a queue, without its :func:`meta_arguments`."""
         queue, resource_name = resolved.queue, resolved.resource_name
-        # With its resource name as the id, a resource needs no further call to CDKTF.
-        is_free = "_" not in resource_name and resource_name not in _OTHER_IDS
+        # With its resource name as the id, a resource needs no further call to CDKTF. All other ids
+        # in an AgentStack contain an underscore or are letters only, and so are those with a
+        # meaning of their own for CDKTF (Default, backend) and JavaScript (constructor).
+        is_free = "_" not in resource_name and not resource_name.isalpha()
         super().__init__(
             scope,
             resource_name if is_free else f"queue {resource_name}",

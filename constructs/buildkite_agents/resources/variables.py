@@ -55,7 +55,12 @@ def aws_region(
         for architecture in sorted(architectures)
     )
     regions = ", ".join(f'"{region}"' for region in sorted(with_images))
-    has_images = f"contains([{regions}], var.aws_region) || ({given})" if architectures else ""
+    is_region = f'can(regex("^{patterns.REGION}$", var.aws_region))'
+    has_images = (
+        f"!{is_region} || contains([{regions}], var.aws_region) || ({given})"
+        if architectures
+        else ""
+    )
     _variable(
         stack,
         "aws_region",
@@ -64,7 +69,7 @@ def aws_region(
         default="us-east-1",
         must=[
             (
-                f'can(regex("^{patterns.REGION}$", var.aws_region))',
+                is_region,
                 "aws_region must be the name of an AWS region, such as us-east-1.",
             ),
             *_if_any(
@@ -93,7 +98,7 @@ def environment(stack: TerraformStack, environment: str) -> TerraformVariable:
         stack,
         "environment",
         "string",
-        "Environment, which must be that of main.py",
+        "Environment. Must equal `environment` in main.py",
         default=environment,
         must=[
             (
@@ -136,6 +141,7 @@ def buildkite_agent_token(stack: TerraformStack, *, ephemeral: bool) -> None:
 
 def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) -> None:
     """The images by architecture, limited to the architectures of the queues."""
+    kinds = '["amd64-linux", "arm64-linux"]'
     served = [f'"{architecture}-linux"' for architecture in sorted(architectures)]
     _variable(
         stack,
@@ -146,13 +152,12 @@ def buildkite_agent_amis(stack: TerraformStack, architectures: Collection[str]) 
         default={},
         must=[
             (
-                "alltrue([for key in keys(var.buildkite_agent_amis) : "
-                'contains(["amd64-linux", "arm64-linux"], key)])',
+                f"alltrue([for key in keys(var.buildkite_agent_amis) : contains({kinds}, key)])",
                 "The keys of buildkite_agent_amis must be amd64-linux or arm64-linux.",
             ),
             (
                 "alltrue([for key in keys(var.buildkite_agent_amis) : "
-                f'contains([{", ".join(served)}], key) || !endswith(key, "64-linux")])',
+                f"contains([{', '.join(served)}], key) || !contains({kinds}, key)])",
                 "buildkite_agent_amis has an image for an architecture that no queue has: there "
                 f"are queues for {' and '.join(served)} only.".replace('"', ""),
             ),
@@ -172,7 +177,7 @@ def vpc_id(stack: TerraformStack) -> None:
         stack,
         "vpc_id",
         "string",
-        "VPC of the instances, or empty for a VPC for each queue's stack",
+        "VPC of the instances. If empty, each queue's stack creates one",
         default="",
         must=[
             (

@@ -111,8 +111,8 @@ def test_it_is_accepted(settings: dict[str, Any]) -> None:
             "parameters['ManagedPolicyARN",
         ),
         ({"ignore_changes": ["tags owner"]}, "ignore_changes must be arguments"),
-        ({"provider": "aws.us-east-1.x"}, "provider must be aws, or such as aws.us_east_1"),
-        ({"moved_from": "aws_s3_bucket.b"}, "moved_from must be such as"),
+        ({"provider": "aws.us-east-1.x"}, "provider must be aws or an alias such as aws.us_east_1"),
+        ({"moved_from": "aws_s3_bucket.b"}, "moved_from must be the address of a stack"),
         (
             {"image_stack_version": "v7.13.0"},
             "image_stack_version requires an image: set ImageId or ImageIdParameter",

@@ -92,9 +92,9 @@ def test_what_the_template_accepts_is_accepted(parameters: Any) -> None:
             "v6.71.1, got 'soon'",
         ),
         (
-            {"KeyName": ["a"]},
-            "parameters['KeyName'] must be a string, a whole number, a number, True or False or "
-            "None, got ['a']: join the list with commas",
+            {"SecurityGroupIds": ["a"]},
+            "parameters['SecurityGroupIds'] must be a string, a whole number, a number, True or "
+            "False or None, got ['a']: join the list with commas",
         ),
         (
             {"InstanceTypes": "m5.large"},

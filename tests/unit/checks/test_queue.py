@@ -8,6 +8,7 @@ from support.resolving import problems_of, problems_with
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.checks.warnings import WARNINGS
 
+SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
 NEWEST = elastic_ci_stack.known_versions()[-1]
 
 
@@ -48,7 +49,7 @@ def test_the_documented_queues_are_valid() -> None:
         (
             {"more_instance_types": ["m5a.5xlarge"]},
             "more_instance_types: unknown EC2 instance type 'm5a.5xlarge' "
-            "(did you mean m5a.xlarge or m5ad.xlarge or m5a.8xlarge?); for a newer one, set "
+            "(did you mean m5a.xlarge or m5ad.xlarge or m5a.8xlarge?); if EC2 has it, set "
             "architecture",
         ),
         (
@@ -95,7 +96,9 @@ def test_idle_minutes_can_be_left_to_the_stack() -> None:
 
 def test_an_unknown_architecture_is_refused() -> None:
     (problem,) = problems_of(AgentQueue("m5.4xlarge", architecture="x86_64", name="q"))
-    assert problem == "queue 'q': architecture must be 'amd64' or 'arm64', got 'x86_64'"
+    assert problem == (
+        "queue 'q': architecture must be 'amd64' or 'arm64', got 'x86_64' (did you mean 'amd64'?)"
+    )
 
 
 def test_an_architecture_that_the_type_does_not_have_is_refused() -> None:
@@ -117,7 +120,7 @@ def test_an_instance_type_that_is_no_text_is_refused() -> None:
 @pytest.mark.parametrize("name", ["a b", "-a", "ä", "${var.name}", "a" * 256])
 def test_a_name_that_buildkite_refuses_is_refused(name: str) -> None:
     (problem,) = problems_of(AgentQueue("m5.4xlarge", name=name))
-    assert problem.startswith(f"queue {name!r}: name must be letters, digits, hyphens, underscores")
+    assert problem.startswith(f"queue {name!a}: name must be letters, digits, hyphens, underscores")
 
 
 @pytest.mark.parametrize("name", ["1st", "gpu_large", "linux.x86-64", "backend", "aws"])
@@ -130,13 +133,13 @@ def test_any_name_that_buildkite_accepts_is_valid(name: str) -> None:
     [
         ({"stack_name": "gpu_1"}, "stack_name: the CloudFormation stack's name must be at most"),
         ({"address": "1st"}, "address must be a Terraform identifier"),
-        ({"moved_from": "aws_s3_bucket.x"}, "moved_from must be such as"),
-        ({"provider": "google"}, "provider must be aws, or such as aws.us_east_1"),
+        ({"moved_from": "aws_s3_bucket.x"}, "moved_from must be the address of a stack"),
+        ({"provider": "google"}, "provider must be aws or an alias such as aws.us_east_1"),
         ({"ignore_changes": ["Tags!"]}, "ignore_changes must be arguments"),
         ({"tags": {"Owner": "CI & Build"}}, "tags: the value of 'Owner' must be letters"),
         ({"tags": {"Owner": ""}}, "tags: the value of 'Owner' must not be empty"),
         ({"tags": "Owner"}, "tags must be a mapping of names to values, or one reference"),
-        ({"instance_type": None}, "name is required without an instance type"),
+        ({"instance_type": None}, "name is required where instance_type is None or a reference"),
     ],
 )
 def test_a_bad_name_from_outside_is_refused(settings: dict[str, Any], problem: str) -> None:
@@ -159,7 +162,7 @@ def test_two_queues_with_one_stack_or_address_are_refused(
 ) -> None:
     queues = [AgentQueue("m5.4xlarge", name=name, **{field: value}) for name in "ab"]  # type: ignore[arg-type]
     assert problems_of(*queues) == [
-        f"queues 'a', 'b': duplicate {what} of {value!r}; give each queue a unique `{field}`"
+        f"queues 'a', 'b': duplicate {what} {value!r}; give each queue a unique `{field}`"
     ]
 
 
@@ -177,7 +180,7 @@ def test_one_stack_name_in_two_regions_needs_two_role_names() -> None:
         )
 
     (problem,) = problems_of(first, second())
-    assert problem.startswith("queues 'a', 'b': duplicate instance role of 'gpu-role'")
+    assert problem.startswith("queues 'a', 'b': duplicate instance role 'gpu-role'")
     assert problems_of(first, second(InstanceRoleName="gpu-west")) == []
 
 
@@ -187,14 +190,21 @@ def test_a_name_can_be_as_long_as_its_role_name_permits() -> None:
     assert "name is too long by 1: its IAM role" in problem
 
 
-@pytest.mark.parametrize("second", ["nightly", "Nightly"])
-def test_two_queues_of_one_name_are_refused(second: str) -> None:
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ("nightly", "queue 'nightly': duplicate name of 2 queues; "),
+        (
+            "Nightly",
+            "queues 'nightly', 'Nightly': duplicate name of 2 queues, as case is ignored; ",
+        ),
+    ],
+)
+def test_two_queues_of_one_name_are_refused(second: str, message: str) -> None:
     (problem,) = problems_of(
         AgentQueue("m5.4xlarge", name="nightly"), AgentQueue("c6a.4xlarge", name=second)
     )
-    assert problem == (
-        "queue 'nightly': duplicate name of 2 queues; give each queue a unique `name`"
-    )
+    assert problem == f"{message}give each queue a unique `name`"
 
 
 def test_several_stacks_can_serve_one_queue_at_addresses_of_their_own() -> None:
@@ -240,16 +250,19 @@ def test_what_is_no_queue_is_refused() -> None:
 
 def test_an_unknown_warning_is_refused() -> None:
     (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_warnings=["spott"]))
+    assert problem == "queue 'q': accepted_warnings: unknown warning 'spott' (did you mean spot?)"
+    (problem,) = problems_of(AgentQueue("m5.large", name="q", accepted_warnings=["xyz"]))
     names = ", ".join(warning.name for warning in WARNINGS)
-    assert problem == f"queue 'q': accepted_warnings must be some of {names}, got 'spott'"
+    assert problem.endswith(f"unknown warning 'xyz'; the known ones are {names}")
+
+
+OTHERS = [f"{family}.{size}" for family in ("m5", "m6i", "m7i", "r5", "c5") for size in SIZES]
 
 
 @pytest.mark.parametrize(("version", "most"), [("v6.21.0", 4), ("v6.71.1", 25)])
 def test_a_fleet_has_as_many_types_as_its_stack_version_accepts(version: str, most: int) -> None:
     def fleet(count: int) -> AgentQueue:
-        return AgentQueue(
-            "m5.large", more_instance_types=["m5a.large"] * (count - 1), stack_version=version
-        )
+        return AgentQueue(OTHERS[0], more_instance_types=OTHERS[1:count], stack_version=version)
 
     assert problems_of(fleet(most)) == []
     (problem,) = problems_of(fleet(most + 1))
@@ -293,7 +306,7 @@ def test_a_number_can_be_a_reference_or_a_fraction_of_minutes(field: str, value:
 def test_an_instance_type_by_reference_needs_a_name_and_an_architecture() -> None:
     reference = "${var.instance_type}"
     (problem,) = problems_of(AgentQueue(reference, architecture="arm64"))
-    assert problem == "queue '': name is required without an instance type"
+    assert problem == "queue '': name is required where instance_type is None or a reference"
     (problem,) = problems_of(AgentQueue(reference, name="q"))
     assert problem == "queue 'q': architecture is required where instance_type is a reference"
     assert problems_of(AgentQueue(reference, name="q", architecture="arm64")) == []

@@ -93,9 +93,9 @@ def test_a_network_is_ids_or_references() -> None:
     assert problems_with(network=Network("${aws_vpc.main.id}", SUBNETS)) == []
     assert problems_with(network=Network("vpc-12345678", SUBNETS)) == []
     assert problems_with(network=Network("main", [*SUBNETS, "public"])) == [
-        "network.vpc_id must be such as vpc-0123456789abcdef0, or a Terraform reference, "
+        "network.vpc_id must look like vpc-0123456789abcdef0, or be a Terraform reference, "
         "got 'main'",
-        "network.subnet_ids must be such as subnet-0123456789abcdef0, or a Terraform reference, "
+        "network.subnet_ids must look like subnet-0123456789abcdef0, or be a Terraform reference, "
         "got 'public'",
     ]
 

@@ -216,9 +216,17 @@ def test_the_users_own_file_is_refused_even_with_a_conflict_in_the_record(tmp_pa
         OwnedFiles(tmp_path, FIRST).write()
 
 
+def test_an_edited_example_of_variables_is_to_become_the_users_own_file(tmp_path: Path) -> None:
+    example = tmp_path / "terraform.tfvars.example"
+    OwnedFiles(tmp_path, {example.name: b"a = 1\n"}).write()
+    example.write_bytes(b"a = 2\n")
+    with pytest.raises(ConfigError, match=r"move your values to terraform\.tfvars, which"):
+        OwnedFiles(tmp_path, {example.name: b"a = 1\n"}).write()
+
+
 def test_files_that_are_not_up_to_date_are_named(tmp_path: Path) -> None:
     OwnedFiles(tmp_path, FIRST).write()
     assert OwnedFiles(tmp_path, FIRST).outdated() == []
     (outdated,) = OwnedFiles(tmp_path, {**FIRST, "run.sh": b"false\n"}).outdated()
-    assert outdated.startswith(f"{tmp_path / 'run.sh'} is not what the program gives")
+    assert outdated.startswith(f"{tmp_path / 'run.sh'} is out of date: run `make synth`")
     assert contents(tmp_path) == FIRST

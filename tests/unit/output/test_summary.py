@@ -1,7 +1,5 @@
 """The summary of a synthesis."""
 
-from pathlib import Path
-
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.output.summary import summary
 from buildkite_agents.resolve import resolve
@@ -18,7 +16,9 @@ NONE: dict[str, list[str]] = {queue.name: [] for queue in QUEUES}
 
 
 def test_each_queue_has_a_line() -> None:
-    table = summary(STACK, Path("terraform"), {**NONE, "cheap": ["a", "b"]}, terminal=False)
+    table = summary(
+        STACK, "conbench-prod -> terraform/", {**NONE, "cheap": ["a", "b"]}, terminal=False
+    )
     assert table == (
         "conbench-prod -> terraform/\n"
         "QUEUE                    ARCH   INSTANCE TYPES      SIZE  ON DEMAND  STACK    WARNINGS\n"
@@ -28,8 +28,8 @@ def test_each_queue_has_a_line() -> None:
 
 
 def test_a_terminal_gets_a_bold_header_and_nothing_else() -> None:
-    plain = summary(STACK, Path("t"), NONE, terminal=False)
-    bold = summary(STACK, Path("t"), NONE, terminal=True)
+    plain = summary(STACK, "t", NONE, terminal=False)
+    bold = summary(STACK, "t", NONE, terminal=True)
     assert "\033" not in plain
     assert bold.replace("\033[1m", "").replace("\033[0m", "") == plain
     assert bold.count("\033[1m") == 1
