@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -62,6 +64,31 @@ def test_bash_blocks_are_in_documents_whose_commands_are_run() -> None:
         "successor.md",
         "troubleshooting.md",
     }
+
+
+@pytest.mark.parametrize("folder", ["terraform", "terraform-staging", "infra/agents"])
+def test_git_ignores_of_a_deployments_folder_what_the_guide_says(
+    folder: str, tmp_path: Path
+) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    never = [
+        *("terraform.tfstate", "terraform.tfstate.backup", "terraform.tfstate.1700000000.backup"),
+        *(".terraform/providers", "terraform.tfvars", "eu.auto.tfvars", "crash.log"),
+        *("crash.20261126.log", "tfplan", "agents.tfplan"),
+    ]
+    golden = ROOT / "tests" / "golden" / "terraform"
+    synthesized = [path.name for path in golden.iterdir()]
+    assert "buildkite.tf.json" in synthesized
+    files = [*never, *synthesized, ".terraform.lock.hcl", "vpc.tf"]
+    checked = subprocess.run(
+        ["git", "check-ignore", *(f"{folder}/{file}" for file in files)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.stdout.split() == [f"{folder}/{file}" for file in never]
 
 
 def test_the_picture_is_drawn_from_its_text() -> None:
