@@ -9,8 +9,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from support import documented
-from support.documents import code_blocks
+from support.documents import code_blocks, is_program, pasted
 
+import buildkite_agents
 from buildkite_agents.names import Names
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +31,9 @@ def test_every_code_block_says_what_it_is(document: Path) -> None:
 def test_the_readmes_commands_are_those_of_the_operations_guide() -> None:
     (commands,) = re.findall(r"^```bash\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     assert commands.splitlines() == [
-        # Tests run all but the second, which stands for a secret.
+        # Tests run all but the third, which stands for a secret.
         "make synth",
+        "cp -n terraform/terraform.tfvars.example terraform/terraform.tfvars",
         'export TF_VAR_buildkite_agent_token="..."',
         "cd terraform",
         "terraform init",
@@ -118,42 +120,58 @@ def test_the_pictures_names_are_those_of_the_documented_program() -> None:
         assert name in source
 
 
-@pytest.mark.parametrize(
-    ("document", "block"),
-    [
-        (path.name, block)
-        for path in DOCUMENTS
-        if path.parent.name == "docs"
-        for block in code_blocks(path.name, "python")
-    ],
-)
-def test_python_blocks_run(
+PYTHON_BLOCKS = [
+    (path.name, block)
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    for block in code_blocks(path.name, "python")
+]
+
+
+@pytest.mark.parametrize(("document", "block"), [b for b in PYTHON_BLOCKS if is_program(b[1])])
+def test_documented_programs_run(
     document: str,
     block: str,
     bootstrap_script: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import buildkite_agents
-
-    monkeypatch.chdir(tmp_path)
     (tmp_path / "infra" / "terraform").mkdir(parents=True)
     (tmp_path / "program").mkdir()
     script = tmp_path / "infra" / "terraform" / "buildkite-bootstrap.sh"
     script.write_bytes(bootstrap_script.read_bytes())
     monkeypatch.chdir(tmp_path / "program")
-    names = {name: getattr(buildkite_agents, name) for name in buildkite_agents.__all__}
-    # Three dots stand for the required arguments.
-    code = re.sub(
-        r"^    \.\.\.\n",
-        '    project="acme",\n    queues=[AgentQueue("m5.4xlarge")],\n'
-        f"    bootstrap_script={str(script)!r},\n",
-        block,
-        flags=re.MULTILINE,
-    )
-    app = buildkite_agents.AgentApp()
-    exec(compile(code, document, "exec"), {**names, "app": app})  # noqa: S102
-    app.synth()
+    exec(compile(block, document, "exec"), {})  # noqa: S102
+
+
+@pytest.mark.parametrize(("document", "block"), [b for b in PYTHON_BLOCKS if not is_program(b[1])])
+def test_what_readers_paste_into_main_synthesizes(
+    document: str, block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bootstrap").symlink_to(ROOT / "bootstrap")
+    documented.as_main_of(tmp_path)
+    main = tmp_path / "main.py"
+    before = main.read_text()
+    main.write_text(pasted(block, before))
+    runpy.run_path(str(main), run_name="__main__")
+    assert list(tmp_path.glob("**/buildkite.tf.json")), document
+
+
+def test_code_within_a_sentence_says_what_to_import_or_where_that_is_shown() -> None:
+    imported = runpy.run_path(str(documented.GOLDEN_MAIN)).keys()
+    others = "|".join(name for name in buildkite_agents.__all__ if name not in imported)
+    missing = []
+    for path in DOCUMENTS:
+        if path.name in {"CHANGELOG.md", "configuration.md"}:
+            continue  # the latter has an example with the import in each section
+        text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for paragraph in re.split(r"\n\s*\n|^(?=[-|*] )", text, flags=re.MULTILINE):
+            spans = re.findall(r"`([^`]+)`", paragraph)
+            for name in (n for span in spans for n in re.findall(rf"\b({others})\(", span)[:1]):
+                link = f"configuration.md#{name.lower()}"
+                if link not in paragraph and not re.search(rf"import .*\b{name}\b", paragraph):
+                    missing.append(f"{path.name}: {name}: {paragraph.strip()[:80]}")
+    assert missing == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
