@@ -2,12 +2,16 @@
 
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import botocore.session
+import jmespath
 import pytest
+from botocore import xform_name
 from support import documented
 from support.documents import code_blocks, is_program, pasted
 
@@ -91,6 +95,46 @@ def test_git_ignores_of_a_deployments_folder_what_the_guide_says(
         check=False,
     )
     assert checked.stdout.split() == [f"{folder}/{file}" for file in never]
+
+
+def test_the_costs_are_those_of_their_formulas() -> None:
+    section = (ROOT / "docs" / "operations.md").read_text().partition("## Cost\n")[2]
+    formulas = re.findall(r"\| ([^|a-z]*\d[^|]*) \| ([\d.]+) \|$", section, re.MULTILINE)
+    assert len(formulas) >= 15
+    for formula, price in formulas:
+        terms = re.sub(r" (s|GB)\b|,", "", formula).replace("×", "*")
+        assert re.fullmatch(r"[\d.*/+() -]+", terms), formula
+        decimals = len(price.partition(".")[2])
+        assert f"{eval(terms):.{decimals}f}" == price, formula  # noqa: S307
+    readme = re.findall(r"(?:about|or|up to) (\d+)\b", README.partition("**Cost**")[2])
+    assert readme == ["23", "7", "186"]
+    assert {*readme} <= {price for _, price in formulas}
+
+
+def test_the_aws_commands_are_those_of_both_versions_of_the_cli() -> None:
+    session = botocore.session.get_session()
+    services = set(session.get_available_services())
+    for path in DOCUMENTS:
+        for service, command in re.findall(
+            r"\baws ([a-z][a-z0-9-]+) ([a-z][a-z0-9-]+)\b", path.read_text()
+        ):
+            if service == "s3" or command == "wait":
+                continue
+            assert service in services, f"{path.name}: aws {service} {command}"
+            operations = session.get_service_model(service).operation_names
+            # `logs tail`, for example, is no operation of the service but only in version 2.
+            assert command in {xform_name(name, "-") for name in operations}, (
+                f"{path.name}: aws {service} {command}"
+            )
+
+
+def test_the_list_of_stacks_leaves_out_nested_stacks_and_shows_each_status() -> None:
+    (command,) = [b for b in code_blocks("operations.md", "bash") if "describe-stacks" in b]
+    query = shlex.split(command)[shlex.split(command).index("--query") + 1]
+    names = ("conbench-prod-buildkite-q", "conbench-prod-buildkite-q-Autoscaling-1X", "other")
+    stacks = [{"StackName": name, "StackStatus": "UPDATE_ROLLBACK_COMPLETE"} for name in names]
+    stacks[1]["ParentId"] = "arn:aws:cloudformation:us-east-1:123456789012:stack/..."
+    assert jmespath.search(query, {"Stacks": stacks}) == [[names[0], "UPDATE_ROLLBACK_COMPLETE"]]
 
 
 def test_the_picture_is_drawn_from_its_text() -> None:
