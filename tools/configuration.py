@@ -39,6 +39,16 @@ from buildkite_agents.settings import (  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "configuration.md"
 
+_UNSET = {"None", '""', "()", "[]", "{}"}
+"""Python's and Terraform's defaults that do not say what they mean."""
+
+
+def _argument(name: str, value: str, *, imports: str = "") -> str:
+    """An argument of the AgentStack, with the import that ``main.py`` does not have."""
+    first = f"from buildkite_agents import {imports}\n\n" if imports else ""
+    return f"{first}AgentStack(\n    app,\n    ...,\n    {name}={value},\n)\n"
+
+
 _EXAMPLES = {
     "AgentQueue": """\
 AgentQueue(
@@ -50,34 +60,57 @@ AgentQueue(
     parameters={"RootVolumeSize": 500},
 )
 """,
-    "AgentToken": """\
-AgentToken(organization="acme", write_only_version=1)
-""",
-    "SecretsBucket": """\
-SecretsBucket(
-    kms_key_arn="arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
-)
-""",
-    "Existing": """\
-Existing("/buildkite/shared-agent-token")
-""",
-    "Network": """\
-Network("vpc-0123456789abcdef0", ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"])
-""",
-    "S3Backend": """\
-S3Backend(bucket="acme-terraform-states", region="us-east-1")
-""",
-    "AgentAccess": """\
-AgentAccess(push_to_ecr_repositories=["arrow/*"])
-""",
-    "Alarms": """\
-Alarms(organization="acme", email="team@example.org", monthly_budget=500)
-""",
-    "Deployment": """\
-Deployment(folder="terraform", backend=S3Backend("acme-terraform-states", "us-east-1"))
-""",
+    "AgentToken": _argument("token", 'AgentToken(organization="acme", write_only_version=1)'),
+    "SecretsBucket": _argument(
+        "secrets_bucket",
+        "SecretsBucket(\n"
+        '        kms_key_arn="arn:aws:kms:us-east-1:123456789012:'
+        'key/01234567-89ab-cdef-0123-456789abcdef"\n'
+        "    )",
+        imports="SecretsBucket",
+    ),
+    "Existing": _argument("token", 'Existing("/buildkite/shared-agent-token")', imports="Existing"),
+    "Network": _argument(
+        "network",
+        "Network(\n"
+        '        "vpc-0123456789abcdef0",\n'
+        '        ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],\n'
+        "    )",
+        imports="Network",
+    ),
+    "S3Backend": _argument(
+        "deployment",
+        'Deployment(backend=S3Backend("acme-terraform-states", "us-east-1"))',
+        imports="Deployment, S3Backend",
+    ),
+    "AgentAccess": _argument(
+        "access", 'AgentAccess(push_to_ecr_repositories=["arrow/*"])', imports="AgentAccess"
+    ),
+    "Alarms": _argument(
+        "alarms",
+        'Alarms(organization="acme", email="team@example.org", monthly_budget=500)',
+        imports="Alarms",
+    ),
+    "Deployment": _argument(
+        "deployment",
+        'Deployment(folder="infra", backend=S3Backend("acme-terraform-states", "us-east-1"))',
+        imports="Deployment, S3Backend",
+    ),
 }
 
+_OTHER_DEFAULTS = {
+    "bootstrap_script": "none",
+    "network": "Terraform's variables `vpc_id` and `subnet_ids`",
+    "alarms": "none",
+    "parameters": "none",
+    "tags": "Project and Environment, and ManagedBy as a default tag of the provider; "
+    "`tags` replaces all of these",
+    "aws_profile": "the default credentials",
+    "buildkite_agent_amis": "the Elastic CI Stack's images",
+    "subnet_ids": "those of the stack's VPC",
+    "vpc_id": "a VPC for each stack",
+}
+"""What arguments of the AgentStack and Terraform's variables do if they are not set."""
 
 _WORDS = {
     "BootstrapScriptUrl": "the AgentStack's `bootstrap_script`",
@@ -101,7 +134,8 @@ def render() -> str:
     parts = [
         "# Configuration\n",
         "Generated from the docstrings by `python tools/configuration.py`. A synthesis reports "
-        "each invalid value by queue and field.\n",
+        "each invalid value by queue and field. In the examples, three dots stand for the "
+        "arguments that `main.py` has already.\n",
         _stack(),
         *(
             _values(cls)
@@ -204,9 +238,12 @@ def _head(what: str) -> list[str]:
 
 
 def _row(name: str, type_: str, default: str | None, text: str) -> str:
-    # The default has a column.
-    what = re.sub(r" Default: (none|\d+)(?=\.|$)\.?", "", _text(text))
+    # The default has a column. The docstring ends in it, for editors.
+    what, _, described = _text(text).partition(" Default: ")
     shown = "required" if default is None else f"`{default}`"
+    if default in _UNSET:
+        shown = described.removesuffix(".") or _OTHER_DEFAULTS[name]
+        what = re.sub(r"(?i)[.:;] By default .*?\.(?= |$)", ".", what)
     escaped = type_.replace("|", "\\|")
     return f"| `{name}` | `{escaped}` | {shown} | {what} |"
 

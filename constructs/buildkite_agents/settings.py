@@ -26,21 +26,21 @@ class AgentToken:
     """The SSM parameter that stores the agent token."""
 
     parameter: str | None = None
-    """The parameter's name. By default ``/buildkite/PROJECT/ENVIRONMENT/agent-token``; for the
-    project ``conbench``, ``/buildkite/agent-token``, and for an environment other than ``prod``
-    ``/buildkite/ENVIRONMENT/agent-token``."""
+    """The parameter's name. For the project ``conbench`` the default has no project in it:
+    ``/buildkite/agent-token`` in ``prod``, ``/buildkite/ENVIRONMENT/agent-token`` elsewhere.
+    Default: ``/buildkite/PROJECT/ENVIRONMENT/agent-token``."""
 
     organization: str | None = None
-    """The Buildkite organization, which the parameter's description names. By default the
-    description names none."""
+    """The display name of the Buildkite organization, for the parameter's description only.
+    ``organization`` of Alarms, in contrast, is a slug. Default: none."""
 
     value: str | None = None
-    """A Terraform reference to the token. By default the variable ``buildkite_agent_token``."""
+    """A Terraform reference to the token. Default: ``${var.buildkite_agent_token}``."""
 
     write_only_version: int | None = option(default=None, least=1)
     """Keep the token out of Terraform's state and plans: its value is write-only, and is written
-    when this number changes. Requires Terraform 1.11 and AWS provider 5.87. By default the state
-    contains the token."""
+    when this number changes. Requires Terraform 1.11 and AWS provider 5.87. Without it, the state
+    contains the token. Default: none."""
 
 
 @reports_mistaken_arguments
@@ -49,16 +49,16 @@ class SecretsBucket:
     """The S3 bucket for the jobs' secrets and the bootstrap script."""
 
     name: str | None = None
-    """The bucket's name. By default ``PROJECT-ENVIRONMENT-buildkite-secrets``."""
+    """The bucket's name. Default: ``PROJECT-ENVIRONMENT-buildkite-secrets``."""
 
     kms_key_arn: str | None = None
-    """The ARN of a customer managed KMS key, which the agents are permitted to decrypt with. By
-    default S3 encrypts with S3 managed keys (AES256)."""
+    """The ARN of a customer managed KMS key, with which the agents can then decrypt. Default: S3
+    managed keys (AES256)."""
 
     deletion_protection: bool = True
     """Whether Terraform refuses to destroy the bucket, before it destroys anything else. To remove
-    a deployment, set this to False first. Without it, a bucket that contains files loses its policy
-    and its other protections before S3 refuses to delete it."""
+    a deployment, set this to False first. Without this protection, Terraform removes the policy and
+    the encryption of a bucket that contains files before S3 refuses to delete the bucket."""
 
     isolate_queues: bool = True
     """Whether the bucket's policy denies each queue's instances the environment files of the other
@@ -79,7 +79,7 @@ class AgentAccess:
     """
 
     policy_name: str | None = None
-    """The name of the agents' IAM policy. By default
+    """The name of the agents' IAM policy. Default:
     ``PROJECT-ENVIRONMENT-buildkite-agent-policy``."""
 
     pull_from_ecr: bool = True
@@ -87,18 +87,18 @@ class AgentAccess:
     of other accounts included (the template's ``ECRAccessPolicy`` is ``readonly``)."""
 
     push_to_ecr_repositories: Sequence[str] = ()
-    """Patterns of the ECR repositories, in the agents' account and region, that each job can push
-    to, and so overwrite: by default none."""
+    """Patterns of the ECR repositories, in the agents' account and region, whose images each job
+    can push and overwrite. Default: none."""
 
     statements: Sequence[Mapping[str, Any]] = ()
-    """Further statements of the agents' IAM policy, in the form of an IAM policy document: by
-    default none."""
+    """Further statements of the agents' IAM policy, in the form of an IAM policy document.
+    Default: none."""
 
     managed_policies: Sequence[str] = ()
-    """The ARNs of further managed policies of the instance roles: by default none."""
+    """The ARNs of further managed policies of the instance roles. Default: none."""
 
     permissions_boundary: str | None = None
-    """The ARN of the instance roles' permissions boundary: by default none."""
+    """The ARN of the instance roles' permissions boundary. Default: none."""
 
 
 @reports_mistaken_arguments
@@ -130,17 +130,17 @@ class S3Backend:
     """The bucket's region."""
 
     key: str = ""
-    """The key of the state object: by default ``PROJECT-ENVIRONMENT/terraform.tfstate``."""
+    """The key of the state object. Default: ``PROJECT-ENVIRONMENT/terraform.tfstate``."""
 
     profile: str | None = None
-    """The AWS profile for the state. Terraform's variable ``aws_profile`` does not apply to it. By
-    default the environment selects the credentials, such as with ``AWS_PROFILE``."""
+    """The AWS profile for the state. Terraform's variable ``aws_profile`` does not apply to it.
+    Default: the credentials of the environment, such as of ``AWS_PROFILE``."""
 
     role_arn: str | None = None
-    """The ARN of a role to assume for the state: by default none."""
+    """The ARN of a role to assume for the state. Default: none."""
 
     kms_key_arn: str | None = None
-    """The ARN of a KMS key that encrypts the state: by default the bucket's own encryption."""
+    """The ARN of a KMS key that encrypts the state. Default: the bucket's own encryption."""
 
 
 @reports_mistaken_arguments
@@ -149,13 +149,13 @@ class Deployment:
     """The Terraform root module and its state."""
 
     folder: Path | str | None = None
-    """The folder of the configuration for use without the cdktf CLI. By default ``terraform``, and
-    for an environment other than ``prod`` ``terraform-ENVIRONMENT``."""
+    """The folder of the configuration for use without the cdktf CLI. Default: ``terraform`` in
+    ``prod``, ``terraform-ENVIRONMENT`` elsewhere."""
 
     backend: S3Backend | None = None
-    """Where Terraform stores its state. By default ``terraform.tfstate`` beside the configuration.
-    To use another CDKTF backend, create it on the stack, for example ``cdktf.HttpBackend(stack,
-    ...)``; ``cdktf.CloudBackend`` requires ``terraform`` on PATH."""
+    """Where Terraform stores its state. To use another CDKTF backend, create it on the stack, for
+    example ``cdktf.HttpBackend(stack, ...)``; ``cdktf.CloudBackend`` requires ``terraform`` on
+    PATH. Default: the file ``terraform.tfstate`` beside the configuration."""
 
     inside_root_module: bool = False
     """Whether the folder is an existing root module with its own provider, variables and outputs:
@@ -164,17 +164,17 @@ class Deployment:
     provider: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of the AWS provider's block, in the form of Terraform's JSON, such as
     ``{"allowed_account_ids": ["123456789012"]}`` or ``{"ignore_tags": [{"keys": ["Owner"]}]}``.
-    Terraform checks them. They override this program's own. ``tags`` of the AgentStack has the
-    provider's default tags. Default: none."""
+    Terraform checks them. They override the arguments that this program sets. Set the provider's
+    default tags in ``tags`` of the AgentStack. Default: none."""
 
     destroy_unused: bool = False
     """Whether Terraform destroys a shared resource that the program no longer defines, such as the
-    bucket after ``secrets_bucket=Existing(...)``. By default such a resource leaves Terraform's
+    bucket after ``secrets_bucket=Existing(...)``. Otherwise such a resource leaves Terraform's
     management and stays in AWS."""
 
     import_account: str | None = None
     """The id of the AWS account in which all resources exist, after the state was lost: Terraform
-    then imports them. Remove it after one apply."""
+    then imports them. Remove this argument after one apply. Default: none."""
 
 
 @reports_mistaken_arguments
@@ -189,22 +189,22 @@ class Alarms:
     """
 
     organization: str
-    """The slug of the Buildkite organization, as in ``https://buildkite.com/arrow-dev``: a
-    dimension of the scalers' metrics."""
+    """The slug of the Buildkite organization, as in ``https://buildkite.com/arrow-dev``, which is a
+    dimension of the scalers' metrics. It is not the display name."""
 
     email: str | None = None
-    """The address that a new SNS topic notifies, once its recipient confirms the subscription.
-    Either this or ``topic`` is required."""
+    """The address that a new SNS topic notifies, after its recipient has confirmed the
+    subscription. Either ``email`` or ``topic`` is required. Default: none."""
 
     topic: Mapping[str, str] | str | None = None
-    """The ARN of an existing SNS topic, or a Terraform reference to it, which CloudWatch must be
-    permitted to publish to. Where queues have a ``provider``, one for each provider configuration:
-    ``{"aws": ..., "aws.us_east_1": ...}``."""
+    """The ARN of an existing SNS topic, or a Terraform reference to it. Its policy must permit
+    CloudWatch to publish. If queues have a ``provider``, a topic for each provider configuration:
+    ``{"aws": ..., "aws.us_east_1": ...}``. Default: none."""
 
     jobs_wait_minutes: int = option(default=30, least=10, greatest=1440, step=5)
-    """The minutes after which waiting jobs raise an alarm if none runs, in steps of five. Default:
-    30. For a queue of a fixed size, which has no metrics of jobs, the minutes with too few
-    instances."""
+    """The minutes after which waiting jobs raise an alarm if none runs, in steps of five. For a
+    queue of a fixed size, which has no metrics of jobs, the minutes with too few instances.
+    Default: 30."""
 
     scaler_silent_minutes: int = option(default=15, least=10, greatest=1440, step=5)
     """The minutes without metrics from the scaler after which an alarm is raised, in steps of five.
@@ -212,19 +212,19 @@ class Alarms:
 
     instances_without_jobs_minutes: int = option(default=120, least=10, greatest=1440, step=5)
     """The minutes, beyond the queue's idle time, after which more instances than its minimum raise
-    an alarm if no job runs, in steps of five. Default: 120. A queue has no such alarm if its
-    instances never terminate (``idle_minutes=0``) or if its idle time is a reference. Each plan
-    that changes the queue's stack replaces this alarm and the other two on numbers of instances:
-    their metrics have the name of the stack's Auto Scaling group, an output of the stack."""
+    an alarm if no job runs, in steps of five. A queue has no such alarm if its instances never
+    terminate (``idle_minutes=0``) or if its idle time is a reference. Each plan that changes the
+    queue's stack replaces this alarm and the other two on numbers of instances: their metrics have
+    the name of the stack's Auto Scaling group, an output of the stack. Default: 120."""
 
     at_maximum_hours: int | None = option(default=None, least=1, greatest=168)
-    """The hours with the maximum number of instances after which waiting jobs raise an alarm. By
-    default there is no such alarm."""
+    """The hours with the maximum number of instances after which waiting jobs raise an alarm.
+    Default: no such alarm."""
 
     monthly_budget: int | None = option(default=None, least=1)
     """A monthly budget in US dollars for the resources with ``budget_tag``, which notifies the same
-    recipient when 80 % and 100 % are spent, and when more than 100 % is forecast. By default there
-    is no budget. The tag must be activated as a cost allocation tag in the billing account."""
+    recipient when 80 % and 100 % are spent, and when more than 100 % is forecast. Activate the tag
+    as a cost allocation tag in the billing account. Default: no budget."""
 
     budget_tag: str = "Project"
     """The key of the AgentStack's tag by whose value the budget selects resources. Default:

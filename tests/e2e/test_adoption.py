@@ -23,7 +23,7 @@ MOVES = {
     f'aws_cloudformation_stack.buildkite_agents["{queue}"]': f"aws_cloudformation_stack.{queue}"
     for queue in QUEUES
 }
-AS_BEFORE, _IMPORT = code_blocks("adopting.md", "python")
+(AS_BEFORE,) = code_blocks("adopting.md", "python")
 (MOVE_BACK,) = code_blocks("adopting.md", "bash")
 
 

@@ -7,12 +7,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 from support import documented
-from support.documents import DOCS, code_blocks
+from support.documents import DOCS, code_blocks, pasted
 from support.loopback_aws import REGION, LoopbackAws
 from support.provider import TERRAFORM_CLI, Provider
 from support.terraform import TOKEN
@@ -71,10 +72,11 @@ class Operator:
         assert old in main.read_text()
         main.write_text(main.read_text().replace(old, new))
 
-    def add_import(self, names: str) -> None:
-        """Import *names* in ``main.py`` too."""
-        start = "from buildkite_agents import "
-        self.edit_main(start, f"{start}{names}, ")
+    def paste(self, document: str, words: str) -> None:
+        """Paste the document's Python block with these words into ``main.py``."""
+        (found,) = [b for b in code_blocks(document, "python") if words in b]
+        main = self.folder / "main.py"
+        main.write_text(pasted(found, main.read_text()))
 
     def run(self, script: str, **environment: str) -> str:
         """Run a script up to the first command that fails; return its output."""
@@ -152,8 +154,10 @@ def test_terraform_output(operator: Operator) -> None:
 
 
 def test_list_stacks(operator: Operator) -> None:
-    stacks = json.loads(operator.run(block("operations.md", "aws cloudformation list-stacks")))
-    assert sorted(stacks) == sorted(f"conbench-prod-buildkite-{queue}" for queue in QUEUES)
+    stacks = operator.run(block("operations.md", "aws cloudformation describe-stacks")).splitlines()
+    assert sorted(stacks) == sorted(
+        f"conbench-prod-buildkite-{queue}\tCREATE_COMPLETE" for queue in QUEUES
+    )
 
 
 def test_s3_ls(operator: Operator) -> None:
@@ -188,11 +192,38 @@ def test_describe_instances_by_queue(operator: Operator) -> None:
 def test_the_tokens_checksum(operator: Operator) -> None:
     deployed = operator.run(block("troubleshooting.md", "aws ssm get-parameter"))
     own = re.search(
-        r"printf '%s\\n' \"\$TF_VAR_buildkite_agent_token\" \| sha256sum",
+        r"printf '%s\\n' \"\$TF_VAR_buildkite_agent_token\" \| openssl dgst -sha256",
         (DOCS / "troubleshooting.md").read_text(),
     )
     assert own is not None
     assert deployed == operator.run(own[0])
+
+
+def test_a_token_in_the_variables_file_wins_over_the_exported_one(operator: Operator) -> None:
+    variables = operator.folder / "terraform" / "terraform.tfvars"
+    before = variables.read_text()
+    rotated = {"TF_VAR_buildkite_agent_token": "rotated-token-1f2e3d"}
+    plan = "terraform -chdir=terraform plan -no-color"
+    variables.write_text(f'{before}\nbuildkite_agent_token = "{TOKEN}"\n')
+    assert "No changes." in operator.run(plan, **rotated)
+    variables.write_text(before)
+    assert "0 to add, 1 to change, 0 to destroy" in operator.run(plan, **rotated)
+
+
+def test_the_log_of_the_bootstrap_script(operator: Operator, aws_server: LoopbackAws) -> None:
+    logs, group, instance = aws_server.client("logs"), "/buildkite/elastic-stack", "i-0123456789"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=instance)
+    now = int(time.time() * 1000)
+    events = [
+        {"timestamp": now - 2 * 60 * 60 * 1000, "message": "bootstrap: yesterday"},
+        {"timestamp": now - 60 * 1000, "message": "bootstrap: FAILED: packages"},
+        {"timestamp": now, "message": "something else"},
+    ]
+    logs.put_log_events(logGroupName=group, logStreamName=instance, logEvents=events)
+    shown = operator.run(block("troubleshooting.md", "aws logs filter-log-events"))
+    assert shown == f"{instance}\tbootstrap: FAILED: packages\n"
+    logs.delete_log_group(logGroupName=group)
 
 
 def test_the_policy(operator: Operator) -> None:
@@ -309,13 +340,25 @@ def test_the_documented_workflow_checks_a_pull_request(operator: Operator) -> No
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
+def test_a_lost_state_is_imported(operator: Operator) -> None:
+    main = operator.folder / "main.py"
+    before = main.read_text()
+    operator.run("terraform -chdir=terraform apply")
+    operator.run("rm terraform/terraform.tfstate*")
+    operator.paste("operations.md", "import_account")
+    plan = operator.run("make synth && cd terraform && terraform init && terraform plan -no-color")
+    assert re.search(r"Plan: \d+ to import, 0 to add, 0 to change, 0 to destroy\.", plan)
+    operator.run("terraform -chdir=terraform apply")
+    main.write_text(before)
+    after = operator.run("make synth && terraform -chdir=terraform apply -no-color")
+    assert re.search(r" 0 added, \d+ changed, 0 destroyed\.", after)
+    assert no_changes(operator)
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAws) -> None:
     aws_server.client("s3").create_bucket(Bucket=STATES)
-    (argument,) = [b for b in code_blocks("operations.md", "python") if "S3Backend" in b]
-    operator.add_import("Deployment, S3Backend")
-    operator.edit_main(
-        "        queues=", f"        deployment={argument.strip()},\n        queues="
-    )
+    operator.paste("operations.md", "S3Backend")
     # Bucket names cannot be part of the host's name on loopback.
     path_style = "-backend-config=use_path_style=true"
     moved = operator.run(
@@ -332,11 +375,7 @@ def test_a_local_state_is_moved_to_s3(operator: Operator, aws_server: LoopbackAw
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_everything_is_taken_down(operator: Operator, aws_server: LoopbackAws) -> None:
     operator.run(block("operations.md", "cat >env"))
-    (unprotected,) = [b for b in code_blocks("operations.md", "python") if "_protection" in b]
-    setting = re.search(r"secrets_bucket=.*,", unprotected)
-    assert setting is not None
-    operator.add_import("SecretsBucket")
-    operator.edit_main("        queues=", f"        {setting[0]}\n        queues=")
+    operator.paste("operations.md", "deletion_protection")
     operator.run("make synth")
     s3 = aws_server.client("s3")
     for number in range(1001):  # more than a request, and their names more than an argument

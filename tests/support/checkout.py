@@ -7,12 +7,14 @@ from pathlib import Path
 _GENERATED = shutil.ignore_patterns(
     *(".uv", ".venv", ".pipenv", ".checkov", ".demo-cache", ".set-up.lock", ".hypothesis"),
     *(".*_cache", "__pycache__", "*.egg-info", "cdktf.out", ".git"),
+    *(".terraform", "*.tfstate*", "*.tfvars"),
 )
 
 
-def copy_checkout(root: Path, copy: Path) -> None:
-    """Copy the files of *root* that git tracks or would track to *copy*, without ``terraform/``.
+def copy_checkout(root: Path, copy: Path, *, terraform: bool = False) -> None:
+    """Copy the files of *root* that git tracks or would track to *copy*.
 
+    Copy ``terraform/``, whose content is that of the user's main.py, only with *terraform*.
     Without git, as in a ZIP file of the project, copy all files except generated ones.
     """
     if (root / ".git").exists():
@@ -29,5 +31,5 @@ def copy_checkout(root: Path, copy: Path) -> None:
                 shutil.copy2(root / name, copy / name, follow_symlinks=False)
     else:
         shutil.copytree(root, copy, ignore=_GENERATED, symlinks=True)
-    # What main.py synthesizes, whose queues are the user's to change.
-    shutil.rmtree(copy / "terraform", ignore_errors=True)
+    if not terraform:
+        shutil.rmtree(copy / "terraform", ignore_errors=True)

@@ -97,6 +97,8 @@ class LoopbackAws:
         from support import moto_server
 
         self.faults: list[Fault] = []
+        self._published: set[str] = set()
+        self._publishing = threading.Lock()
         self._stuck_rollbacks = _StuckRollbacks(self)
         self._moto = moto_server.application()
         self._server = moto_server.serve(self._respond)
@@ -130,16 +132,25 @@ class LoopbackAws:
         request = urllib.request.Request(f"{self.endpoint}/moto-api/reset", method="POST")  # noqa: S310
         with urllib.request.urlopen(request):  # noqa: S310
             pass
+        self._published.clear()
         self._s3 = self.client("s3")
         self._s3.create_bucket(Bucket=TEMPLATES_BUCKET)
 
     def _publish(self, version: str) -> None:
-        """Put a version's template where Buildkite publishes it, when it is first requested."""
-        self._s3.put_object(
-            Bucket=TEMPLATES_BUCKET,
-            Key=f"{version}/aws-stack.yml",
-            Body=json.dumps(_template(version)).encode(),
-        )
+        """Put a version's template where Buildkite publishes it, when it is first requested.
+
+        Only then: moto closes the file of an object that is overwritten, while other requests, such
+        as for another queue's stack, can be reading it.
+        """
+        with self._publishing:
+            if version in self._published:
+                return
+            self._s3.put_object(
+                Bucket=TEMPLATES_BUCKET,
+                Key=f"{version}/aws-stack.yml",
+                Body=json.dumps(_template(version)).encode(),
+            )
+            self._published.add(version)
 
     def stack(self, name: str) -> Any:
         """The server's record of a CloudFormation stack, for changing its status."""

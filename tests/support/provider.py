@@ -46,11 +46,8 @@ class Provider:
             path_style: True,
             "endpoints": [dict.fromkeys(_SERVICES, endpoint)],
         }
-        text = "".join(path.read_text() for path in folder.glob("*.tf"))
-        aliases = re.findall(r'^ +alias += "(\w+)"', text, re.MULTILINE)
-        override: dict[str, object] = {
-            "provider": {"aws": [settings, *({**settings, "alias": alias} for alias in aliases)]}
-        }
+        aliased = [{**settings, "alias": alias} for alias in _aliases(folder)]
+        override: dict[str, object] = {"provider": {"aws": [settings, *aliased]}}
         if self.is_version_3:
             override["terraform"] = {
                 "required_providers": {"aws": {"source": "hashicorp/aws", "version": WHEEL_VERSION}}
@@ -94,6 +91,16 @@ class Provider:
         """Stop the provider's processes, if they were started."""
         if "_kept" in self.__dict__:
             self._kept.stop()
+
+
+def _aliases(folder: Path) -> set[str]:
+    text = "".join(path.read_text() for path in folder.glob("*.tf"))
+    aliases = set(re.findall(r'^ +alias += "(\w+)"', text, re.MULTILINE))
+    for path in folder.glob("*.tf.json"):
+        blocks = json.loads(path.read_text()).get("provider", {}).get("aws", [])
+        for block in blocks if isinstance(blocks, list) else [blocks]:
+            aliases |= {str(value) for name, value in block.items() if name == "alias"}
+    return aliases
 
 
 def _installed(folder: Path) -> list[Path]:

@@ -16,6 +16,10 @@ TOKEN = "planted-token-7f3a9c"  # noqa: S105
 """The agent token of all tests: not a real one, and stored only in AWS and the state."""
 
 
+class TerraformError(AssertionError):
+    """Terraform failed: its command and output."""
+
+
 class Terraform:
     """Terraform in one folder."""
 
@@ -65,7 +69,7 @@ class Terraform:
             check=False,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"terraform {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+            raise TerraformError(f"terraform {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
         return done
 
     def init(self, *arguments: str) -> None:
