@@ -134,8 +134,8 @@ def render() -> str:
     parts = [
         "# Configuration\n",
         "Generated from the docstrings by `python tools/configuration.py`. A synthesis reports "
-        "each invalid value by queue and field. In the examples, three dots stand for the arguments "
-        "that `main.py` has already.\n",
+        "each invalid value by queue and field. In the examples, three dots stand for the "
+        "arguments that `main.py` has already.\n",
         _stack(),
         *(
             _values(cls)
