@@ -73,8 +73,12 @@ def _compared(
     stack: FoundStack, content: Mapping[str, Any], known: Mapping[str, Any]
 ) -> Iterator[tuple[str, bool]]:
     """Each argument of a stack that can be compared, and whether it is as it was."""
+    ignored = content.get("lifecycle", {}).get("ignore_changes", ())
     for argument, value in stack.values.items():
         made = content.get(argument)
+        if argument in ignored and argument not in {"parameters", "tags", "template_url"}:
+            yield argument, True
+            continue
         if not isinstance(value, Mapping):
             yield argument, made == value
             continue

@@ -15,7 +15,6 @@ from buildkite_agents.adopt.source import (
     WIDTH,
     arguments,
     call,
-    comment,
     is_set,
     lines,
     source,
@@ -25,7 +24,14 @@ from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
 
 _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
-_OWN = {"instance_type", "more_instance_types", "name", "architecture", "parameters"}
+_OWN = {
+    "ignore_changes",
+    "instance_type",
+    "more_instance_types",
+    "name",
+    "architecture",
+    "parameters",
+}
 # No two queues have the same.
 _UNIQUE = {"stack_name", "address", "moved_from"}
 _MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
@@ -56,7 +62,6 @@ def render(
         f'"""Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."""',
         "from dataclasses import replace\nfrom typing import Any" if function else "",
         _import(sorted(used)),
-        "\n".join(map(comment, fleet.notes)),
         "\n".join(constants),
         function and f"\n{function}\n",
         "\n".join(app),
@@ -97,6 +102,9 @@ def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
     shared = {}
     for field in fields(AgentQueue) if len(queues) > 1 else ():
         given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
+        if field.name == "template_url":
+            # Only a stack that exists can keep its template.
+            given = [queue for queue in given if queue.template_url]
         for form in _FORMS if field.name not in _OWN else ():
             found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
             if field.name in _UNIQUE:
@@ -157,17 +165,21 @@ def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
 
 
 def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
-    """What follows the AgentStack: the stacks' own dependencies, and variables."""
-    every = {tuple(stack.depends_on) for stack in fleet.stacks if fleet.layout is None}
-    if len(every) == 1 and len(queues) > 1 and any(every):
-        yield "for queue_stack in stack.queue_stacks.values():"
-        formatted = ['"depends_on"', source(list(every.pop()))]
-        yield "    " + call("queue_stack.add_override", formatted, 4)
-    elif any(every):
-        for key, stack in zip(names.stack_keys(queues), fleet.stacks, strict=True):
-            if stack.depends_on:
-                formatted = ['"depends_on"', source(list(stack.depends_on))]
-                yield call(f"stack.queue_stacks[{source(key)}].add_override", formatted, 0)
+    """What follows the AgentStack: the meta-arguments of stacks, and variables."""
+    by_override: dict[str, list[str]] = {}
+    for key, stack in zip(names.stack_keys(queues), fleet.stacks, strict=True):
+        for path, value in stack.overrides.items() if fleet.layout is None else ():
+            formatted = [source(path), source(value)]
+            # In a loop, if it is of several stacks.
+            by_override.setdefault("\0".join(formatted), []).append(key)
+    for override, keys in by_override.items():
+        one, indent = f"stack.queue_stacks[{source(keys[0])}]", ""
+        if len(keys) > 1:
+            every = len(keys) == len(queues)
+            over = "stack.queue_stacks.values()" if every else source(tuple(keys), used=9)
+            yield f"for {'queue_stack' if every else 'key'} in {over}:"
+            one, indent = "queue_stack" if every else "stack.queue_stacks[key]", "    "
+        yield indent + call(f"{one}.add_override", override.split("\0"), len(indent))
     if fleet.account is not None:
         text = str([dict(stack.parameters) for stack in fleet.stacks])
         for name in sorted(set(re.findall(r"\$\{var\.(\w+)\}", text))):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -109,18 +108,6 @@ def constant(name: str, value: Any) -> str:
         rest = rest[end:]
     parts.append(source(rest))
     return "\n".join([f"{name} = (", *(f"    {part}" for part in parts), ")"])
-
-
-def comment(text: str) -> str:
-    """Format a comment."""
-    format_ = textwrap.TextWrapper(
-        WIDTH,
-        initial_indent="# ",
-        subsequent_indent="#   ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return format_.fill(text)
 
 
 def is_set(field: Any, value: Any) -> bool:
