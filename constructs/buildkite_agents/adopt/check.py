@@ -56,6 +56,7 @@ def _synthesized(program: Path) -> Mapping[str, Any]:
             super().__init__(outdir=folder)
 
         def synth(self, *, check: bool | None = None) -> None:  # noqa: ARG002
+            self._is_synthesized = True
             for construct in self.node.children:
                 if isinstance(construct, cdktf.TerraformStack):
                     made.update(json.loads(cdktf.Testing.synth(construct)))
@@ -80,7 +81,8 @@ def _compared(
             yield argument, True
             continue
         if not isinstance(value, Mapping):
-            yield argument, made == value
+            shown = _evaluated(made, known) if isinstance(made, str) else made
+            yield argument, shown in (value, None if made else value)
             continue
         made = known.get(made, made) if isinstance(made, str) else made or {}
         if isinstance(made, str):

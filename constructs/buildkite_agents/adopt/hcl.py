@@ -133,7 +133,7 @@ def _on_one_line(text: str) -> str:
     for part in filter(None, map(str.strip, text.splitlines())):
         is_joined = not line or line[-1] in "([{," or part[0] in ")]}?:&|+-*/,"
         line += ("" if not line else " " if is_joined else ", ") + part
-    return line
+    return re.sub(rf"({_STRING})|[ \t]+", lambda found: found[1] or " ", line)
 
 
 def _line(text: str, position: int) -> int:

@@ -92,9 +92,10 @@ class Matcher:
             parts = parts[len(every.value) if every else 1 :]
         return ",".join(pieces)
 
-    def tags(self, tags: Mapping[str, str]) -> Mapping[str, str] | str:
+    def tags(self, tags: Mapping[str, str]) -> dict[str, str] | str:
         """The tags, with references where there are any."""
-        whole = self._as_written("tags", tags)
+        is_object = self.written.get("tags", "").startswith("{")
+        whole = None if is_object else self._as_written("tags", tags)
         if whole is not None:
             return whole
         for candidate in self.candidates:

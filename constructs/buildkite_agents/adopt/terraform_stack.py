@@ -57,7 +57,9 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     written_tags = matchers["tags"].tags(tags)
     steps = [] if block else [_unread(root, resource)]
     for argument, texts in (("parameters", parameters), ("tags", written_tags)):
-        for name, value in secrets[argument].items() if isinstance(texts, dict) else ():
+        if isinstance(texts, str):
+            continue
+        for name, value in secrets[argument].items():
             if not texts[name].startswith("${"):
                 base = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
                 base = base if argument == "parameters" else f"tag_{base}"

@@ -21,7 +21,7 @@ from buildkite_agents.adopt.program import program_of
 
 def test_a_stack_of_defaults_is_one_queue_at_its_address() -> None:
     program = written(state(stack(parameters={"InstanceTypes": "m5.large", "MaxSize": "4"})))
-    assert 'AgentQueue(\n            "m5.large",\n            name="q",' in program.text
+    assert 'queue("q", "m5.large", max_size=4, stack_name="ci", address="ci")' in program.text
     assert 'address="ci"' in program.text
     assert "max_size=4" in program.text
     assert "min_size" not in program.text
@@ -172,8 +172,7 @@ def test_an_image_is_of_no_further_queue() -> None:
     ]
     text = written(state(*stacks)).text
     assert text.count('parameters={"ImageId": AMD64_IMAGE}') == 3
-    assert 'TAGS = {"cost": "x", "team": "ci"}' in text
-    assert 'tags={**TAGS, "queue": name}' in text
+    assert 'tags={"cost": "x", "team": "ci", "queue": name}' in text
 
 
 def test_a_stack_of_a_template_body_keeps_its_template() -> None:
@@ -193,7 +192,7 @@ def test_a_stack_without_a_queue_is_of_the_templates_default_queue() -> None:
     one = stack()
     del one["values"]["parameters"]["BuildkiteQueue"]
     program = written(state(one))
-    assert 'name="default"' in program.text
+    assert 'queue(\n            "default",' in program.text
     assert '"BuildkiteQueue": None' in program.text
 
 
@@ -252,8 +251,8 @@ def test_long_tags_with_the_names_of_queues_are_shared_too() -> None:
         resource["expressions"] = {"tags": {"references": ["var.default_tags"]}}
     content["variables"] = {"default_tags": {"value": {"team": "ci"}}}
     text = written(content).text
-    rest = 'Name = "agents-of-the-{name}-queue", Queue = "{name}"'
-    assert f"tags=f'${{{{merge(var.default_tags, {{{{{rest}}}}})}}}}'" in text
+    assert "f'${{merge(var.default_tags, {{Name = \"agents-of-the-{name}-queue\", '" in text
+    assert "f'Queue = \"{name}\"}})}}'" in text
 
 
 def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queues() -> None:
