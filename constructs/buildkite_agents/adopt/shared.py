@@ -46,7 +46,7 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
         if field.name == "template_url":
             # Only a stack that exists can keep its template.
             given = [queue for queue in given if queue.template_url]
-        for form in _FORMS:
+        for form in _forms(shared.get("stack_name")):
             found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
             if field.name in _UNIQUE:
                 found = [value for value in found if value == "" or "\0" in value]
@@ -65,6 +65,7 @@ def shared_items(
     """Separate the tags and parameters with the queues' names, which most queues share by key."""
     shared: dict[str, Any] = {}
     changed = [*queues]
+    forms = _forms(shared_fields(queues, by_type=by_type).get("stack_name"))
     for field, common in {"tags": settings.tags or {}, "parameters": {}}.items():
         every = [getattr(queue, field) for queue in queues]
         every = [common if given is None else given for given in every]
@@ -73,7 +74,7 @@ def shared_items(
         items = {}
         for key in every[0]:
             values = [given.get(key) for given in every]
-            for form in _FORMS[len(queues) == 1 : -1]:
+            for form in forms[len(queues) == 1 : -1]:
                 found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
                 most = max(found, key=found.count)
                 has_name = isinstance(most, str) and "\0" in most
@@ -116,6 +117,7 @@ def _with(value: Any, text: str, placeholder: str) -> Any:
     return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
 
 
+_OF_STACK = 4
 # In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
 _FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
     lambda value, _, __: value,
@@ -125,6 +127,11 @@ _FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
     lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
     lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
 )
+
+
+def _forms(stack_name: Any) -> Sequence[Callable[[Any, AgentQueue, str], Any]]:
+    """The forms; the stack's name is known to the function only where each queue has it."""
+    return _FORMS if stack_name == STACK_NAME else [*_FORMS[:_OF_STACK], *_FORMS[_OF_STACK + 1 :]]
 
 
 def filled(value: Any, queue: AgentQueue) -> Any:

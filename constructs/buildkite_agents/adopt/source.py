@@ -58,14 +58,14 @@ def _string(value: str) -> str:
 def _parts(value: str, indent: int) -> str:
     """Format a long string, of which each part is on a line of its own."""
     inner, parts, rest = " " * (indent + 4), [], value
-    while len(source(rest)) + len(inner) > LONGEST:
+    while len(_string(rest)) + len(inner) > LONGEST:
         # After a comma, a space or a slash, if there is one.
         most = WIDTH - 12 - indent
         end = max(rest.rfind(mark, 1, most) for mark in ", /") + 1 or most
-        parts.append(source(rest[:end]))
+        parts.append(_string(rest[:end]))
         rest = rest[end:]
     return "\n".join(
-        ["(", *(f"{inner}{part}" for part in [*parts, source(rest)]), " " * indent + ")"]
+        ["(", *(f"{inner}{part}" for part in [*parts, _string(rest)]), " " * indent + ")"]
     )
 
 
