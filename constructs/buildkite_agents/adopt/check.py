@@ -9,6 +9,7 @@ from typing import Any
 
 import buildkite_agents
 from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
+from buildkite_agents.adopt.references import HIDDEN
 from buildkite_agents.adopt.root import STACK, without_index
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import is_reference
@@ -89,7 +90,7 @@ def _compared(
             continue
         for name in sorted({*value, *made}):
             text = _evaluated(str(made.get(name)), known)
-            if text is not None:
+            if text is not None and value.get(name) != HIDDEN:
                 yield f"{argument}[{name!r}]", name in made and value.get(name) == text
 
 

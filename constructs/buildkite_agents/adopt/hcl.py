@@ -160,8 +160,14 @@ def _json_block(path: Path, text: str, labels: tuple[str, ...]) -> Block | None:
         end = token.end()
         if depth == 0:
             break
-    statements = "\n".join(f"{_key(k)} = {_expression(v)}" for k, v in bodies[0].items())
+    statements = "\n".join(f"{_key(k)} = {_expression(_block(v))}" for k, v in bodies[0].items())
     return Block(path, _line(text, position), _line(text, end), statements)
+
+
+def _block(value: Any) -> Any:
+    """A nested block, which can be a list with it."""
+    is_listed = isinstance(value, list) and len(value) == 1 and isinstance(value[0], Mapping)
+    return value[0] if is_listed else value
 
 
 def _expression(value: Any) -> str:

@@ -67,6 +67,7 @@ def _queue(
         formatted.insert(0, source(queue.name))
     elif not shared and queue.name_is_given:
         formatted.append(f"name={source(queue.name)}")
+    required = "stack_name" if shared.get("stack_name") == STACK_NAME else ""
     for field in fields(AgentQueue):
         name, value = field.name, getattr(queue, field.name)
         if name == "address" and name in shared:
@@ -78,7 +79,7 @@ def _queue(
         if name in items and not value:
             continue
         if name in shared:
-            if given and value == filled(shared[name], queue) and shared[name] != STACK_NAME:
+            if given and value == filled(shared[name], queue) and name != required:
                 continue
             # With the template's defaults, it is the same as an omitted number.
             value = None if isinstance(value, Unset) else value
@@ -125,9 +126,15 @@ def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
         yield indent + call(f"{one}.add_override", override.split("\0"), len(indent))
     if fleet.account is not None:
         text = str([dict(stack.parameters) for stack in fleet.stacks])
-        for name in sorted(set(re.findall(r"\$\{var\.(\w+)\}", text))):
-            declared = source({"type": "string", "sensitive": True}, 4, used=1)
-            yield call("stack.add_override", [source(f"variable.{name}"), declared], 0)
+        variables = sorted(set(re.findall(r"\$\{var\.(\w+)\}", text)))
+        declared = {"type": "string", "sensitive": True}
+        for name in variables[:1]:
+            path, indented = source(f"variable.{name}"), 0
+            if len(variables) > 1:
+                yield f"for name in {source(variables, used=13)}:"
+                path, indented = 'f"variable.{name}"', 4
+            formatted = [path, source(declared, indented + 4, used=1)]
+            yield " " * indented + call("stack.add_override", formatted, indented)
 
 
 def _import(imported: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
 
     Stacks whose names do not derive from their queues' are named by each queue.
     """
-    shared = {}
+    shared: dict[str, Any] = {}
     for field in fields(AgentQueue):
         if field.name in _OWN or (len(queues) == 1 and field.name not in _OF_ONE):
             continue
@@ -74,14 +74,15 @@ def shared_items(
         items = {}
         for key in every[0]:
             values = [given.get(key) for given in every]
-            for form in forms[len(queues) == 1 : -1]:
+            # A value of one queue has its name by chance, except for names.
+            is_one = len(queues) == 1
+            is_name = not is_one or re.search("name|queue", key, re.IGNORECASE)
+            for form in [*forms[1:-1], forms[0]] if is_one else forms[:-1]:
                 found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
                 most = max(found, key=found.count)
                 has_name = isinstance(most, str) and "\0" in most
-                is_new = has_name or (field == "tags" and len(queues) > 1)
-                if len(queues) == 1 and not re.search("name|queue", key, re.IGNORECASE):
-                    continue
-                if None not in values and found.count(most) * 2 > len(queues) and is_new:
+                is_shared = is_name if has_name else field == "tags"
+                if None not in values and found.count(most) * 2 > len(queues) and is_shared:
                     items[key] = most
                     break
         if not any("\0" in item for item in items.values()):
@@ -94,7 +95,6 @@ def shared_items(
         if field == "tags" and settings.tags:
             kept = {k: v for k, v in settings.tags.items() if "\0" not in items.get(k, "")}
             settings = replace(settings, tags=kept or None)
-            items = {**kept, **items}
         more = {Code(f'**fields.pop("{field}", {{}})'): ""}
         shared[field] = {**items, **(more if field == "parameters" or any(own) else {})}
     return settings, changed, shared

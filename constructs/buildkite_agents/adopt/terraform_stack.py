@@ -26,7 +26,7 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     """Return a stack of the template; *provider* is that of a state."""
     values, address = stack["values"], stack["address"]
     # All instances of a resource share its configuration.
-    resource, block = without_index(address), root.block(stack)
+    resource, block = _CALL_INDEX.sub(r"\1", without_index(address)), root.block(stack)
     given = {str(name): str(value) for name, value in (values.get("parameters") or {}).items()}
     tags = {str(key): str(value) for key, value in (values.get("tags") or {}).items()}
     url = str(values.get("template_url") or "")
@@ -43,6 +43,11 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
         notes.append(
             f"{resource}: its template_body is no longer managed: the stack keeps the template "
             "that it has"
+        )
+    if prefix_of(address) and not root.has_configuration:
+        notes.append(
+            f"{resource}: a state does not say what its module's variables refer to: what is not "
+            "found by its value is a value now. Use a plan to keep more"
         )
     unmanaged_ = unmanaged(values)
     notes += note_on(unmanaged_, resource)
@@ -174,8 +179,10 @@ def _lost(
     for argument, expression in root.expressions(stack).items():
         kept = matchers[argument].used if argument in matchers else set()
         for reference in root.references(expression, prefix):
-            is_own = re.search(r"(?:^|\.)(?:each|count|self)\.", reference)
-            if reference not in kept and not is_own:
+            # A state does not say what the variables of a module are.
+            is_unknown = prefix and not root.has_configuration
+            own = f"each|count|self{'|var|local' if is_unknown else ''}"
+            if reference not in kept and not re.search(rf"(?:^|\.)(?:{own})\.", reference):
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
                 yield named, f"{argument} of {place}"
 
