@@ -135,7 +135,7 @@ def _meta_arguments(
     others += [f"depends_on {one}" for one in named if one not in kept]
     ignored = [
         one.strip('" ') if "[" not in one else one.strip()
-        for one in lifecycle.get("ignore_changes", "").strip("[] ").split(",")
+        for one in re.sub(r"^\[|\]$", "", lifecycle.get("ignore_changes", "")).split(",")
         if one.strip()
     ]
     overrides: dict[str, Any] = {"depends_on": kept} if kept else {}

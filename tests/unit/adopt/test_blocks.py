@@ -61,7 +61,7 @@ def test_what_protects_a_stack_is_kept_and_the_rest_is_named(tmp_path: Path) -> 
         tmp_path,
         "  depends_on = [aws_vpc.v]\n"
         "  lifecycle {\n    prevent_destroy = true\n    create_before_destroy = true\n"
-        '    ignore_changes = [tags["a"], capabilities]\n'
+        '    ignore_changes = [capabilities, tags["a"]]\n'
         "    precondition {\n      condition = true\n    }\n  }\n"
         '  provisioner "local-exec" {\n    command = "x"\n  }\n',
     )
