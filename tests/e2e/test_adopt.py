@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -303,6 +304,32 @@ def test_nested_modules_and_what_protects_a_stack_are_adopted(
     kept = made["aws_cloudformation_stack"]["spare-0"]["lifecycle"]
     assert kept["prevent_destroy"] is True
     assert kept["ignore_changes"] == ['tags["patch"]', "timeout_in_minutes"]
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_secrets_become_the_variables_that_are_named(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "secrets", aws, aws_provider)
+    said = adopter.adopt(adopter.show(plan=True))
+    assert "planted" not in adopter.main.read_text() + said
+    (adopter.tf.folder / "stacks.tf").unlink()
+    values = {
+        "bootstrap_script_url": "https://example.com/boot.sh?signature=planted-meta",
+        "buildkite_agent_token_secrets_one": "planted-a",
+        "buildkite_agent_token_secrets_two": "planted-b",
+        "tag_note_secrets_one": "one-planted-meta",
+        "tag_note_secrets_two": "two-planted-meta",
+    }
+    declared = re.findall(r"declare a variable (\w+)( with sensitive = true)?,", said)
+    assert {name for name, _ in declared} == values.keys()
+    variables = (
+        f'variable "{name}" {{\n  default = "{values[name]}"\n{mark[6:]}\n}}\n'
+        for name, mark in declared
+    )
+    (adopter.tf.folder / "secrets.tf").write_text("".join(variables))
+    adopter.synthesize()
+    assert adopter.tf.plan().is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
