@@ -81,7 +81,7 @@ def shared_items(
                 found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
                 most = max(found, key=found.count)
                 has_name = isinstance(most, str) and "\0" in most
-                is_shared = is_name if has_name else field == "tags"
+                is_shared = is_name if has_name else field == "tags" and form is forms[0]
                 if None not in values and found.count(most) * 2 > len(queues) and is_shared:
                     items[key] = most
                     break
@@ -94,7 +94,9 @@ def shared_items(
         changed = [_with_field(q, field, o) for q, o in zip(changed, own, strict=True)]
         if field == "tags" and settings.tags:
             kept = {k: v for k, v in settings.tags.items() if "\0" not in items.get(k, "")}
-            settings = replace(settings, tags=kept or None)
+            # Without a state, they are default tags too: none, not this program's own.
+            is_imported = settings.deployment.import_account is not None
+            settings = replace(settings, tags=kept if kept or is_imported else None)
         more = {Code(f'**fields.pop("{field}", {{}})'): ""}
         shared[field] = {**items, **(more if field == "parameters" or any(own) else {})}
     return settings, changed, shared

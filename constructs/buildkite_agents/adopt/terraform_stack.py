@@ -19,6 +19,7 @@ from buildkite_agents.adopt.root import META_ARGUMENTS, STACK, Root, prefix_of, 
 # All instances of a module share its configuration.
 _CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
 _KEPT_BLOCKS = ("depends_on", "provider", "timeouts")
+_READ = ("parameters", "tags", "template_url")
 _KEPT_OF_LIFECYCLE = ("ignore_changes", "prevent_destroy")
 
 
@@ -49,8 +50,8 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
             f"{resource}: a state does not say what its module's variables refer to: what is not "
             "found by its value is a value now. Use a plan to keep more"
         )
-    unmanaged_ = unmanaged(values)
-    notes += note_on(unmanaged_, resource)
+    others = unmanaged(values)
+    notes += note_on(others, resource)
     secrets = {
         "parameters": _secrets(stack, "parameters", given, declarations(version)),
         "tags": _secrets(stack, "tags", tags, {}),
@@ -61,21 +62,9 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
     written_tags = matchers["tags"].tags(tags)
     steps = [] if block else [_unread(root, resource)]
-    for argument, texts in (("parameters", parameters), ("tags", written_tags)):
-        if isinstance(texts, str):
-            continue
-        for name, value in secrets[argument].items():
-            if not texts[name].startswith("${"):
-                base = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
-                base = base if argument == "parameters" else f"tag_{base}"
-                variable = root.variable_for(base, value, str(values["name"]))
-                texts[name] = f"${{var.{variable}}}"
-                if variable not in root.content.get("variables", {}):
-                    mark = " with sensitive = true" if _is_marked(stack, argument, name) else ""
-                    steps.append(
-                        f"{address}: the value of {argument}[{name!r}] is a secret, and was not "
-                        f"copied: declare a variable {variable}{mark}, and set it to that value"
-                    )
+    steps += _replace_secrets(stack, root, "parameters", parameters, secrets["parameters"])
+    if not isinstance(written_tags, str):
+        steps += _replace_secrets(stack, root, "tags", written_tags, secrets["tags"])
     if given.get("BuildkiteQueue"):
         parameters["BuildkiteQueue"] = given["BuildkiteQueue"]
     own_url = url != elastic_ci_stack.template_url(version)
@@ -89,7 +78,7 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
         template_url=template_url if own_url else None,
         address=address,
         provider=used if used != "aws" else None,
-        ignore_changes=sorted({*ignored, *unmanaged_}),
+        ignore_changes=sorted({*ignored, *others}),
         overrides=overrides,
         timeout_minutes=_minutes(values.get("timeouts") or {}),
         values={
@@ -97,7 +86,7 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
             "parameters": given,
             "tags": tags,
             **({"template_url": url} if url else {}),
-            **unmanaged_,
+            **others,
         },
         found={e: name for matcher in matchers.values() for e, name in matcher.found.items()},
         lost=[*_lost(stack, root, matchers)],
@@ -106,7 +95,27 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     )
 
 
-_READ = ("parameters", "tags", "template_url")
+def _replace_secrets(
+    stack: Mapping[str, Any],
+    root: Root,
+    argument: str,
+    texts: dict[str, str],
+    secrets: Mapping[str, str],
+) -> Iterator[str]:
+    """Replace the secrets that are no references with variables; say which to declare."""
+    for name, value in secrets.items():
+        if texts[name].startswith("${"):
+            continue
+        base = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
+        base = base if argument == "parameters" else f"tag_{base}"
+        variable = root.variable_for(base, value, str(stack["values"]["name"]))
+        texts[name] = f"${{var.{variable}}}"
+        if variable not in root.content.get("variables", {}):
+            mark = " with sensitive = true" if _is_marked(stack, argument, name) else ""
+            yield (
+                f"{stack['address']}: the value of {argument}[{name!r}] is a secret, and was not "
+                f"copied: declare a variable {variable}{mark}, and set it to that value"
+            )
 
 
 def template_of_stack(values: Mapping[str, Any]) -> tuple[str, bool]:

@@ -112,3 +112,12 @@ def test_nothing_is_said_about_a_stack_that_is_left_out() -> None:
     fleet = cloudformation.fleet_of({"Stacks": [described(), windows]})
     assert fleet.left_out == {"win": "its agents run on Windows"}
     assert not any("win" in said for said in [*fleet.notes, *fleet.steps])
+
+
+def test_an_import_adds_no_tags_where_all_have_their_stacks_name() -> None:
+    one = described(Tags=[{"Key": "Name", "Value": "ci"}])
+    text = program_of(
+        cloudformation.fleet_of({"Stacks": [one]}), folder="terraform", output="main.py"
+    ).text
+    assert 'tags={"Name": stack_name}' in text
+    assert "    tags={},\n" in text
