@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -271,6 +272,67 @@ def test_the_instances_of_a_module_are_adopted_with_its_provider(
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
+def test_nested_modules_and_what_protects_a_stack_are_adopted(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "nested", aws, aws_provider)
+    said = adopter.adopt(adopter.show(plan=True))
+    folder = adopter.tf.folder
+    assert "found 5 stacks: 5 adopted\n" in said
+    for edit in (
+        'terraform/stack/main.tf:3: remove the block resource "aws_cloudformation_stack" "this"',
+        f"terraform/main.tf:36: replace {STACK}spare[*] with values(local.spare)[*]",
+        "terraform/main.tf:32: replace module.solo.stack, which was of "
+        "aws_cloudformation_stack.this, by aws_cloudformation_stack.solo.name",
+    ):
+        assert edit in said
+    (folder / "stacks.tf").unlink()
+    child, main = folder / "stack" / "main.tf", folder / "main.tf"
+    child.write_text(child.read_text().partition("resource")[0])
+    text = main.read_text().replace("module.solo[0].stack", f"{STACK}solo.name")
+    main.write_text(text.replace(f"{STACK}spare[*]", "values(local.spare)[*]"))
+    adopter.synthesize()
+    plan = adopter.tf.plan()
+    queue = "module.fleet.module.queue"
+    assert plan.moved == {
+        f'{queue}["linux"].{STACK}this': f"{STACK}linux",
+        f'{queue}["linux.arm"].{STACK}this': f"{STACK}linux-arm",
+        f"module.solo[0].{STACK}this": f"{STACK}solo",
+    } | moves("spare", {"0": "spare-0", "1": "spare-1"})
+    assert plan.is_empty
+    made = json.loads((folder / "buildkite.tf.json").read_text())["resource"]
+    kept = made["aws_cloudformation_stack"]["spare-0"]["lifecycle"]
+    assert kept["prevent_destroy"] is True
+    assert kept["ignore_changes"] == ['tags["patch"]', "timeout_in_minutes"]
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_secrets_become_the_variables_that_are_named(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "secrets", aws, aws_provider)
+    said = adopter.adopt(adopter.show(plan=True))
+    assert "planted" not in adopter.main.read_text() + said
+    (adopter.tf.folder / "stacks.tf").unlink()
+    values = {
+        "bootstrap_script_url": "https://example.com/boot.sh?signature=planted-meta",
+        "buildkite_agent_token_secrets_one": "planted-a",
+        "buildkite_agent_token_secrets_two": "planted-b",
+        "tag_note_secrets_one": "one-planted-meta",
+        "tag_note_secrets_two": "two-planted-meta",
+    }
+    declared = re.findall(r"declare a variable (\w+)( with sensitive = true)?,", said)
+    assert {name for name, _ in declared} == values.keys()
+    variables = (
+        f'variable "{name}" {{\n  default = "{values[name]}"\n{mark[6:]}\n}}\n'
+        for name, mark in declared
+    )
+    (adopter.tf.folder / "secrets.tf").write_text("".join(variables))
+    adopter.synthesize()
+    assert adopter.tf.plan().is_empty
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
 def test_a_variable_in_tags_still_changes_the_stacks(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
@@ -330,18 +392,31 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     cloudformation = aws.client("cloudformation")
-    for name, queue, size in (("ci", "default", "3"), ("ci-gpu", "gpu_1", "10")):
+    topic = aws.client("sns").create_topic(Name="events")["TopicArn"]
+    others: dict[str, Any] = {
+        "TimeoutInMinutes": 20,
+        "NotificationARNs": [topic],
+        "RoleARN": "arn:aws:iam::123456789012:role/cloudformation",
+    }
+    path = {"BuildkiteAgentTokenParameterStorePath": "/token"}
+    for name, queue, size, more, arguments in (
+        ("ci", "default", "3", {}, {}),
+        ("ci-gpu", "gpu_1", "10", {}, {}),
+        ("ci-other", "other", "2", path, others),
+    ):
         parameters = {
             "BuildkiteQueue": queue,
             "BuildkiteAgentToken": "bkct_launched",
             "InstanceTypes": "m5.large",
             "MaxSize": size,
+            **more,
         }
         cloudformation.create_stack(
             StackName=name,
             TemplateURL=template_url("v6.30.0"),
             Parameters=[{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+            **arguments,
         )
     shown = tmp_path / "stacks.json"
     described = cloudformation.describe_stacks()
@@ -356,7 +431,18 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     assert done.returncode == 0, done.stderr
     run_python(main, cwd=tmp_path)
     tf = terraform_in(tmp_path / "applied", tmp_path / "terraform", aws, aws_provider)
+    # The token of ci-other is in Parameter Store.
     tf.variables = {f"buildkite_agent_token_{name}": TOKEN for name in ("ci", "ci_gpu")}
     plan = tf.plan()
-    assert plan.imported == {f"{STACK}default", f"{STACK}gpu_1"}
+    assert plan.imported == {f"{STACK}{queue}" for queue in ("default", "gpu_1", "other")}
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
+    tf.apply()
+    main.write_text(main.read_text().replace(', import_account="123456789012"', ""))
+    run_python(main, cwd=tmp_path)
+    shutil.copy(tmp_path / "terraform" / "buildkite.tf.json", tf.folder)
+    shutil.copy(tmp_path / "terraform" / "main.tf.json", tf.folder)
+    aws_provider.prepare(tf.folder, aws.endpoint)
+    plan = tf.plan()
+    assert (plan.created, plan.deleted) == (set(), set())
+    changed = plan.changed_attributes(f"{STACK}other") - {"outputs", "tags_all", "timeouts"}
+    assert changed <= {"capabilities", "parameters", "template_url"}

@@ -94,13 +94,16 @@ def _check(output: Path, fleet: Fleet) -> int:
 def _report(given: argparse.Namespace, program: Program, compared: int | None) -> None:
     """Print the result and the next steps."""
     fleet, count, left_out = program.fleet, len(program.fleet.stacks), program.fleet.left_out
-    lines = [f"found {count + len(left_out)} stacks: {count} adopted"]
+    lines = [f"found {_counted(count + len(left_out), 'stack')}: {count} adopted"]
     lines[0] += f", {len(left_out)} left out" if left_out else ""
     lines += [f"  left out: {name}: {why}" for name, why in left_out.items()]
     lines += [f"note: {note}" for note in fleet.notes]
     if compared is not None:
-        lines.append(f"checked: {compared} arguments of {count} stacks are as in {given.source}")
-    steps = [*dict.fromkeys([*fleet.steps, *fleet.edits(program.addresses)])]
+        shown = "the input" if given.source == "-" else given.source
+        arguments, stacks = _counted(compared, "argument"), _counted(count, "stack")
+        lines.append(f"checked: {arguments} of {stacks} equal to {shown}")
+    edits = fleet.edits(program.addresses, [*fleet.lost], program.text)
+    steps = [*dict.fromkeys([*fleet.steps, *edits])]
     if given.output is not None:
         terraform_in = f"terraform -chdir={given.folder}"
         steps += [f"python {given.output}", *([f"{terraform_in} init"] if fleet.account else [])]
@@ -110,6 +113,10 @@ def _report(given: argparse.Namespace, program: Program, compared: int | None) -
         steps.append(f"rm {given.source}  # it can have secrets, as the plan file")
     lines += ["next:", *(f"  {number}. {step}" for number, step in enumerate(steps, 1))]
     print("\n".join(lines), file=sys.stderr)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _fleet(source: str, folder: str, providers: Mapping[str, str]) -> Fleet:

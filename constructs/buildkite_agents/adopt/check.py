@@ -9,6 +9,7 @@ from typing import Any
 
 import buildkite_agents
 from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
+from buildkite_agents.adopt.references import HIDDEN
 from buildkite_agents.adopt.root import STACK, without_index
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.expressions import is_reference
@@ -56,6 +57,7 @@ def _synthesized(program: Path) -> Mapping[str, Any]:
             super().__init__(outdir=folder)
 
         def synth(self, *, check: bool | None = None) -> None:  # noqa: ARG002
+            self._is_synthesized = True
             for construct in self.node.children:
                 if isinstance(construct, cdktf.TerraformStack):
                     made.update(json.loads(cdktf.Testing.synth(construct)))
@@ -73,17 +75,22 @@ def _compared(
     stack: FoundStack, content: Mapping[str, Any], known: Mapping[str, Any]
 ) -> Iterator[tuple[str, bool]]:
     """Each argument of a stack that can be compared, and whether it is as it was."""
+    ignored = content.get("lifecycle", {}).get("ignore_changes", ())
     for argument, value in stack.values.items():
         made = content.get(argument)
+        if argument in ignored and argument not in {"parameters", "tags", "template_url"}:
+            yield argument, True
+            continue
         if not isinstance(value, Mapping):
-            yield argument, made == value
+            shown = _evaluated(made, known) if isinstance(made, str) else made
+            yield argument, shown in (value, None if made else value)
             continue
         made = known.get(made, made) if isinstance(made, str) else made or {}
         if isinstance(made, str):
             continue
         for name in sorted({*value, *made}):
             text = _evaluated(str(made.get(name)), known)
-            if text is not None:
+            if text is not None and value.get(name) != HIDDEN:
                 yield f"{argument}[{name!r}]", name in made and value.get(name) == text
 
 

@@ -13,31 +13,23 @@ from buildkite_agents.adopt.found import (
     FoundStack,
     declarations,
     literal,
+    note_on,
     template_of,
+    unmanaged,
     unsupported,
 )
+from buildkite_agents.adopt.references import HIDDEN
 from buildkite_agents.errors import ConfigError
 from buildkite_agents.queue import FIELDS
 
-_HIDDEN = "****"
-
-
-def _is_a_queue(stack: Mapping[str, Any]) -> bool:
-    """Whether a stack is one of the template; a nested stack belongs to its parent."""
-    named = {"StackId", "StackName"} <= stack.keys()
-    given = {parameter["ParameterKey"] for parameter in stack.get("Parameters", ())}
-    return named and "BuildkiteQueue" in given and not stack.get("ParentId")
-
-
-def _queues(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    if content.get("NextToken"):
-        raise ConfigError(
-            "this is one page of the stacks: it has a NextToken. Run `aws cloudformation "
-            "describe-stacks` without --no-paginate and --max-items"
-        )
-    if not isinstance(content["Stacks"], list):
-        raise ConfigError("this is not the output of `aws cloudformation describe-stacks`")
-    return [*filter(_is_a_queue, content["Stacks"])]
+_ARGUMENTS = {
+    "Capabilities": "capabilities",
+    "NotificationARNs": "notification_arns",
+    "RoleARN": "iam_role_arn",
+    "TimeoutInMinutes": "timeout_in_minutes",
+}
+"""The arguments that the provider reads. It ignores DisableRollback, which has an effect only when
+a stack is created."""
 
 
 def fleet_of(content: Mapping[str, Any]) -> Fleet:
@@ -47,7 +39,14 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
         ConfigError: there are none, they are in several accounts or regions, or the description
             is one page of several.
     """
-    described = _queues(content)
+    left_out: dict[str, str] = {}
+    described = []
+    for stack in _stacks(content):
+        why = _not_a_queue(stack)
+        if why is None:
+            described.append(stack)
+        else:
+            left_out[stack["StackName"]] = why
     if not described:
         raise ConfigError(
             f"there is no Elastic CI Stack among the {len(content['Stacks'])} stacks that this has"
@@ -59,44 +58,56 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
             + ", ".join(sorted(f"{region} of {account}" for region, account in places))
         )
     ((region, account),) = places
-    found, left_out, notes = [], {}, []
-    steps = [f"set aws_region = {region!r} in terraform.tfvars".replace("'", '"')]
-    tokens = [s["StackName"] for s in described if _values(s).get("BuildkiteAgentToken") == _HIDDEN]
+    found = []
+    needs_token = [stack["StackName"] for stack in described if _has_hidden_token(stack)]
     for stack in described:
         variable = "buildkite_agent_token"
-        if len(tokens) > 1:
+        if len(needs_token) > 1:
             variable += "_" + re.sub(r"\W", "_", stack["StackName"]).lower()
-        one, assumed = _found(stack, variable)
-        if assumed:
-            notes.append(
-                f"{one.name}: its description names no known version: {one.version} is assumed, "
-                "the newest that has its parameters"
-            )
+        one = _found(stack, variable)
         why = unsupported(one.version, one.parameters)
-        if why:
+        if why is None:
+            found.append(one)
+        else:
             left_out[one.name] = why
-            continue
-        found.append(one)
-        if stack["StackName"] in tokens:
-            steps.append(
-                f"set TF_VAR_{variable} to the agent token of the stack {one.name}, which "
-                "CloudFormation does not show: the first apply after the import writes it"
-            )
-        status = stack.get("StackStatus", "")
-        if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
-            steps.append(
-                f"{one.name}: its status is {status}: see docs/troubleshooting.md, A stack is stuck"
-            )
-    return Fleet(found, left_out=left_out, account=account, notes=notes, steps=steps)
+    steps = [f"set aws_region = {region!r} in terraform.tfvars".replace("'", '"')]
+    return Fleet(found, left_out=left_out, account=account, first_steps=steps)
+
+
+def _stacks(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if content.get("NextToken"):
+        raise ConfigError(
+            "this is one page of the stacks: it has a NextToken. Run `aws cloudformation "
+            "describe-stacks` without --no-paginate and --max-items"
+        )
+    if not isinstance(content["Stacks"], list):
+        raise ConfigError("this is not the output of `aws cloudformation describe-stacks`")
+    return [stack for stack in content["Stacks"] if {"StackId", "StackName"} <= stack.keys()]
+
+
+def _not_a_queue(stack: Mapping[str, Any]) -> str | None:
+    """Why a stack is not one of the template, or None if it is."""
+    if stack.get("ParentId"):
+        return f"it is a nested stack of {stack['ParentId'].split('/')[1]}"
+    if "BuildkiteQueue" not in _values(stack):
+        return "it is not an Elastic CI Stack"
+    return "it was deleted" if stack.get("StackStatus") == "DELETE_COMPLETE" else None
 
 
 def _values(stack: Mapping[str, Any]) -> dict[str, str]:
-    return {p["ParameterKey"]: str(p.get("ParameterValue", "")) for p in stack["Parameters"]}
+    given = stack.get("Parameters", ())
+    return {p["ParameterKey"]: str(p.get("ParameterValue", "")) for p in given}
 
 
-def _found(stack: Mapping[str, Any], variable: str) -> tuple[FoundStack, bool]:
-    """A stack, and whether its version was assumed."""
+def _has_hidden_token(stack: Mapping[str, Any]) -> bool:
+    """Whether a stack uses a token that is not shown: one in Parameter Store has precedence."""
     values = _values(stack)
+    is_hidden = values.get("BuildkiteAgentToken") == HIDDEN
+    return is_hidden and not values.get("BuildkiteAgentTokenParameterStorePath")
+
+
+def _found(stack: Mapping[str, Any], variable: str) -> FoundStack:
+    values, name = _values(stack), stack["StackName"]
     version, assumed = template_of("", str(stack.get("Description", "")), values)
     is_known = version in elastic_ci_stack.known_versions()
     if elastic_ci_stack.is_usable(version) and not is_known:
@@ -108,20 +119,41 @@ def _found(stack: Mapping[str, Any], variable: str) -> tuple[FoundStack, bool]:
         # CloudFormation also lists parameters that were not set, with their defaults.
         if parameter in FIELDS or value != str(specs.get(parameter, {}).get("Default", ""))
     }
-    if given.get("BuildkiteAgentToken") == _HIDDEN:
+    notes, steps = [], []
+    if assumed:
+        notes.append(
+            f"{name}: its description names no known version: {version} is assumed, the newest "
+            "that has its parameters"
+        )
+    if _has_hidden_token(stack):
         given["BuildkiteAgentToken"] = f"${{var.{variable}}}"
+        steps.append(
+            f"{name}: set TF_VAR_{variable} to its agent token, which CloudFormation does not "
+            "show: the first apply after the import writes it"
+        )
+    elif given.get("BuildkiteAgentToken") == HIDDEN:
+        del given["BuildkiteAgentToken"]
     if values.get("BuildkiteQueue"):
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
-    tags = {literal(tag["Key"]): literal(tag["Value"]) for tag in stack.get("Tags", ())}
-    found = FoundStack(
-        name=stack["StackName"],
+    unmanaged_ = unmanaged({_ARGUMENTS[k]: v for k, v in stack.items() if k in _ARGUMENTS})
+    status = stack.get("StackStatus", "")
+    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
+        steps.append(
+            f"{name}: its status is {status}: see docs/troubleshooting.md, A stack is stuck"
+        )
+    tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
+    return FoundStack(
+        name=name,
         version=version,
         parameters=given,
-        tags=tags,
+        tags={literal(key): literal(value) for key, value in tags.items()},
+        ignore_changes=sorted(unmanaged_),
         values={
-            "name": stack["StackName"],
+            "name": name,
             "parameters": {name: values[name] for name in given},
-            "tags": {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())},
+            "tags": tags,
+            **unmanaged_,
         },
+        notes=[*notes, *note_on(unmanaged_, name)],
+        steps=steps,
     )
-    return found, assumed

@@ -1,5 +1,6 @@
 """The existing stacks, independent of where they were read from."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,19 @@ from buildkite_agents.adopt.documented_layout import DocumentedLayout
 from buildkite_agents.checks.parameters import value_problems
 from buildkite_agents.elastic_ci_stack import version_in
 
+CAPABILITIES = {"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}
+UNMANAGED = (
+    "disable_rollback",
+    "iam_role_arn",
+    "notification_arns",
+    "on_failure",
+    "policy_body",
+    "policy_url",
+    "timeout_in_minutes",
+)
+"""The arguments of a stack that a queue has no field for. Empty ones are of the provider."""
+
+_MOST_NAMED = 2
 EMPTY = '${""}'
 """An empty value: to the provider, it differs from an omitted one."""
 
@@ -41,14 +55,26 @@ class FoundStack:
     ignore_changes: Sequence[str] = ()
     """The arguments to ignore because a queue has no field for them."""
 
-    depends_on: Sequence[str] = ()
-    """The stack's own ``depends_on``."""
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    """The meta-arguments of the stack's block, such as ``depends_on``, by path."""
 
     timeout_minutes: int | None = None
     """The longest of the stack's timeouts."""
 
     values: Mapping[str, Any] = field(default_factory=dict)
     """The arguments as they are, for the comparison with what is synthesized."""
+
+    found: Mapping[str, str] = field(default_factory=dict)
+    """The references that were found by their values, and the parameter of each."""
+
+    lost: Sequence[tuple[str, str]] = ()
+    """The references that are values now, and where each was."""
+
+    notes: Sequence[str] = ()
+    """What was assumed or is not kept, each after its address and a colon."""
+
+    steps: Sequence[str] = ()
+    """What to do for it before the first plan, in the same form."""
 
     def parameter(self, name: str) -> str | None:
         """A parameter, by its name in the newest version."""
@@ -71,17 +97,78 @@ class Fleet:
     account: str | None = None
     """The account from which to import the stacks, if there is no state."""
 
-    notes: Sequence[str] = ()
-    """What was assumed, and what became of references, for the program's readers."""
+    first_steps: Sequence[str] = ()
+    """What to do, and what to check, before the first plan, whatever is adopted."""
 
-    steps: Sequence[str] = ()
-    """What to do, and what to check, before the first plan."""
-
-    edits: Callable[[Mapping[str, str]], Iterable[str]] = lambda _: ()
-    """What to edit in the root module's files, for the new addresses of the stacks."""
+    edits: Callable[..., Iterable[str]] = lambda *_: ()
+    """What to edit in the root module's files, for the new addresses of the stacks, the references
+    that are values now, and the program."""
 
     known: Mapping[str, Any] = field(default_factory=dict)
     """The values of the references in the stacks, by reference, for the comparison."""
+
+    @property
+    def lost(self) -> Mapping[str, Sequence[str]]:
+        """The references that are values now, and where they were."""
+        places: dict[str, list[str]] = {}
+        for stack in self.stacks if self.layout is None else ():
+            for reference, place in stack.lost:
+                places.setdefault(reference, []).append(place)
+        return places
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What was assumed, and what became of references, of all stacks."""
+        notes = _grouped(note for stack in self.stacks for note in stack.notes)
+        found = {e: name for stack in self.stacks for e, name in stack.found.items()}
+        # The program itself refers to what the documented layout has.
+        if found and self.layout is None:
+            named = (f"{expression} ({name})" for expression, name in found.items())
+            notes.append(f"found by their values: {', '.join(named)}")
+        if self.lost:
+            named = (f"{one} ({_places(where)})" for one, where in self.lost.items())
+            notes.append(f"references that are values now: {', '.join(named)}")
+        return notes
+
+    @property
+    def steps(self) -> Sequence[str]:
+        """What to do, and what to check, before the first plan."""
+        return [
+            *dict.fromkeys(self.first_steps),
+            *_grouped(step for stack in self.stacks for step in stack.steps),
+        ]
+
+
+def unmanaged(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments among *values* that only ``ignore_changes`` keeps as they are."""
+    kept = {name: values[name] for name in UNMANAGED if values.get(name)}
+    given = values.get("capabilities", CAPABILITIES)
+    return kept if set(given or ()) == CAPABILITIES else {**kept, "capabilities": given}
+
+
+def note_on(unmanaged: Iterable[str], where: str) -> list[str]:
+    """The note on arguments that only ``ignore_changes`` keeps, if there are any."""
+    named = ", ".join(sorted(unmanaged))
+    note = f"{where}: ignore_changes keeps {named}, which a queue has no field for"
+    return [note] if named else []
+
+
+def _places(where: Sequence[str]) -> str:
+    """Where references were, such as the tags of two stacks."""
+    places = [*dict.fromkeys(where)]
+    if len(places) <= _MOST_NAMED:
+        return ", ".join(places)
+    counts = Counter(place.rpartition(" of ")[0] for place in places)
+    return ", ".join(f"{one} of {n} stack{'s'[: n - 1]}" for one, n in counts.items())
+
+
+def _grouped(notes: Iterable[str]) -> list[str]:
+    """The notes, each once with all that it is about."""
+    about: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        where, _, what = note.partition(": ")
+        about.setdefault(what, []).append(where)
+    return [f"{', '.join(where)}: {what}" for what, where in about.items()]
 
 
 def literal(text: str) -> str:

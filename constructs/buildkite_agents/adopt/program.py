@@ -313,10 +313,15 @@ def _addresses(fleet: Fleet) -> list[str]:
         derived = names.stack_resource_name(queue)
         wanted.append((derived, *(re.sub(r"\W+", "-", n).strip("-") for n in (stack.name, former))))
     counts = Counter(name for names_ in wanted for name in {*names_})
-    return [
-        own or next(name for name in names_ if counts[name] == 1 and name not in kept)
-        for own, names_ in zip(kept, wanted, strict=False)
-    ]
+    taken, chosen = {*kept}, []
+    for own, names_ in zip(kept, wanted, strict=False):
+        unique = [name for name in names_ if name and counts[name] == 1]
+        # Where each is another stack's too, the stack's name, or a numbered one.
+        others = (f"{names_[1]}-{n}" for n in range(2, len(wanted) + 2))
+        more = [names_[1], *(name for name in others if not counts[name])]
+        chosen.append(own or next(name for name in [*unique, *more] if name not in taken))
+        taken.add(chosen[-1])
+    return chosen
 
 
 def _moved_from(stack: FoundStack, queue: AgentQueue, address: str) -> str | None:

@@ -7,12 +7,13 @@ and, where these are of an instance or a module, references to what a value name
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from buildkite_agents.adopt.found import EMPTY, literal
-from buildkite_agents.adopt.root import Candidate, Root, is_whole, named_in
+from buildkite_agents.adopt.hcl import is_whole, named_in
+from buildkite_agents.adopt.root import Candidate, Root
 
 _LITERAL = re.compile(r'"(?:[^"\\$%]|\\.)*"|[\d.]+|true|false')
 # The parameters with what the stack uses, by id, ARN or name, and the attributes that are these.
@@ -40,6 +41,9 @@ _BY_NATURE = {
     "VpcId": "id",
 }
 
+HIDDEN = "****"
+"""What CloudFormation shows in place of a secret."""
+
 # Shorter parts of a secret's expression can be in the secret by chance.
 _SHORT = 2
 
@@ -56,11 +60,14 @@ class Matcher:
     written: Mapping[str, str]
     """What the stack's block assigns, by name."""
 
-    secret: Collection[str] = ()
-    """The parameters whose values must not be in the program."""
+    secret: Mapping[str, str] = field(default_factory=dict)
+    """The values that must not be in the program, by name."""
 
     used: set[str] = field(default_factory=set)
     """The references of the configuration that were written."""
+
+    found: dict[str, str] = field(default_factory=dict)
+    """The references that were found by their values, and the parameter of each."""
 
     def text(self, name: str, value: str) -> str:
         """A parameter's value, with references where there are any."""
@@ -69,6 +76,8 @@ class Matcher:
         as_written = self._as_written(name, value)
         if as_written is not None:
             return as_written
+        if name in self.secret and name not in _BY_NATURE:
+            return self._single(name, value) or literal(value)
         if name not in _BY_NATURE or _LITERAL.fullmatch(self.written.get(name, "")):
             return literal(value)
         lists = [c for c in self.candidates if isinstance(c.value, list) and c.value]
@@ -83,9 +92,10 @@ class Matcher:
             parts = parts[len(every.value) if every else 1 :]
         return ",".join(pieces)
 
-    def tags(self, tags: Mapping[str, str]) -> Mapping[str, str] | str:
+    def tags(self, tags: Mapping[str, str]) -> dict[str, str] | str:
         """The tags, with references where there are any."""
-        whole = self._as_written("tags", tags)
+        is_object = self.written.get("tags", "").startswith("{")
+        whole = None if is_object else self._as_written("tags", tags)
         if whole is not None:
             return whole
         for candidate in self.candidates:
@@ -93,25 +103,27 @@ class Matcher:
             if not isinstance(given, Mapping) or not given or candidate.only_for:
                 continue
             rest = {k: v for k, v in tags.items() if given.get(k) != v}
-            if given.keys() <= tags.keys() and len(rest) < len(tags):
+            if (
+                given.keys() <= tags.keys()
+                and len(rest) < len(tags)
+                and not {*rest} & {*self.secret}
+            ):
                 pairs = ", ".join(f"{_key(k)} = {_quoted(v)}" for k, v in rest.items())
                 merged = f"merge({candidate.expression}, {{{pairs}}})"
                 return self._use(candidate, "tags", merged if rest else None, tags)
         return {
-            literal(key): self._as_written(key, value) or literal(value)
-            for key, value in tags.items()
+            literal(key): (self.text(key, value) if value else "") for key, value in tags.items()
         }
 
     def _as_written(self, name: str, value: Any) -> str | None:
         """The expression in the stack's block, with references of the root module."""
         text = self.written.get(name, "")
-        template = text[1:-1] if re.fullmatch(r'"[^"]*"', text) else f"${{{text}}}"
-        values = {}
-        # Keys, such as of jsondecode(...)["token"], are no parts of a value.
-        parts = re.split(r'"|\$\{[^{}]*\}', re.sub(r'(?<=[\w)])\["[^"]*"\]', "", text))
-        if name in self.secret and any(len(part) > _SHORT and part in value for part in parts):
+        if any(map(self.root.is_moved, named_in(text))) or self._has_secret(name, text):
             return None
-        for inner in re.findall(r"\$\{([^{}]+)\}", template):
+        is_text = re.fullmatch(r'"(?:[^"\\$]|\$\{[^{}"]*\})*"', text)
+        template = text[1:-1] if is_text else f"${{{text}}}"
+        values = {}
+        for inner in re.findall(r"\$\{([^{}]+)\}", template) if is_text or "{" not in text else ():
             resolved = self.root.references({"references": [inner]}, self.prefix)
             found = self.root.value(resolved[0]) if len(resolved) == 1 else None
             if isinstance(found, list | Mapping | None):
@@ -123,11 +135,18 @@ class Matcher:
             evaluated = evaluated.replace(reference, _text(found))
         if not values and not self.prefix:
             return self._copied(text, template, value)
-        if not values or evaluated != value:
+        if not values or value not in {evaluated, HIDDEN}:
             return None
         self.used.update(reference[2:-1] for reference in values)
         self.root.known.update(values)
         return template
+
+    def _has_secret(self, name: str, text: str) -> bool:
+        """Whether an expression has a part of a secret."""
+        # Keys, such as of jsondecode(...)["token"], are no parts of a value.
+        parts = re.split(r'"|\$\{[^{}]*\}', re.sub(r'(?<=[\w)])\["[^"]*"\]', "", text))
+        secrets = self.secret.values() if name == "tags" else [self.secret.get(name, "")]
+        return any(len(part) > _SHORT and part in one for part in parts for one in secrets)
 
     def _copied(self, text: str, template: str, value: Any) -> str | None:
         """An expression of the root module whose value is unknown."""
@@ -143,7 +162,7 @@ class Matcher:
         """The reference with a value, if there is one."""
         for candidate in self.candidates:
             only_for, given = candidate.only_for, candidate.value
-            if only_for and only_for not in _BY_NATURE[name].split():
+            if only_for and only_for not in _BY_NATURE.get(name, "").split():
                 continue
             if not isinstance(given, list | Mapping) and _text(given) == value:
                 return self._use(candidate, name)
@@ -153,7 +172,7 @@ class Matcher:
         self, candidate: Candidate, name: str, expression: str | None = None, value: Any = None
     ) -> str:
         if candidate.only_for:
-            self.root.found[candidate.expression] = name
+            self.found[candidate.expression] = name
         self.used.add(candidate.reference)
         given = candidate.value
         text = ",".join(given) if isinstance(given, list) else given

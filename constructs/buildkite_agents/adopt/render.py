@@ -1,21 +1,19 @@
 """Writes the program of a fleet."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 from buildkite_agents import names
 from buildkite_agents.adopt.constants import with_constants
 from buildkite_agents.adopt.found import Fleet
+from buildkite_agents.adopt.shared import filled, own_of_each, shared_fields, shared_items
 from buildkite_agents.adopt.source import (
-    KEY,
-    NAME,
     STACK_NAME,
     WIDTH,
     arguments,
     call,
-    comment,
     is_set,
     lines,
     source,
@@ -25,27 +23,24 @@ from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
 
 _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
-_OWN = {"instance_type", "more_instance_types", "name", "architecture", "parameters"}
-# No two queues have the same.
-_UNIQUE = {"stack_name", "address", "moved_from"}
-_MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
 
 
 def render(
     fleet: Fleet, settings: StackSettings, queues: Sequence[AgentQueue], *, output: str
 ) -> str:
     """Write the program of *queues* to a text; *output* is its file's name."""
-    settings, queues, constants = with_constants(settings, queues)
     by_type = not any(queue.name_is_given for queue in queues)
-    shared = _shared(queues, by_type=by_type)
-    formatted = [_queue(queue, shared, by_type=by_type) for queue in queues]
+    settings, queues, items = shared_items(settings, queues, by_type=by_type)
+    settings, queues, constants = with_constants(settings, queues)
+    shared = {**shared_fields(queues, by_type=by_type), **items}
+    formatted = [_queue(queue, shared, items, by_type=by_type) for queue in queues]
     stack = [
         "app",
         f"project={source(settings.project)}",
         f"queues={lines('[', formatted, ']', 4)}",
         *arguments(settings, 4, without=("project",)),
     ]
-    function = "\n".join(_function(shared, by_type=by_type))
+    function = "\n".join(_function(shared, own_of_each(queues), by_type=by_type))
     after = [*_after(fleet, queues)]
     variable = "stack = " if after else ""
     app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
@@ -56,7 +51,6 @@ def render(
         f'"""Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."""',
         "from dataclasses import replace\nfrom typing import Any" if function else "",
         _import(sorted(used)),
-        "\n".join(map(comment, fleet.notes)),
         "\n".join(constants),
         function and f"\n{function}\n",
         "\n".join(app),
@@ -64,22 +58,28 @@ def render(
     return "\n\n".join(filter(None, paragraphs)) + "\n"
 
 
-def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> str:
+def _queue(
+    queue: AgentQueue, shared: Mapping[str, Any], items: Collection[str], *, by_type: bool
+) -> str:
     """A queue of the list: a call of the function, or an AgentQueue."""
     formatted = [] if queue.instance_type is None else [source(queue.instance_type)]
     if shared and not by_type:
         formatted.insert(0, source(queue.name))
     elif not shared and queue.name_is_given:
         formatted.append(f"name={source(queue.name)}")
+    required = "stack_name" if shared.get("stack_name") == STACK_NAME else ""
     for field in fields(AgentQueue):
         name, value = field.name, getattr(queue, field.name)
-        if name in {"name", "instance_type"}:
-            continue
-        if name == "architecture" and not queue.architecture_is_given:
+        if name == "address" and name in shared:
+            value = names.stack_resource_name(queue)
+        is_derived = name == "architecture" and not queue.architecture_is_given
+        if name in {"name", "instance_type"} or is_derived:
             continue
         given = is_set(field, value)
+        if name in items and not value:
+            continue
         if name in shared:
-            if given and value == _filled(shared[name], queue) and shared[name] != STACK_NAME:
+            if given and value == filled(shared[name], queue) and name != required:
                 continue
             # With the template's defaults, it is the same as an omitted number.
             value = None if isinstance(value, Unset) else value
@@ -89,57 +89,7 @@ def _queue(queue: AgentQueue, shared: Mapping[str, Any], *, by_type: bool) -> st
     return call("queue" if shared else "AgentQueue", formatted, 8, used=1)
 
 
-def _shared(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
-    """What more than half of several queues have, by field, with placeholders for their names.
-
-    Stacks whose names do not derive from their queues' are named by each queue.
-    """
-    shared = {}
-    for field in fields(AgentQueue) if len(queues) > 1 else ():
-        given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
-        for form in _FORMS if field.name not in _OWN else ():
-            found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
-            if field.name in _UNIQUE:
-                found = [value for value in found if value == "" or "\0" in value]
-            most = max(found, key=found.count, default=None)
-            if found.count(most) * 2 > len(queues):
-                shared[field.name] = most
-                break
-        if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
-            shared["stack_name"] = STACK_NAME
-    return shared
-
-
-def _with(value: Any, text: str, placeholder: str) -> Any:
-    """A value with a placeholder in place of a text."""
-    if isinstance(value, Mapping):
-        return {key: _with(item, text, placeholder) for key, item in value.items()}
-    if not isinstance(value, str) or not text:
-        return value
-    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
-
-
-# In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
-_FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
-    lambda value, _, __: value,
-    lambda value, _, name: _with(value, name, NAME),
-    lambda value, _, name: _with(value, name.replace("_", "-"), KEY),
-    lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
-    lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
-)
-
-
-def _filled(value: Any, queue: AgentQueue) -> Any:
-    """A value with the queue's name."""
-    if isinstance(value, Mapping):
-        return {key: _filled(item, queue) for key, item in value.items()}
-    if not isinstance(value, str):
-        return value
-    filled = value.replace(NAME, queue.name).replace(KEY, queue.name.replace("_", "-"))
-    return filled.replace(STACK_NAME, queue.stack_name or "")
-
-
-def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
+def _function(shared: Mapping[str, Any], own: str, *, by_type: bool) -> Iterator[str]:
     """The function that makes a queue."""
     if not shared:
         return
@@ -147,32 +97,44 @@ def _function(shared: Mapping[str, Any], *, by_type: bool) -> Iterator[str]:
     named = ", *, stack_name: str" if shared.get("stack_name") == STACK_NAME else ""
     line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
     yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")
-    yield '    """Return a queue with what most queues share, and its own *fields*."""'
+    doc = '    """Return a queue with what most queues share, and its own *fields*.'
+    yield f'{doc}\n\n    Each has parameters of its own: {own}.\n    """' if own else f'{doc}"""'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
-    if any(re.search(r"[ {=]key\b[},]?", each) for each in given):
-        yield '    key = name.replace("_", "-")'
+    for local, old, new in (("key", "_", "-"), ("snake", "-", "_")):
+        if f"\\x00{local}\\x00" in repr(shared):
+            yield f'    {local} = name.replace("{old}", "{new}")'
     yield f"    shared = {call('AgentQueue', given, 4, used=9)}"
     yield "    return replace(shared, **fields)"
 
 
 def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
-    """What follows the AgentStack: the stacks' own dependencies, and variables."""
-    every = {tuple(stack.depends_on) for stack in fleet.stacks if fleet.layout is None}
-    if len(every) == 1 and len(queues) > 1 and any(every):
-        yield "for queue_stack in stack.queue_stacks.values():"
-        formatted = ['"depends_on"', source(list(every.pop()))]
-        yield "    " + call("queue_stack.add_override", formatted, 4)
-    elif any(every):
-        for key, stack in zip(names.stack_keys(queues), fleet.stacks, strict=True):
-            if stack.depends_on:
-                formatted = ['"depends_on"', source(list(stack.depends_on))]
-                yield call(f"stack.queue_stacks[{source(key)}].add_override", formatted, 0)
+    """What follows the AgentStack: the meta-arguments of stacks, and variables."""
+    by_override: dict[str, list[str]] = {}
+    for key, stack in zip(names.stack_keys(queues), fleet.stacks, strict=True):
+        for path, value in stack.overrides.items() if fleet.layout is None else ():
+            formatted = [source(path), source(value)]
+            # In a loop, if it is of several stacks.
+            by_override.setdefault("\0".join(formatted), []).append(key)
+    for override, keys in by_override.items():
+        one, indent = f"stack.queue_stacks[{source(keys[0])}]", ""
+        if len(keys) > 1:
+            every = len(keys) == len(queues)
+            over = "stack.queue_stacks.values()" if every else source(keys, used=12)
+            yield f"for {'queue_stack' if every else 'key'} in {over}:"
+            one, indent = "queue_stack" if every else "stack.queue_stacks[key]", "    "
+        yield indent + call(f"{one}.add_override", override.split("\0"), len(indent))
     if fleet.account is not None:
         text = str([dict(stack.parameters) for stack in fleet.stacks])
-        for name in sorted(set(re.findall(r"\$\{var\.(\w+)\}", text))):
-            declared = source({"type": "string", "sensitive": True}, 4, used=1)
-            yield call("stack.add_override", [source(f"variable.{name}"), declared], 0)
+        variables = sorted(set(re.findall(r"\$\{var\.(\w+)\}", text)))
+        declared = {"type": "string", "sensitive": True}
+        for name in variables[:1]:
+            path, indented = source(f"variable.{name}"), 0
+            if len(variables) > 1:
+                yield f"for name in {source(variables, used=13)}:"
+                path, indented = 'f"variable.{name}"', 4
+            formatted = [path, source(declared, indented + 4, used=1)]
+            yield " " * indented + call("stack.add_override", formatted, indented)
 
 
 def _import(imported: Sequence[str]) -> str:

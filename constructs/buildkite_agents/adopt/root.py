@@ -2,20 +2,21 @@
 
 import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from buildkite_agents.adopt.hcl import Block, assigned_in, find, named_in
+
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
 
+META_ARGUMENTS = ("connection", "depends_on", "lifecycle", "provider", "provisioner", "timeouts")
+"""The arguments and blocks that are not the resource type's own."""
+
 _RESOURCE = re.compile(r"((?:data\.)?[a-z]\w*\.[\w-]+)(\[[^\]]*\])?(?:\.(.+))?")
 _MODULE = re.compile(r"module\.([\w-]+)(\[[^\]]*\])?\.(.+)")
-_NAMED = re.compile(
-    r'\b(?:data\.)?(?:var|local|module|aws_\w+)\.[\w-]+(?:\[(?:\d+|"[^"]*")\]|\.[\w-]+)*'
-)
 _IDENTITIES = ("arn", "name", "bucket", "key_name", "value", "secret_string", "id")
 
 
@@ -44,14 +45,10 @@ class Root:
     known: dict[str, Any] = field(default_factory=dict)
     """The values of the references that were written, by reference."""
 
-    found: dict[str, str] = field(default_factory=dict)
-    """The references that were found by their values, and the parameter of each."""
+    secrets: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The values of secrets and the stack of each, by the variable that takes their place."""
 
-    secrets: dict[str, str] = field(default_factory=dict)
-    """The values of the variables that take the place of secrets, by variable."""
-
-    lost: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    """The references that were replaced by values, and where they were."""
+    _blocks: dict[str, Block | None] = field(default_factory=dict)
 
     @property
     def has_configuration(self) -> bool:
@@ -59,10 +56,14 @@ class Root:
         return "configuration" in self.content
 
     def variable_for(self, name: str, value: str, stack: str) -> str:
-        """The variable *name* for a secret, or one of the *stack* where that has another value."""
-        declared = self.content.get("variables", {}).get(name, {}).get("value")
-        taken = self.secrets.setdefault(name, value if declared is None else declared)
-        return name if taken == value else f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', stack)}"
+        """The variable *name* for a secret, or one of the *stack* if there are several values."""
+        values, declared = self.secrets.setdefault(name, {}), self.content.get("variables", {})
+        while value not in values and stack in values.values():
+            stack += "_2"
+        of_stack = f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', values.setdefault(value, stack))}"
+        if name in declared:
+            return name if declared[name].get("value") == value else of_stack
+        return name if len(values) == 1 else of_stack
 
     def module(self, address: str) -> Mapping[str, Any]:
         """The configuration of the module of a resource; empty for a state."""
@@ -71,14 +72,34 @@ class Root:
             module = module.get("module_calls", {}).get(name, {}).get("module", {})
         return module
 
-    def folder_of(self, address: str) -> Path:
-        """The folder of the module of a resource."""
+    def folder_of(self, address: str) -> Path | None:
+        """The folder of the module of a resource; None if it is not known, or downloaded."""
         outer, folder = "", self.folder
         for part, name in re.findall(r"(module\.([\w-]+)(?:\[[^\]]*\])?\.)", prefix_of(address)):
-            call = self.module(outer).get("module_calls", {}).get(name, {})
-            folder = Path(os.path.normpath(folder / call.get("source", name)))
+            source = self.module(outer).get("module_calls", {}).get(name, {}).get("source")
+            if source is None:
+                call = find(folder, "module", name)
+                source = call.arguments.get("source", "").strip('"') if call else ""
+            if not source.startswith("."):
+                return None
+            folder = Path(os.path.normpath(folder / source))
             outer += part
         return folder
+
+    def provider_of(self, resource: Mapping[str, Any]) -> str | None:
+        """A resource's provider in the root module; None if its module configures the provider."""
+        key = str(self.configuration_of(resource).get("provider_config_key", "aws"))
+        module, _, name = key.rpartition(":")
+        while module:
+            configured = self.content["configuration"].get("provider_config", {})
+            if configured.get(f"{module}:{name}", {}).get("expressions"):
+                return None
+            outer, _, call = module.rpartition("module.")
+            folder = self.folder_of(outer)
+            block = find(folder, "module", call) if folder else None
+            passed = assigned_in(block.arguments.get("providers", "")) if block else {}
+            module, name = outer.rstrip("."), passed.get(name, name)
+        return name
 
     def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
         """A resource's configuration in a plan; empty for a state."""
@@ -88,31 +109,34 @@ class Root:
                 return config
         return {}
 
-    def written(self, resource: Mapping[str, Any]) -> dict[str, str]:
-        """What a resource's block in the module's files assigns, by name, and the block as ""."""
-        start = rf'^resource\s+"{resource["type"]}"\s+"{re.escape(resource["name"])}"'
-        for path in sorted(self.folder_of(resource["address"]).glob("*.tf")):
-            text = path.read_text(errors="replace")
-            block = re.search(rf"{start}\s*\{{\n(.*?)^\}}", text, re.MULTILINE | re.DOTALL)
-            if block:
-                return {**_assigned(block[1]), "": block[1]}
-        return {}
+    def block(self, resource: Mapping[str, Any]) -> Block | None:
+        """A resource's block in the module's files, or None."""
+        address = without_index(resource["address"])
+        if address not in self._blocks:
+            folder = self.folder_of(address)
+            labels = ("resource", resource["type"], resource["name"])
+            self._blocks[address] = find(folder, *labels) if folder else None
+        return self._blocks[address]
 
     def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
-        """The expressions of a resource's arguments; for a state, what its block refers to."""
+        """The references of a resource's arguments; for a state, those in its block."""
         if not self.has_configuration:
-            block = self.written(resource).get("", "")
-            named = {"references": named_in(block)}
-            return {"parameters": named, "tags": named} if named["references"] else {}
+            block = self.block(resource)
+            given = block.arguments if block else {}
+            return {
+                name: {"references": named_in(text)}
+                for name, text in given.items()
+                if name not in META_ARGUMENTS
+            }
         config = self.configuration_of(resource)
-        every = {"for_each": config.get("for_each_expression")}
+        every = {name: config.get(f"{name}_expression") for name in ("count", "for_each")}
         return {**config.get("expressions", {}), **every}
 
     def references(self, expression: Any, prefix: str = "") -> list[str]:
         """The references of an expression in the module *prefix*, as those of the root module."""
         named = [*_longest(_references(expression))]
         if not prefix or not self.has_configuration:
-            return named
+            return [prefix + one for one in named]
         *_, name, _ = re.split(r"module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
         outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)
         call = self.module(outer).get("module_calls", {}).get(name, {}).get("expressions", {})
@@ -161,10 +185,17 @@ class Root:
         """The instances of a resource, in the order of their indices."""
         return [one for one in self.resources if without_index(one["address"]) == bare]
 
+    def is_moved(self, reference: str) -> bool:
+        """Whether a reference is to a stack that gets another address."""
+        bare = re.match(rf"{STACK}\.[\w-]+", reference)
+        return bare is not None and any("[" in one["address"] for one in self.instances(bare[0]))
+
     def candidates(self, references: Iterable[str], depends_on: Iterable[str]) -> list[Candidate]:
         """What a stack's values can be, in order of preference."""
         found = []
         for reference in references:
+            if self.is_moved(reference):
+                continue
             value = self.value(reference)
             resource = _RESOURCE.fullmatch(reference)
             if reference.startswith("module."):
@@ -195,35 +226,6 @@ class Root:
                 if isinstance(value, str) and value:
                     only_for = attribute if by_nature else None
                     yield Candidate(f"{one['address']}.{attribute}", value, reference, only_for)
-
-
-def is_whole(text: str) -> bool:
-    """Whether no bracket of an expression is left open."""
-    return all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}"))
-
-
-def _assigned(block: str) -> dict[str, str]:
-    """What a block assigns, by name, with expressions of several lines on one."""
-    without_comments = (re.sub(r"(^|\s)(#|//).*", "", line) for line in block.splitlines())
-    lines = [line.strip() for line in without_comments if line.strip()]
-    found = {}
-    for number, line in enumerate(lines):
-        assigned = re.fullmatch(r'"?([\w-]+)"?\s*[=:]\s*(.+)', line)
-        value, following = assigned[2] if assigned else "{", iter(lines[number + 1 :])
-        while value != "{" and not is_whole(value):
-            after = next(following, None)
-            if after is None:
-                break
-            is_joined = value[-1] in "([{," or after[0] in ")]}?:&|+-*/"
-            value += f"{' ' if is_joined else ', '}{after}"
-        if assigned:
-            found[assigned[1]] = value.rstrip(",")
-    return found
-
-
-def named_in(text: str) -> list[str]:
-    """The references in Terraform's source."""
-    return _NAMED.findall(text)
 
 
 def without_index(address: str) -> str:

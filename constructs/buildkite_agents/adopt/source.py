@@ -2,7 +2,6 @@
 
 import json
 import re
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
@@ -13,8 +12,8 @@ WIDTH = 88
 LONGEST = 100
 """No line is longer."""
 
-NAME, KEY, STACK_NAME = "\0name\0", "\0key\0", "\0stack_name\0"
-"""In place of the queue's name in a text, its name with hyphens, and its stack's name."""
+NAME, KEY, SNAKE, STACK_NAME = "\0name\0", "\0key\0", "\0snake\0", "\0stack_name\0"
+"""In place of the queue's name in a text, that with hyphens, with underscores, and its stack's."""
 
 
 class Code(str):
@@ -32,7 +31,9 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
     if is_dataclass(value) and not isinstance(value, type):
         return call(type(value).__name__, arguments(value, indent + 4), indent, used=used)
     if isinstance(value, str):
-        return str(value) if isinstance(value, Code) else _string(value)
+        line = str(value) if isinstance(value, Code) else _string(value)
+        is_short = isinstance(value, Code) or indent + used + len(line) <= LONGEST
+        return line if is_short else _parts(value, indent)
     if isinstance(value, Mapping):
         return _mapping(value, indent, used)
     if isinstance(value, list | tuple):
@@ -43,15 +44,29 @@ def source(value: Any, indent: int = 0, *, used: int = 0) -> str:
 
 
 def _string(value: str) -> str:
-    if value in {NAME, KEY, STACK_NAME}:
+    if value in {NAME, KEY, SNAKE, STACK_NAME}:
         return value.strip("\0")
     if "\0" in value:
         braces = value.replace("{", "{{").replace("}", "}}")
         return "f" + _string(re.sub("\0(.*?)\0", r"{\1}", braces))
-    quoted = json.dumps(value, ensure_ascii=False)
-    # str() of a subclass, whose repr() can differ.
-    plain = repr(str(value))
-    return plain if "\\" in quoted and "\\" not in plain else quoted
+    quoted = json.dumps(str(value), ensure_ascii=False)
+    if value.count('"') <= value.count("'"):
+        return quoted
+    return "'" + quoted[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
+
+
+def _parts(value: str, indent: int) -> str:
+    """Format a long string, of which each part is on a line of its own."""
+    inner, parts, rest = " " * (indent + 4), [], value
+    while len(_string(rest)) + len(inner) > LONGEST:
+        # After a comma, a space or a slash, if there is one.
+        most = WIDTH - 12 - indent
+        end = max(rest.rfind(mark, 1, most) for mark in ", /") + 1 or most
+        parts.append(_string(rest[:end]))
+        rest = rest[end:]
+    return "\n".join(
+        ["(", *(f"{inner}{part}" for part in [*parts, _string(rest)]), " " * indent + ")"]
+    )
 
 
 def _mapping(value: Mapping[str, Any], indent: int, used: int) -> str:
@@ -97,30 +112,8 @@ def lines(start: str, items: Sequence[str], end: str, indent: int) -> str:
 
 
 def constant(name: str, value: Any) -> str:
-    """Format an assignment; a long string is split."""
-    line = f"{name} = {source(value, used=len(name) + 3)}"
-    if len(line) <= LONGEST or not isinstance(value, str):
-        return line
-    parts, rest = [], value
-    while len(source(rest)) + 4 > LONGEST:
-        # After a comma or a space, if there is one.
-        end = max(rest.rfind(mark, 1, WIDTH - 12) for mark in ", ") + 1 or WIDTH - 12
-        parts.append(source(rest[:end]))
-        rest = rest[end:]
-    parts.append(source(rest))
-    return "\n".join([f"{name} = (", *(f"    {part}" for part in parts), ")"])
-
-
-def comment(text: str) -> str:
-    """Format a comment."""
-    format_ = textwrap.TextWrapper(
-        WIDTH,
-        initial_indent="# ",
-        subsequent_indent="#   ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return format_.fill(text)
+    """Format an assignment."""
+    return f"{name} = {source(value, used=len(name) + 3)}"
 
 
 def is_set(field: Any, value: Any) -> bool:

@@ -52,7 +52,7 @@ def test_without_an_output_the_program_is_printed(
     main([str(shown)])
     printed = capsys.readouterr()
     assert "AgentStack(" in printed.out
-    assert printed.err.startswith("found 1 stacks: 1 adopted\n")
+    assert printed.err.startswith("found 1 stack: 1 adopted\n")
 
 
 def test_without_any_stack_that_is_supported_no_program_is_written(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from buildkite_agents.adopt.program import program_of
 
 def test_a_stack_of_defaults_is_one_queue_at_its_address() -> None:
     program = written(state(stack(parameters={"InstanceTypes": "m5.large", "MaxSize": "4"})))
-    assert 'AgentQueue(\n            "m5.large",\n            name="q",' in program.text
+    assert 'queue("q", "m5.large", max_size=4, stack_name="ci", address="ci")' in program.text
     assert 'address="ci"' in program.text
     assert "max_size=4" in program.text
     assert "min_size" not in program.text
@@ -51,8 +51,11 @@ def test_several_stacks_of_one_queue_get_addresses_of_their_own() -> None:
             stack('aws_cloudformation_stack.ci["reserved"]', name="ci-reserved"),
         )
     )
-    assert 'address="ci-spot"' in program.text
-    assert 'address="ci-reserved"' in program.text
+    assert "address=stack_name" in program.text
+    assert [*program.addresses.values()] == [
+        "aws_cloudformation_stack.ci-spot",
+        "aws_cloudformation_stack.ci-reserved",
+    ]
 
 
 def test_common_values_are_written_once_and_exceptions_on_their_queue() -> None:
@@ -172,8 +175,7 @@ def test_an_image_is_of_no_further_queue() -> None:
     ]
     text = written(state(*stacks)).text
     assert text.count('parameters={"ImageId": AMD64_IMAGE}') == 3
-    assert 'TAGS = {"cost": "x", "team": "ci"}' in text
-    assert 'tags={**TAGS, "queue": name}' in text
+    assert 'tags={"team": "ci", "cost": "x", "queue": name}' in text
 
 
 def test_a_stack_of_a_template_body_keeps_its_template() -> None:
@@ -193,7 +195,7 @@ def test_a_stack_without_a_queue_is_of_the_templates_default_queue() -> None:
     one = stack()
     del one["values"]["parameters"]["BuildkiteQueue"]
     program = written(state(one))
-    assert 'name="default"' in program.text
+    assert 'queue(\n            "default",' in program.text
     assert '"BuildkiteQueue": None' in program.text
 
 
@@ -215,6 +217,46 @@ def test_a_further_queue_gets_what_contains_the_name_of_its_siblings() -> None:
     assert 'stack_name=f"ci-{name}-agents"' in text
     assert 'tags={"team": "ci", "Name": f"ci-{name}-agents", "Queue": name}' in text
     assert '        queue("b"),\n' in text
+
+
+def test_parameters_and_tags_with_the_name_are_shared_by_key() -> None:
+    one, two, three = several(
+        "a", "b", "c", parameters={"InstanceName": "ci-~"}, tags={"Queue": "~", "zone": "~"}
+    )
+    three["values"]["tags"]["zone"] = "far"
+    two["values"]["parameters"]["KeyName"] = "own"
+    text = written(state(one, two, three)).text
+    assert 'parameters={"InstanceName": f"ci-{name}", **fields.pop("parameters", {})}' in text
+    assert 'tags={"Queue": name, "zone": name, **fields.pop("tags", {})}' in text
+    assert 'queue("b", parameters={"KeyName": "own"})' in text.replace('stack_name="b", ', "")
+    assert 'tags={"zone": "far"}' in text
+
+
+def test_a_further_queue_of_one_stack_gets_its_version_and_naming() -> None:
+    text = written(state(stack(name="agents-of-q", tags={"Name": "agents-of-q", "a": "b"}))).text
+    assert 'stack_name=f"agents-of-{name}"' in text
+    assert 'stack_version="v6.30.0"' in text
+    assert 'tags={"Name": f"agents-of-{name}", "a": "b"}' in text
+    assert 'queue("q", address="ci")' in text
+    other = written(state(stack(name="blue", tags={"team": "q"}))).text
+    assert "stack_name: str, **fields: Any" in other
+    assert 'tags={"team": "q"}' in other
+
+
+def test_a_further_queue_has_buildkites_template() -> None:
+    body = "Description: Buildkite stack v6.30.0"
+    values = {"template_url": None, "template_body": body, "capabilities": ["CAPABILITY_IAM"]}
+    text = written(state(*several("a", "b", name="ci-~", **values))).text
+    function, _, stacks = text.partition("app = ")
+    assert "template_url" not in function
+    assert "ignore_changes" not in function
+    assert stacks.count('template_url=""') == stacks.count('ignore_changes=["capabilities"]') == 2
+
+
+def test_what_each_queue_has_of_its_own_is_said() -> None:
+    stacks = several("a", "b", parameters={"VpcId": "vpc-1234567~", "Subnets": "subnet-1234567~"})
+    text = written(state(*stacks)).text
+    assert "Each has parameters of its own: VpcId, Subnets." in text
 
 
 def test_the_name_of_a_stack_is_never_that_of_its_siblings() -> None:
@@ -252,8 +294,8 @@ def test_long_tags_with_the_names_of_queues_are_shared_too() -> None:
         resource["expressions"] = {"tags": {"references": ["var.default_tags"]}}
     content["variables"] = {"default_tags": {"value": {"team": "ci"}}}
     text = written(content).text
-    rest = 'Name = "agents-of-the-{name}-queue", Queue = "{name}"'
-    assert f"tags=f'${{{{merge(var.default_tags, {{{{{rest}}}}})}}}}'" in text
+    assert "f'${{merge(var.default_tags, {{Name = \"agents-of-the-{name}-queue\", '" in text
+    assert "f'Queue = \"{name}\"}})}}'" in text
 
 
 def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queues() -> None:

@@ -52,7 +52,7 @@ def test_the_name_of_what_a_stack_makes_never_becomes_a_reference() -> None:
     repository = role("aws_ecr_repository.poweruser", id="poweruser", name="poweruser")
     one["depends_on"] = ["aws_ecr_repository.poweruser"]
     text = written(state(one, reads, repository)).text
-    assert '"InstanceRoleName": "ci-agent"' in text
+    assert '"InstanceRoleName": f"{stack_name}-agent"' in text
     assert '"ECRAccessPolicy": "poweruser"' in text
 
 
@@ -141,7 +141,8 @@ def test_a_state_has_the_references_of_a_stacks_block(folder: Path) -> None:
     assert "'${join(\",\", aws_subnet.public[*].id)}'" in program.text
     assert 'max_size="${var.size}"' in program.text
     lost = (
-        "references that are values now: aws_s3_bucket.scripts.bucket (aws_cloudformation_stack.ci)"
+        "references that are values now: aws_s3_bucket.scripts.bucket "
+        "(parameters of aws_cloudformation_stack.ci)"
     )
     assert lost in said(program)
 
@@ -245,8 +246,10 @@ def test_two_tokens_are_two_variables_whatever_is_declared() -> None:
     assert '"${var.buildkite_agent_token}"' in program.text
     assert '"${var.buildkite_agent_token_two}"' in program.text
     assert "planted-" not in program.text + "".join(program.fleet.notes)
-    assert any(
-        "declare a variable buildkite_agent_token_two" in note for note in program.fleet.notes
+    (step,) = (step for step in program.fleet.steps if "declare" in step)
+    assert step == (
+        "aws_cloudformation_stack.two: the value of parameters['BuildkiteAgentToken'] is a secret, "
+        "and was not copied: declare a variable buildkite_agent_token_two, and set it to that value"
     )
 
 

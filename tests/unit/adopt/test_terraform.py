@@ -54,7 +54,7 @@ def test_a_stack_that_is_not_supported_is_left_out_with_its_reason(
     program = written(state(stack(), other))
     assert why in program.fleet.left_out["aws_cloudformation_stack.other"]
     assert "other" not in program.text
-    assert 'name="q"' in program.text
+    assert 'queue("q", ' in program.text
 
 
 def test_another_cloudformation_stack_is_left_unchanged() -> None:
@@ -139,7 +139,8 @@ def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
 
 def test_a_reference_to_an_instance_type_has_its_architecture(tmp_path: Path) -> None:
     (tmp_path / "stacks.tf").write_text(
-        'resource "aws_cloudformation_stack" "ci" {\n  InstanceTypes = var.types\n}\n'
+        'resource "aws_cloudformation_stack" "ci" {\n'
+        "  parameters = { InstanceTypes = var.types }\n}\n"
     )
     content = configured(stack(parameters={"InstanceTypes": "c7g.large,c7g.xlarge"}), {})
     content["variables"] = {"types": {"value": "c7g.large,c7g.xlarge"}}

@@ -1,0 +1,152 @@
+"""Finds what most queues share, with placeholders for their names."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from buildkite_agents.adopt.source import KEY, NAME, SNAKE, STACK_NAME, Code, is_set
+from buildkite_agents.queue import AgentQueue
+from buildkite_agents.settings import StackSettings
+
+_OWN = {
+    "ignore_changes",
+    "instance_type",
+    "more_instance_types",
+    "name",
+    "architecture",
+    "parameters",
+}
+_OF_ONE = {
+    "allow_unchecked_version",
+    "image_stack_version",
+    "moved_from",
+    "provider",
+    "stack_name",
+    "stack_version",
+    "template_url",
+}
+_NETWORK = ["VpcId", "Subnets", "SecurityGroupIds"]
+_TOKENS = ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
+# No two queues have the same.
+_UNIQUE = {"stack_name", "address", "moved_from"}
+_MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
+
+
+def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
+    """What more than half of several queues have, by field, with placeholders for their names.
+
+    Stacks whose names do not derive from their queues' are named by each queue.
+    """
+    shared: dict[str, Any] = {}
+    for field in fields(AgentQueue):
+        if field.name in _OWN or (len(queues) == 1 and field.name not in _OF_ONE):
+            continue
+        given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
+        if field.name == "template_url":
+            # Only a stack that exists can keep its template.
+            given = [queue for queue in given if queue.template_url]
+        for form in _forms(shared.get("stack_name")):
+            found = [form(getattr(q, field.name), q, "" if by_type else q.name) for q in given]
+            if field.name in _UNIQUE:
+                found = [value for value in found if value == "" or "\0" in value]
+            most = max(found, key=found.count, default=None)
+            if found.count(most) * 2 > len(queues):
+                shared[field.name] = most
+                break
+        if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
+            shared["stack_name"] = STACK_NAME
+    return shared
+
+
+def shared_items(
+    settings: StackSettings, queues: Sequence[AgentQueue], *, by_type: bool
+) -> tuple[StackSettings, list[AgentQueue], dict[str, Any]]:
+    """Separate the tags and parameters with the queues' names, which most queues share by key."""
+    shared: dict[str, Any] = {}
+    changed = [*queues]
+    forms = _forms(shared_fields(queues, by_type=by_type).get("stack_name"))
+    for field, common in {"tags": settings.tags or {}, "parameters": {}}.items():
+        every = [getattr(queue, field) for queue in queues]
+        every = [common if given is None else given for given in every]
+        if by_type or not all(isinstance(given, Mapping) for given in every):
+            continue
+        items = {}
+        for key in every[0]:
+            values = [given.get(key) for given in every]
+            # A value of one queue has its name by chance, except for names.
+            is_one = len(queues) == 1
+            is_name = not is_one or re.search("name|queue", key, re.IGNORECASE)
+            for form in [*forms[1:-1], forms[0]] if is_one else forms[:-1]:
+                found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
+                most = max(found, key=found.count)
+                has_name = isinstance(most, str) and "\0" in most
+                is_shared = is_name if has_name else field == "tags" and form is forms[0]
+                if None not in values and found.count(most) * 2 > len(queues) and is_shared:
+                    items[key] = most
+                    break
+        if not any("\0" in item for item in items.values()):
+            continue
+        own = [
+            {k: v for k, v in given.items() if k not in items or v != filled(items[k], queue)}
+            for given, queue in zip(every, queues, strict=True)
+        ]
+        changed = [_with_field(q, field, o) for q, o in zip(changed, own, strict=True)]
+        if field == "tags" and settings.tags:
+            kept = {k: v for k, v in settings.tags.items() if "\0" not in items.get(k, "")}
+            # Without a state, they are default tags too: none, not this program's own.
+            is_imported = settings.deployment.import_account is not None
+            settings = replace(settings, tags=kept if kept or is_imported else None)
+        more = {Code(f'**fields.pop("{field}", {{}})'): ""}
+        shared[field] = {**items, **(more if field == "parameters" or any(own) else {})}
+    return settings, changed, shared
+
+
+def own_of_each(queues: Sequence[AgentQueue]) -> str:
+    """What each further queue has to set too, if anything."""
+    given = [queue.parameters.keys() for queue in queues]
+    needed = [name for name in _NETWORK if all(name in each for each in given)]
+    needed += ["the agent token"] if all({*_TOKENS} & each for each in given) else []
+    return ", ".join(needed)
+
+
+def _with(value: Any, text: str, placeholder: str) -> Any:
+    """A value with a placeholder in place of a text."""
+    if isinstance(value, Mapping):
+        return {key: _with(item, text, placeholder) for key, item in value.items()}
+    if not isinstance(value, str) or not text:
+        return value
+    return re.sub(rf"(?<![A-Za-z0-9_]){re.escape(text)}(?![A-Za-z0-9_])", placeholder, value)
+
+
+_OF_STACK = 4
+# In order of preference. The last is what others add to: ${merge(var.tags, {...})}.
+_FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
+    lambda value, _, __: value,
+    lambda value, _, name: _with(value, name, NAME),
+    lambda value, _, name: _with(value, name.replace("_", "-"), KEY),
+    lambda value, _, name: _with(value, name.replace("-", "_"), SNAKE),
+    lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
+    lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
+)
+
+
+def _forms(stack_name: Any) -> Sequence[Callable[[Any, AgentQueue, str], Any]]:
+    """The forms; the stack's name is known to the function only where each queue has it."""
+    return _FORMS if stack_name == STACK_NAME else [*_FORMS[:_OF_STACK], *_FORMS[_OF_STACK + 1 :]]
+
+
+def filled(value: Any, queue: AgentQueue) -> Any:
+    """A value with the queue's name."""
+    if isinstance(value, Mapping):
+        return {key: filled(item, queue) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    text = value.replace(NAME, queue.name).replace(KEY, queue.name.replace("_", "-"))
+    text = text.replace(SNAKE, queue.name.replace("-", "_"))
+    return text.replace(STACK_NAME, queue.stack_name or "")
+
+
+def _with_field(queue: AgentQueue, field: str, value: Any) -> AgentQueue:
+    changed: dict[str, Any] = {field: value}
+    return replace(queue, **changed)
