@@ -122,8 +122,6 @@ def _file_problems(path: Path) -> Iterator[str]:
         return
     if content is None:
         yield f"{file} is a folder" if path.is_dir() else f"there is no file {file}"
-    elif not content.strip():
-        yield f"{file} is empty: give another script, or None"
     elif b"\0" in content:
         yield f"{file} is not text, and so not a script"
     elif b"\r\n" in content:
