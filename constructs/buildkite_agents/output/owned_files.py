@@ -114,7 +114,7 @@ class OwnedFiles:
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._folder))
         try:
             for name in changed:
-                _write_durably(staging / name, self._files[name])
+                (staging / name).write_bytes(self._files[name])
             for name in self._files:
                 record[name].add(_digest(self._files[name]))
             # Written first, so that after an interruption both contents count as the program's.
@@ -131,7 +131,7 @@ class OwnedFiles:
             shutil.rmtree(staging)
 
     def _put(self, staging: Path, name: str, content: bytes) -> None:
-        _write_durably(staging / name, content)
+        (staging / name).write_bytes(content)
         (staging / name).replace(self._folder / name)
 
     def _read_record(self) -> defaultdict[str, set[str]]:
@@ -165,10 +165,3 @@ def _digest(content: bytes) -> str:
 def _record(digests: Mapping[str, set[str]]) -> bytes:
     lines = [f"{digest}  {name}\n" for name in sorted(digests) for digest in sorted(digests[name])]
     return "".join(lines).encode()
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
