@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # Before any test imports CDKTF, which otherwise uses the first Node.js on PATH.
 os.environ.update(node_environment())
 
+# Messages name the command that sets the environment up, which within pipenv is another one.
+os.environ.pop("PIPENV_ACTIVE", None)
+
 # No version checks by Terraform or the cdktf CLI.
 os.environ["CHECKPOINT_DISABLE"] = "1"
 

@@ -84,7 +84,8 @@ def _requirements(packages: Packages) -> str:
         if "path" not in each:
             extras = f"[{','.join(each['extras'])}]" if "extras" in each else ""
             markers = f" ; {each['markers']}" if "markers" in each else ""
-            lines.append(f"{name}{extras}{each['version']}{markers}\n")
+            version = each["version"].removeprefix("*")  # of the Pipfile only: any version
+            lines.append(f"{name}{extras}{version}{markers}\n")
     return "".join(lines)
 
 

@@ -26,12 +26,12 @@ def test_a_lock_has_pipenvs_form(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     monkeypatch.setattr(lock, "compiled", compiled)
     monkeypatch.setattr(lock, "ROOT", tmp_path)
     (tmp_path / "Pipfile").write_text(
-        '[packages]\nours = {path = ".", editable = true}\nsix = ">=1"\n[dev-packages]\n'
+        '[packages]\nours = {path = ".", editable = true}\nsix = ">=1"\nany = "*"\n[dev-packages]\n'
         'moto = {version = ">=5", extras = ["server"], markers = "sys_platform == \'linux\'"}\n'
     )
     (tmp_path / "Pipfile.lock").touch()
     lock.lock_pipfile(upgrade=True)
-    assert given == [("six>=1\n", ""), ("moto[server]>=5 ; sys_platform == 'linux'\n", FOUND)]
+    assert given == [("six>=1\nany\n", ""), ("moto[server]>=5 ; sys_platform == 'linux'\n", FOUND)]
     written = json.loads((tmp_path / "Pipfile.lock").read_text())
     assert written["_meta"]["sources"] == []
     assert written["default"] == {
