@@ -1,6 +1,8 @@
 """Arbitrary values for each argument: one line for each problem, and never a traceback."""
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,8 +51,9 @@ def test_invalid_statements_are_refused_in_lines(statements: Any) -> None:
 @given(ANYTHING)
 def test_so_are_the_folder_and_the_context_of_an_app(value: Any) -> None:
     assume(not str(value).startswith("/"))  # an app creates its folder
-    for argument in ("outdir", "context"):
-        assert "\n" not in (problem_with(**{argument: value}) or "")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for argument in ("outdir", "context"):
+            assert "\n" not in (problem_with(**{argument: value}) or "")
 
 
 def problem_with(**arguments: Any) -> str | None:
