@@ -113,8 +113,8 @@ class AgentQueue:
 
     moved_from: str | None = None
     """The stack's address in an existing state, such as
-    ``aws_cloudformation_stack.bk_queue["gpu-1"]``. The default is that of the documented layout.
-    With an empty string, the stack does not move. Default:
+    ``aws_cloudformation_stack.bk_queue["gpu-1"]``. The default is that of the documented layout, or
+    none with ``template_defaults``. With an empty string, the stack does not move. Default:
     ``aws_cloudformation_stack.buildkite_agents["QUEUE"]``."""
 
     provider: str | None = None

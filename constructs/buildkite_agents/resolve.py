@@ -55,8 +55,9 @@ def resolve(
     resolved = []
     for key, (given, version) in zip(keys, queues, strict=True):
         queue = given
-        if settings.template_defaults and given.tags is None:
-            queue = replace(given, tags=settings.tags or {})
+        if settings.template_defaults:
+            tags = (settings.tags or {}) if given.tags is None else given.tags
+            queue = replace(given, tags=tags, moved_from=given.moved_from or "")
         parameters = _parameters(queue, version, settings, shared)
         others = ("ManagedPolicyARNs", "ManagedPolicyARN", "InstanceRoleARN")
         has_other_policies = any(

@@ -171,6 +171,14 @@ def test_with_the_templates_defaults_a_stack_has_only_what_was_set() -> None:
     assert stack.tags == {"team": "ci"}
 
 
+def test_with_the_templates_defaults_a_stack_moves_only_from_an_address_that_is_set() -> None:
+    assert resolved(AgentQueue("m5.large")).former_address.endswith('["amd64-m5-large-linux"]')
+    stays = resolved(AgentQueue("m5.large"), template_defaults=True)
+    assert stays.former_address == stays.address
+    moved = AgentQueue("m5.large", moved_from="aws_cloudformation_stack.ci")
+    assert resolved(moved, template_defaults=True).former_address == "aws_cloudformation_stack.ci"
+
+
 @pytest.mark.parametrize("tags", [None, {}])
 def test_with_the_templates_defaults_and_no_tags_a_stack_has_none(
     tags: dict[str, str] | None,

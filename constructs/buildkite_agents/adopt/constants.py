@@ -43,18 +43,21 @@ class _Constants:
         numbers = (name if n == 1 else f"{name}_{n}" for n in range(1, len(self.values) + 2))
         return Code(next(n for n in numbers if self.values.setdefault(n, value) == value))
 
-    def of(self, name: str, value: Any, architecture: str = "") -> Any:
-        """A parameter's value, or its constant."""
+    def of(self, name: str, value: Any, queue: AgentQueue | None = None) -> Any:
+        """A parameter's value, or its constant; of all queues, or of one."""
         if not isinstance(value, str):
             return value
         if value == EMPTY:
             return self.named("EMPTY", value)
         is_repeated = self.uses.get((name, value), 0) > 1 and len(value) >= _LEAST
-        if not is_repeated and len(f"{'':16}{source(name)}: {source(value)},") <= WIDTH:
+        line = f"{'':16}{source(name)}: {source(value)}," if queue else f"{'':26}{source(value)},"
+        if not is_repeated and len(line) <= WIDTH:
             return value
         constant_name = _NAMES.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper()
-        if name == "ImageId":
-            constant_name = f"{architecture.upper()}_{constant_name}"
+        if queue is not None and name == "ImageId":
+            constant_name = f"{queue.architecture.upper()}_{constant_name}"
+        if queue is not None and queue.provider is not None:
+            constant_name += f"_{queue.provider.partition('.')[2].replace('-', '_').upper()}"
         # The key in a reference to one of several resources.
         key = re.search(r'\w\["([\w-]+)"\]', value)
         if key:
@@ -65,11 +68,11 @@ class _Constants:
         """A queue, with the tags that it has in *common* with others by name."""
         tags = queue.tags
         if isinstance(tags, str) and queue.name not in tags:
-            tags = self.of("tags", tags)
+            tags = self.of("tags", tags, queue)
         if isinstance(tags, Mapping) and len(common) > 1 and common.items() < tags.items():
             more = dict(sorted(tags.items() - common.items()))
             tags = {Code(f"**{self.named('TAGS', common)}"): "", **more}
-        parameters = {n: self.of(n, v, queue.architecture) for n, v in queue.parameters.items()}
+        parameters = {n: self.of(n, v, queue) for n, v in queue.parameters.items()}
         return replace(queue, tags=tags, parameters=parameters)
 
 

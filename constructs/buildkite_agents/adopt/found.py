@@ -1,5 +1,6 @@
 """The existing stacks, independent of where they were read from."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -79,6 +80,11 @@ class FoundStack:
     def parameter(self, name: str) -> str | None:
         """A parameter, by its name in the newest version."""
         return self.parameters.get(name, self.parameters.get(name.removesuffix("s")))
+
+    def is_named_in(self, values: Mapping[str, Any]) -> bool:
+        """Whether one of the values contains the name of the stack or its queue."""
+        own = (self.name, self.parameters.get("BuildkiteQueue") or self.name)
+        return any(re.search(rf"(?<!\w){re.escape(n)}(?!\w)", str(values)) for n in own)
 
 
 @dataclass(frozen=True)

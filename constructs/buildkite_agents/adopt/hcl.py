@@ -160,7 +160,7 @@ def _json_block(path: Path, text: str, labels: tuple[str, ...]) -> Block | None:
         end = token.end()
         if depth == 0:
             break
-    statements = "\n".join(f"{_key(k)} = {_expression(_block(v))}" for k, v in bodies[0].items())
+    statements = "\n".join(f"{key_of(k)} = {_expression(_block(v))}" for k, v in bodies[0].items())
     return Block(path, _line(text, position), _line(text, end), statements)
 
 
@@ -173,7 +173,7 @@ def _block(value: Any) -> Any:
 def _expression(value: Any) -> str:
     """The HCL of a value of JSON."""
     if isinstance(value, Mapping):
-        items = (f"{_key(k)} = {_expression(item)}" for k, item in value.items())
+        items = (f"{key_of(k)} = {_expression(item)}" for k, item in value.items())
         return "{ " + ", ".join(items) + " }"
     if isinstance(value, list):
         return f"[{', '.join(map(_expression, value))}]"
@@ -193,5 +193,6 @@ def _expression(value: Any) -> str:
     )
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """A key of an object in Terraform's source."""
     return name if re.fullmatch(r"[\w-]+", name) else json.dumps(name)

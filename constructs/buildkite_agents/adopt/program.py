@@ -124,6 +124,8 @@ def _settings(fleet: Fleet, folder: str) -> StackSettings:
     tags = _most(mappings, len(fleet.stacks))
     if not tags and len(mappings) == len(fleet.stacks):
         tags = dict(sorted(set.intersection(*(set(each.items()) for each in mappings))))
+    if len(fleet.stacks) == 1 and fleet.stacks[0].is_named_in(tags):
+        tags = {}
     if fleet.account is not None:
         deployment = Deployment(folder=folder, import_account=fleet.account)
         # They are default tags too, which each stack gets.
@@ -226,7 +228,7 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings, address: st
         stack_name=None if target.stack(bare) == stack.name else stack.name,
         tags=tags,
         address=None if names.stack_resource_name(bare) == address else address,
-        moved_from=_moved_from(stack, bare, address),
+        moved_from=_moved_from(stack, bare, address, is_layout=fleet.layout is not None),
     )
     return replace(queue, parameters=_parameters(stack, queue, fleet, settings))
 
@@ -324,11 +326,15 @@ def _addresses(fleet: Fleet) -> list[str]:
     return chosen
 
 
-def _moved_from(stack: FoundStack, queue: AgentQueue, address: str) -> str | None:
+def _moved_from(
+    stack: FoundStack, queue: AgentQueue, address: str, *, is_layout: bool
+) -> str | None:
     """The former address of a stack, if it differs from what a synthesis assumes."""
-    if stack.address in {None, f"{STACK}.{address}"}:
+    moves = stack.address not in {None, f"{STACK}.{address}"}
+    if is_layout and not moves:
         return ""
-    return stack.address if names.former_address(queue) != stack.address else None
+    is_default = is_layout and names.former_address(queue) == stack.address
+    return stack.address if moves and not is_default else None
 
 
 def _python(value: str) -> Any:
@@ -342,7 +348,9 @@ def _python(value: str) -> Any:
 def _in_most(
     all_given: Sequence[Mapping[str, Any]], stacks: Sequence[FoundStack]
 ) -> dict[str, Any]:
-    """The value that more than half of the queues have for a parameter."""
+    """The value that more than half of several queues have for a parameter."""
+    if len(stacks) == 1:
+        return {}
     everywhere = set.intersection(*(set(_version(stack).parameters) for stack in stacks))
     common = {}
     for name in sorted({name for given in all_given for name in given} & everywhere):

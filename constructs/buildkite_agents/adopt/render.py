@@ -7,7 +7,7 @@ from typing import Any
 
 from buildkite_agents import names
 from buildkite_agents.adopt.constants import with_constants
-from buildkite_agents.adopt.found import Fleet
+from buildkite_agents.adopt.found import Fleet, FoundStack
 from buildkite_agents.adopt.shared import filled, own_of_each, shared_fields, shared_items
 from buildkite_agents.adopt.source import (
     STACK_NAME,
@@ -33,22 +33,29 @@ def render(
     settings, queues, items = shared_items(settings, queues, by_type=by_type)
     settings, queues, constants = with_constants(settings, queues)
     shared = {**shared_fields(queues, by_type=by_type), **items}
-    formatted = [_queue(queue, shared, items, by_type=by_type) for queue in queues]
+    is_one = len(queues) == 1
+    indent = 0 if is_one else 8
+    formatted = [_queue(q, shared, items, indent, by_type=by_type) for q in queues]
     stack = [
         "app",
         f"project={source(settings.project)}",
-        f"queues={lines('[', formatted, ']', 4)}",
+        f"queues={'[queue]' if is_one else lines('[', formatted, ']', 4)}",
         *arguments(settings, 4, without=("project",)),
     ]
-    function = "\n".join(_function(shared, own_of_each(queues), by_type=by_type))
+    function = "\n".join(_function(shared, queues, by_type=by_type))
     after = [*_after(fleet, queues)]
     variable = "stack = " if after else ""
     app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
+    if is_one:
+        app.insert(0, f"queue = {formatted[0]}")
     used = ["AgentApp", "AgentStack"]
-    used += [name for name in _NAMES if re.search(rf"\b{name}\b", "\n".join([*stack, function]))]
+    used += [name for name in _NAMES if re.search(rf"\b{name}\b", "\n".join([*app, function]))]
     folder = settings.deployment.folder
+    header = f"Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."
+    if is_one:
+        header += f"\n\n{_further(queues[0], fleet.stacks[0])}\n"
     paragraphs = [
-        f'"""Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."""',
+        f'"""{header}"""',
         "from dataclasses import replace\nfrom typing import Any" if function else "",
         _import(sorted(used)),
         "\n".join(constants),
@@ -59,9 +66,14 @@ def render(
 
 
 def _queue(
-    queue: AgentQueue, shared: Mapping[str, Any], items: Collection[str], *, by_type: bool
+    queue: AgentQueue,
+    shared: Mapping[str, Any],
+    items: Collection[str],
+    indent: int,
+    *,
+    by_type: bool,
 ) -> str:
-    """A queue of the list: a call of the function, or an AgentQueue."""
+    """A queue: a call of the function, or an AgentQueue."""
     formatted = [] if queue.instance_type is None else [source(queue.instance_type)]
     if shared and not by_type:
         formatted.insert(0, source(queue.name))
@@ -85,15 +97,29 @@ def _queue(
             value = None if isinstance(value, Unset) else value
         elif not given:
             continue
-        formatted.append(f"{name}={source(value, 12, used=len(name) + 2)}")
-    return call("queue" if shared else "AgentQueue", formatted, 8, used=1)
+        formatted.append(f"{name}={source(value, indent + 4, used=len(name) + 2)}")
+    return call("queue" if shared else "AgentQueue", formatted, indent, used=1 if indent else 8)
 
 
-def _function(shared: Mapping[str, Any], own: str, *, by_type: bool) -> Iterator[str]:
+def _further(queue: AgentQueue, stack: FoundStack) -> str:
+    """How to define a further queue like this one."""
+    own = ["name=...", *(["stack_name=..."] if queue.stack_name else [])]
+    own += [f"{name}=None" for name in ("address", "moved_from") if getattr(queue, name)]
+    of_queue = {"tags": queue.tags, "parameters": queue.parameters}
+    own += [f"{name}=..." for name, value in of_queue.items() if stack.is_named_in({"": value})]
+    return f"A further queue is dataclasses.replace(queue, {', '.join(own)})."
+
+
+def _function(
+    shared: Mapping[str, Any], queues: Sequence[AgentQueue], *, by_type: bool
+) -> Iterator[str]:
     """The function that makes a queue."""
     if not shared:
         return
-    first = "instance_type: str" if by_type else "name: str, instance_type: str | None = None"
+    have_types = all(queue.instance_type for queue in queues)
+    first = f"instance_type: str{'' if have_types else ' | None = None'}"
+    first = first if by_type else f"name: str, {first}"
+    own = own_of_each(queues)
     named = ", *, stack_name: str" if shared.get("stack_name") == STACK_NAME else ""
     line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
     yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from buildkite_agents.adopt import hcl
 from buildkite_agents.adopt.source import KEY, NAME, SNAKE, STACK_NAME, Code, is_set
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
@@ -17,20 +18,11 @@ _OWN = {
     "architecture",
     "parameters",
 }
-_OF_ONE = {
-    "allow_unchecked_version",
-    "image_stack_version",
-    "moved_from",
-    "provider",
-    "stack_name",
-    "stack_version",
-    "template_url",
-}
 _NETWORK = ["VpcId", "Subnets", "SecurityGroupIds"]
 _TOKENS = ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
 # No two queues have the same.
 _UNIQUE = {"stack_name", "address", "moved_from"}
-_MERGED = re.compile(r"\$\{merge\(([\w.\[\]\"-]+), \{.*\}\)\}")
+_MERGED = re.compile(r"\$\{(merge\(([\w.\[\]\"-]+), \{)(.*)\}\)\}")
 
 
 def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
@@ -39,8 +31,8 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
     Stacks whose names do not derive from their queues' are named by each queue.
     """
     shared: dict[str, Any] = {}
-    for field in fields(AgentQueue):
-        if field.name in _OWN or (len(queues) == 1 and field.name not in _OF_ONE):
+    for field in fields(AgentQueue) if len(queues) > 1 else ():
+        if field.name in _OWN:
             continue
         given = [queue for queue in queues if is_set(field, getattr(queue, field.name))]
         if field.name == "template_url":
@@ -52,36 +44,48 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
                 found = [value for value in found if value == "" or "\0" in value]
             most = max(found, key=found.count, default=None)
             if found.count(most) * 2 > len(queues):
-                shared[field.name] = most
+                shared[field.name] = _merged(given, str(most)) if form is _FORMS[-1] else most
                 break
         if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
             shared["stack_name"] = STACK_NAME
     return shared
 
 
+def _merged(queues: Sequence[AgentQueue], base: str) -> str:
+    """The tags ${base} with what most queues merge into them."""
+    merged = [_MERGED.fullmatch(str(queue.tags)) for queue in queues]
+    parts = [(q, hcl.arguments(m[3])) for q, m in zip(queues, merged, strict=True) if m]
+    items: dict[str, str] = {}
+    for key in dict.fromkeys(key for _, given in parts for key in given):
+        for form in _FORMS[:_OF_STACK]:
+            found = [form(given.get(key), queue, queue.name) for queue, given in parts]
+            most = max(found, key=found.count)
+            if most is not None and found.count(most) * 2 > len(queues):
+                items.setdefault(key, most)
+    text = ", ".join(f"{hcl.key_of(key)} = {value}" for key, value in items.items())
+    return f"${{merge({base[2:-1]}, {{ {text} }})}}" if items else base
+
+
 def shared_items(
     settings: StackSettings, queues: Sequence[AgentQueue], *, by_type: bool
 ) -> tuple[StackSettings, list[AgentQueue], dict[str, Any]]:
-    """Separate the tags and parameters with the queues' names, which most queues share by key."""
+    """Separate the tags and parameters with their names, which most of several queues share."""
     shared: dict[str, Any] = {}
     changed = [*queues]
     forms = _forms(shared_fields(queues, by_type=by_type).get("stack_name"))
     for field, common in {"tags": settings.tags or {}, "parameters": {}}.items():
         every = [getattr(queue, field) for queue in queues]
         every = [common if given is None else given for given in every]
-        if by_type or not all(isinstance(given, Mapping) for given in every):
+        if by_type or len(queues) == 1 or not all(isinstance(given, Mapping) for given in every):
             continue
         items = {}
         for key in every[0]:
             values = [given.get(key) for given in every]
-            # A value of one queue has its name by chance, except for names.
-            is_one = len(queues) == 1
-            is_name = not is_one or re.search("name|queue", key, re.IGNORECASE)
-            for form in [*forms[1:-1], forms[0]] if is_one else forms[:-1]:
+            for form in forms[:-1]:
                 found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
                 most = max(found, key=found.count)
                 has_name = isinstance(most, str) and "\0" in most
-                is_shared = is_name if has_name else field == "tags" and form is forms[0]
+                is_shared = has_name or (field == "tags" and form is forms[0])
                 if None not in values and found.count(most) * 2 > len(queues) and is_shared:
                     items[key] = most
                     break
@@ -127,7 +131,7 @@ _FORMS: Sequence[Callable[[Any, AgentQueue, str], Any]] = (
     lambda value, _, name: _with(value, name.replace("_", "-"), KEY),
     lambda value, _, name: _with(value, name.replace("-", "_"), SNAKE),
     lambda value, queue, _: _with(value, queue.stack_name or "", STACK_NAME),
-    lambda value, _, __: _MERGED.sub(r"${\1}", value) if isinstance(value, str) else value,
+    lambda value, _, __: _MERGED.sub(r"${\2}", value) if isinstance(value, str) else value,
 )
 
 

@@ -21,9 +21,9 @@ from buildkite_agents.adopt.program import program_of
 
 def test_a_stack_of_defaults_is_one_queue_at_its_address() -> None:
     program = written(state(stack(parameters={"InstanceTypes": "m5.large", "MaxSize": "4"})))
-    assert 'queue("q", "m5.large", max_size=4, stack_name="ci", address="ci")' in program.text
-    assert 'address="ci"' in program.text
-    assert "max_size=4" in program.text
+    given = ('"m5.large"', 'name="q"', "max_size=4", 'stack_version="v6.30.0"', 'stack_name="ci"')
+    lines = "".join(f"    {argument},\n" for argument in (*given, 'address="ci"'))
+    assert f"queue = AgentQueue(\n{lines})\n" in program.text
     assert "min_size" not in program.text
     compile(program.text, "main.py", "exec")
 
@@ -195,7 +195,7 @@ def test_a_stack_without_a_queue_is_of_the_templates_default_queue() -> None:
     one = stack()
     del one["values"]["parameters"]["BuildkiteQueue"]
     program = written(state(one))
-    assert 'queue(\n            "default",' in program.text
+    assert 'name="default",' in program.text
     assert '"BuildkiteQueue": None' in program.text
 
 
@@ -232,15 +232,26 @@ def test_parameters_and_tags_with_the_name_are_shared_by_key() -> None:
     assert 'tags={"zone": "far"}' in text
 
 
-def test_a_further_queue_of_one_stack_gets_its_version_and_naming() -> None:
-    text = written(state(stack(name="agents-of-q", tags={"Name": "agents-of-q", "a": "b"}))).text
-    assert 'stack_name=f"agents-of-{name}"' in text
-    assert 'stack_version="v6.30.0"' in text
-    assert 'tags={"Name": f"agents-of-{name}", "a": "b"}' in text
-    assert 'queue("q", address="ci")' in text
-    other = written(state(stack(name="blue", tags={"team": "q"}))).text
-    assert "stack_name: str, **fields: Any" in other
-    assert 'tags={"team": "q"}' in other
+@pytest.mark.parametrize(
+    ("values", "own"),
+    [
+        ({}, "stack_name=..., address=None"),
+        ({"tags": {"Name": "ci", "a": "b"}}, "stack_name=..., address=None, tags=..."),
+        ({"tags": {"team": "quick"}}, "stack_name=..., address=None"),
+        ({"parameters": {"InstanceName": "q-1"}}, "stack_name=..., address=None, parameters=..."),
+    ],
+)
+def test_the_program_of_one_stack_says_how_to_define_a_further_queue(
+    values: dict[str, Any], own: str
+) -> None:
+    text = written(state(stack(**values))).text
+    assert f"\nA further queue is dataclasses.replace(queue, name=..., {own}).\n" in text
+    assert "def queue" not in text
+
+
+def test_a_further_queue_of_one_stack_that_moved_does_not_move() -> None:
+    text = written(state(stack('aws_cloudformation_stack.ci["q"]'))).text
+    assert "replace(queue, name=..., stack_name=..., moved_from=None)" in text
 
 
 def test_a_further_queue_has_buildkites_template() -> None:
@@ -306,3 +317,20 @@ def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queu
     assert "stack_name: str, **fields: Any" in text
     assert 'tags={"team": "ci", "Name": f"{stack_name}-agents"}' in text
     assert '        queue("b", stack_name="green"),\n' in text
+
+
+def test_what_most_queues_merge_into_a_variable_is_shared_by_key() -> None:
+    tags = {"team": "ci", "Queue": "~", "a b": "c", "own": "~ of ~"}
+    one, *more = several("a", "b", "c", tags=tags)
+    one["values"]["tags"]["own"] = "x"
+    more[0]["values"]["tags"]["own"] = "y"
+    content = configured(one, {}, *more)
+    for resource in content["configuration"]["root_module"]["resources"]:
+        resource["expressions"] = {"tags": {"references": ["var.default_tags"]}}
+    content["variables"] = {"default_tags": {"value": {"team": "ci"}}}
+    function, _, queues = written(content).text.partition("app = ")
+    assert "merge(var.default_tags, {{" in function
+    assert 'Queue = "{name}", ' in function
+    assert '"a b" = "c"' in function
+    assert "own" not in function.partition("shared = ")[2]
+    assert queues.count("own = ") == 3

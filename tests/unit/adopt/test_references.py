@@ -52,7 +52,7 @@ def test_the_name_of_what_a_stack_makes_never_becomes_a_reference() -> None:
     repository = role("aws_ecr_repository.poweruser", id="poweruser", name="poweruser")
     one["depends_on"] = ["aws_ecr_repository.poweruser"]
     text = written(state(one, reads, repository)).text
-    assert '"InstanceRoleName": f"{stack_name}-agent"' in text
+    assert '"InstanceRoleName": "ci-agent"' in text
     assert '"ECRAccessPolicy": "poweruser"' in text
 
 

@@ -54,7 +54,7 @@ def test_a_stack_that_is_not_supported_is_left_out_with_its_reason(
     program = written(state(stack(), other))
     assert why in program.fleet.left_out["aws_cloudformation_stack.other"]
     assert "other" not in program.text
-    assert 'queue("q", ' in program.text
+    assert 'name="q"' in program.text
 
 
 def test_another_cloudformation_stack_is_left_unchanged() -> None:
