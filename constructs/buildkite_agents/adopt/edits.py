@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, files
+from buildkite_agents.adopt.hcl import Block, blocks, files
 from buildkite_agents.adopt.root import STACK, Root, prefix_of
 
 _LAYOUT = "buildkite.tf"
@@ -31,26 +31,26 @@ def edits(
         layout: Whether it is the documented layout, of which one file has all of it.
     """
     stacks = {one["address"]: one for one in root.resources if one["type"] == STACK}
-    blocks = {address: root.block(one) for address, one in stacks.items()}
+    block_of = {address: root.block(one) for address, one in stacks.items()}
     by_resource: defaultdict[str, list[str]] = defaultdict(list)
     for former in addresses:
         by_resource[_bare(former)].append(former)
     kept = {}
     for resource, formers in by_resource.items():
         # Calls of a module share its blocks.
-        own = blocks[formers[0]]
+        own = block_of[formers[0]]
         kept[resource] = [
             one
-            for one, block in blocks.items()
+            for one, block in block_of.items()
             if one not in addresses and (_bare(one) == resource or (own and block == own))
         ]
-    removed = [block for a in addresses if (block := blocks[a]) and not kept[_bare(a)]]
+    removed = [block for a in addresses if (block := block_of[a]) and not kept[_bare(a)]]
     if layout:
         yield f"{root.folder / _LAYOUT}: remove this file"
     else:
         yield from _references_to_review(root, lost, program, removed)
     for resource, formers in by_resource.items():
-        prefix, name, block = prefix_of(resource), resource.rpartition(".")[2], blocks[formers[0]]
+        prefix, name, block = prefix_of(resource), resource.rpartition(".")[2], block_of[formers[0]]
         where = block.place if block else str(root.folder_of(prefix) or prefix.rstrip("."))
         if kept[resource]:
             only = ", ".join(kept[resource])
@@ -71,6 +71,12 @@ def _local_edits(
     root: Root, name: str, formers: Sequence[str], removed: Sequence[Block]
 ) -> Iterator[str]:
     """Where to refer to the local that stands for a resource with instances."""
+    for block in blocks(root.folder, "locals"):
+        if name in block.arguments:
+            yield (
+                f"{block.place}: rename local.{name}, and what refers to it: the program defines "
+                f"local.{name} in place of {STACK}.{name}"
+            )
     every = f"values(local.{name})"
     if len(formers) > _SORTED:
         every = f"[for n in range({len(formers)}) : local.{name}[n]]"

@@ -48,19 +48,23 @@ class Block:
 
 def find(folder: Path, *labels: str) -> Block | None:
     """The block with these labels, such as ``resource``, its type and its name, in a folder."""
+    return next(blocks(folder, *labels), None)
+
+
+def blocks(folder: Path, *labels: str) -> Iterator[Block]:
+    """The blocks with these labels, such as ``locals``, in a folder."""
     kind, *names = labels
-    header = re.compile(rf"{kind}\s+" + r"\s+".join(f'"{re.escape(n)}"' for n in names) + r"\s*\{")
+    header = re.compile(rf"{kind}\s*" + r"\s+".join(f'"{re.escape(n)}"' for n in names) + r"\s*\{")
     for path, text in files(folder):
         if path.suffix == ".json":
             block = _json_block(path, text, labels)
             if block:
-                return block
+                yield block
             continue
         for start, end, clean in _statements(text):
             if header.match(clean):
                 body = clean[clean.index("{") + 1 : -1]
-                return Block(path, _line(text, start), _line(text, end), body)
-    return None
+                yield Block(path, _line(text, start), _line(text, end), body)
 
 
 def files(folder: Path) -> Iterator[tuple[Path, str]]:

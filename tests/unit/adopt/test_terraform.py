@@ -125,6 +125,26 @@ def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.tf", "locals {\n  ci = 1\n}\n"),
+        ("a.tf", "locals{\n  other = 1\n  ci    = { a = 2 }\n}\n"),
+        ("a.tf.json", '{"locals": {"ci": 1}}'),
+    ],
+)
+def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
+    file: str, text: str, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text(text)
+    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
+    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
+    assert any(f"{tmp_path}/{file}:1: rename local.ci, and what refers" in step for step in named)
+    (tmp_path / file).unlink()
+    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
+    assert not any("rename" in step for step in named)
+
+
 def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
     (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
     instances = [stack(f'aws_cloudformation_stack.ci["{name}"]', name=name) for name in "ab"]
