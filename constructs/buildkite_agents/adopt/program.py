@@ -12,6 +12,7 @@ from buildkite_agents.adopt.constants import SHARED
 from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
 from buildkite_agents.adopt.render import render
 from buildkite_agents.adopt.root import STACK
+from buildkite_agents.adopt.shared import NETWORK
 from buildkite_agents.checks import checked
 from buildkite_agents.checks.settings import setting_problems
 from buildkite_agents.elastic_ci_stack import StackVersion, instance_types
@@ -352,11 +353,13 @@ def _in_most(
     if len(stacks) == 1:
         return {}
     everywhere = set.intersection(*(set(_version(stack).parameters) for stack in stacks))
+    # A network is of one region.
+    never = _NEVER_COMMON.union(NETWORK if len({s.provider for s in stacks}) > 1 else ())
     common = {}
     for name in sorted({name for given in all_given for name in given} & everywhere):
         values = [given[name] for given in all_given if name in given]
         most = _most(values, len(all_given))
-        if most is not None and name not in _NEVER_COMMON:
+        if most is not None and name not in never:
             common[name] = most
     return common
 

@@ -8,12 +8,20 @@ from typing import Any
 from buildkite_agents import names
 from buildkite_agents.adopt.constants import with_constants
 from buildkite_agents.adopt.found import Fleet, FoundStack
-from buildkite_agents.adopt.shared import filled, own_of_each, shared_fields, shared_items
+from buildkite_agents.adopt.shared import (
+    filled,
+    of_providers,
+    own_of_each,
+    shared_fields,
+    shared_items,
+)
 from buildkite_agents.adopt.source import (
     STACK_NAME,
     WIDTH,
+    Code,
     arguments,
     call,
+    constant,
     is_set,
     lines,
     source,
@@ -30,9 +38,16 @@ def render(
 ) -> str:
     """Write the program of *queues* to a text; *output* is its file's name."""
     by_type = not any(queue.name_is_given for queue in queues)
+    queues, by_provider = of_providers(queues)
     settings, queues, items = shared_items(settings, queues, by_type=by_type)
     settings, queues, constants = with_constants(settings, queues)
-    shared = {**shared_fields(queues, by_type=by_type), **items}
+    if by_provider:
+        constants.append(f'{constant("PARAMETERS", by_provider)}\n"""By provider configuration."""')
+        own = items.get("parameters", {Code('**fields.pop("parameters", {})'): ""})
+        items["parameters"] = {Code("**PARAMETERS.get(provider, {})"): "", **own}
+    shared = {"provider": None, **shared_fields(queues, by_type=by_type), **items}
+    if not by_provider and shared["provider"] is None:
+        del shared["provider"]
     is_one = len(queues) == 1
     indent = 0 if is_one else 8
     formatted = [_queue(q, shared, items, indent, by_type=by_type) for q in queues]
@@ -91,7 +106,8 @@ def _queue(
         if name in items and not value:
             continue
         if name in shared:
-            if given and value == filled(shared[name], queue) and name != required:
+            is_same = value == filled(shared[name], queue)
+            if is_same and (given or value is None) and name != required:
                 continue
             # With the template's defaults, it is the same as an omitted number.
             value = None if isinstance(value, Unset) else value
@@ -120,7 +136,11 @@ def _function(
     first = f"instance_type: str{'' if have_types else ' | None = None'}"
     first = first if by_type else f"name: str, {first}"
     own = own_of_each(queues)
-    named = ", *, stack_name: str" if shared.get("stack_name") == STACK_NAME else ""
+    keywords = ["stack_name: str"] if shared.get("stack_name") == STACK_NAME else []
+    if "**PARAMETERS.get(provider, {})" in shared.get("parameters", {}):
+        keywords.append(f"provider: str | None = {source(shared['provider'])}")
+        shared = {**shared, "provider": Code("provider")}
+    named = f", *, {', '.join(keywords)}" if keywords else ""
     line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
     yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")
     doc = '    """Return a queue with what most queues share, and its own *fields*.'

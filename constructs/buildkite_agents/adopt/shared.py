@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from buildkite_agents.adopt import hcl
+from buildkite_agents.adopt.constants import SHARED
 from buildkite_agents.adopt.source import KEY, NAME, SNAKE, STACK_NAME, Code, is_set
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
@@ -18,8 +19,10 @@ _OWN = {
     "architecture",
     "parameters",
 }
-_NETWORK = ["VpcId", "Subnets", "SecurityGroupIds"]
+NETWORK = ["VpcId", "Subnets", "SecurityGroupIds"]
+"""The parameters of a network, which is of one region."""
 _TOKENS = ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
+_OF_PROVIDER = (*NETWORK, *_TOKENS, *SHARED.values(), "KeyName")
 # No two queues have the same.
 _UNIQUE = {"stack_name", "address", "moved_from"}
 _MERGED = re.compile(r"\$\{(merge\(([\w.\[\]\"-]+), \{)(.*)\}\)\}")
@@ -106,10 +109,31 @@ def shared_items(
     return settings, changed, shared
 
 
+def of_providers(
+    queues: Sequence[AgentQueue],
+) -> tuple[Sequence[AgentQueue], dict[str | None, dict[str, Any]]]:
+    """Separate what all queues of each of several provider configurations have, such as a VPC."""
+    shared: dict[str | None, dict[str, Any]] = {}
+    for provider in sorted({queue.provider for queue in queues}, key=str):
+        one, *more = [queue.parameters for queue in queues if queue.provider == provider]
+        shared[provider] = {
+            name: one[name]
+            for name in _OF_PROVIDER
+            if one.get(name) and all(name in each and each[name] == one[name] for each in more)
+        }
+    if len(shared) == 1 or not any(shared.values()):
+        return queues, {}
+    own = [
+        {name: v for name, v in queue.parameters.items() if name not in shared[queue.provider]}
+        for queue in queues
+    ]
+    return [replace(q, parameters=o) for q, o in zip(queues, own, strict=True)], shared
+
+
 def own_of_each(queues: Sequence[AgentQueue]) -> str:
     """What each further queue has to set too, if anything."""
     given = [queue.parameters.keys() for queue in queues]
-    needed = [name for name in _NETWORK if all(name in each for each in given)]
+    needed = [name for name in NETWORK if all(name in each for each in given)]
     needed += ["the agent token"] if all({*_TOKENS} & each for each in given) else []
     return ", ".join(needed)
 

@@ -334,3 +334,23 @@ def test_what_most_queues_merge_into_a_variable_is_shared_by_key() -> None:
     assert '"a b" = "c"' in function
     assert "own" not in function.partition("shared = ")[2]
     assert queues.count("own = ") == 3
+
+
+def test_a_further_queue_has_what_the_queues_of_its_region_have() -> None:
+    stacks = several("a", "b", "c", name="bk-~", parameters={"VpcId": "${x}"})
+    for one, vpc in zip(stacks, ("vpc-1234567a", "vpc-1234567a", "vpc-1234567c"), strict=True):
+        one["values"]["parameters"] |= {"VpcId": vpc, "Subnets": f"subnet-{vpc[4:]}"}
+    content = configured(stacks[0], {}, *stacks[1:])
+    *of_east, of_west = content["configuration"]["root_module"]["resources"]
+    of_west["provider_config_key"] = "aws.west"
+    for resource in of_east:
+        resource["provider_config_key"] = "aws"
+    text = written(content).text
+    constants, _, program = text.partition("def queue")
+    assert '    None: {"VpcId": "vpc-1234567a", "Subnets": "subnet-1234567a"},\n' in constants
+    assert '    "aws.west": {"VpcId": "vpc-1234567c", "Subnets": "subnet-1234567c"},\n' in constants
+    assert "provider: str | None = None, **fields: Any" in program
+    assert 'parameters={**PARAMETERS.get(provider, {}), **fields.pop("parameters", {})},' in program
+    assert 'queue("a"),' in program
+    assert 'queue("c", provider="aws.west"),' in program
+    assert "Each has parameters of its own" not in program
