@@ -1,15 +1,14 @@
 """Existing fleets, adopted with the program that ``buildkite_agents.adopt`` writes."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.adopter import FLEETS, STACK, Adopter, moves, run_adopt, run_python
 from support.documents import code_blocks
 from support.loopback_aws import LoopbackAws
 from support.provider import Provider
@@ -17,71 +16,7 @@ from support.terraform import TOKEN, terraform_in
 
 from buildkite_agents.elastic_ci_stack import template_url
 
-FLEETS = Path(__file__).parent / "fleets"
 LAYOUT = Path(__file__).parent / "documented-layout"
-STACK = "aws_cloudformation_stack."
-
-
-class Adopter:
-    """A user who adopts the stacks of an existing root module."""
-
-    def __init__(self, folder: Path, source: Path, aws: LoopbackAws, provider: Provider) -> None:
-        self.main = folder / "main.py"
-        self._aws = aws
-        self._provider = provider
-        self.tf = terraform_in(folder / "terraform", source, aws, provider)
-        self.tf.apply()
-
-    def show(self, *, plan: bool) -> Path:
-        """Write the JSON of a plan, or else of the state."""
-        shown = self.main.with_name("shown.json")
-        if plan:
-            self.tf.run("plan", "-out=tfplan")
-        shown.write_text(self.tf.run("show", "-json", *(["tfplan"] if plan else [])).stdout)
-        return shown
-
-    def adopt(self, shown: Path, *arguments: str) -> str:
-        """Write ``main.py``; return the notes."""
-        done = run_adopt(shown, "--output", self.main, "--check", *arguments, cwd=self.main.parent)
-        assert done.returncode == 0, done.stderr
-        assert TOKEN not in self.main.read_text() + done.stderr
-        return done.stderr
-
-    def synthesize(self) -> str:
-        """Run ``main.py`` and prepare its output for Terraform; return its warnings."""
-        done = run_python(self.main, cwd=self.main.parent)
-        self._provider.prepare(self.tf.folder, self._aws.endpoint)
-        return done.stderr
-
-    def edit(self, old: str, new: str) -> None:
-        """Change the program in one place."""
-        text = self.main.read_text()
-        assert text.count(old) == 1, text
-        self.main.write_text(text.replace(old, new))
-
-
-def run_python(*arguments: Any, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(root / "constructs")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if check and done.returncode:
-        raise AssertionError(done.stderr)
-    return done
-
-
-def run_adopt(*arguments: Any, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return run_python("-m", "buildkite_agents.adopt", *arguments, cwd=cwd, check=False)
-
-
-def moves(resource: str, queues: dict[str, str]) -> dict[str, str]:
-    """The moves of a resource's instances, by index, to the stacks of queues."""
-    return {f"{STACK}{resource}[{key}]": f"{STACK}{queue}" for key, queue in queues.items()}
 
 
 @pytest.mark.parametrize(
@@ -133,6 +68,7 @@ def moves(resource: str, queues: dict[str, str]) -> dict[str, str]:
             (),
         ),
         ("own-templates", {}, ("min_size=0", "min_size=1"), "body", ()),
+        ("one-stack", {}, ("max_size=6", "max_size=7"), "agents", ()),
     ],
 )
 @pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
@@ -161,60 +97,6 @@ def test_a_fleet_is_adopted_without_a_change_and_then_changed_by_one_line(
     address = f"{STACK}{changed}"
     assert (planned.created, planned.updated, planned.deleted) == (set(), {address}, set())
     assert planned.changed_attributes(address) - {"outputs", "timeouts"} == {"parameters"}
-
-
-@pytest.mark.usefixtures("only_since_provider_5")
-def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
-) -> None:
-    adopter = Adopter(tmp_path, FLEETS / "modules", aws, aws_provider)
-    said = adopter.adopt(adopter.show(plan=True))
-    folder = adopter.tf.folder
-    for edit in (
-        'terraform/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "build"',
-        'terraform/queue/main.tf:18: remove the block resource "aws_cloudformation_stack" "this"',
-        "terraform/queue: remove the output name, which refers to aws_cloudformation_stack.this",
-        "terraform/main.tf:67: replace module.docs.name, which was of aws_cloudformation_stack.this"
-        ", by aws_cloudformation_stack.docs.name",
-        "terraform/queue: the variables queue, tags are not used otherwise",
-    ):
-        assert edit in said
-    (folder / "stacks.tf").unlink()
-    child, main = folder / "queue" / "main.tf", folder / "main.tf"
-    text = child.read_text()
-    text = (
-        text[: text.index('resource "aws_cloudformation_stack"')]
-        + text[text.index('output "subnet_id"') :]
-    )
-    child.write_text(text)
-    main.write_text(main.read_text().replace("module.docs.name", f"{STACK}docs.name"))
-    adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
-        f"{STACK}build[0]": f"{STACK}build",
-        f"module.docs.{STACK}this": f"{STACK}docs",
-    }
-    assert plan.is_empty
-
-
-@pytest.mark.usefixtures("only_since_provider_5")
-def test_stacks_of_the_same_local_name_get_addresses_of_their_own(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
-) -> None:
-    adopter = Adopter(tmp_path, FLEETS / "same-names", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    (adopter.tf.folder / "stacks.tf").unlink()
-    for module in "ab":
-        (adopter.tf.folder / module / "main.tf").write_text("")
-    adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
-        f"module.a.{STACK}ci": f"{STACK}a-ci",
-        f"module.b.{STACK}ci": f"{STACK}b-ci",
-        f"{STACK}paws[0]": f"{STACK}swap",
-        f"{STACK}swap[0]": f"{STACK}paws",
-    }
-    assert plan.is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
@@ -253,57 +135,41 @@ def test_a_further_queue_is_created_like_its_siblings_and_nothing_else(
     }
 
 
+@pytest.mark.parametrize(
+    ("fleet", "queue", "sibling"),
+    [
+        (
+            "one-stack",
+            'dataclasses.replace(queue, name="new", stack_name="new", address=None, '
+            'tags={"Name": "new", "team": "ci"}, '
+            'parameters={**queue.parameters, "InstanceRoleName": "new-role"})',
+            "agents",
+        ),
+        (
+            "two-regions",
+            'queue("new", "m6i.large", provider="aws.us_east_1", stack_name="new", min_size=0, max_size=5, '
+            'tags={"region": "us-east-1"}, parameters={"InstanceRoleName": "new-role"})',
+            "east",
+        ),
+    ],
+)
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_the_instances_of_a_module_are_adopted_with_its_provider(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+def test_a_further_queue_has_all_that_its_siblings_have(
+    fleet: str, queue: str, sibling: str, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
-    adopter = Adopter(tmp_path, FLEETS / "module-for-each", aws, aws_provider)
+    adopter = Adopter(tmp_path, FLEETS / fleet, aws, aws_provider)
     adopter.adopt(adopter.show(plan=True))
-    stacks = adopter.tf.folder / "queue" / "stacks.tf"
-    text = stacks.read_text()
-    stacks.write_text(text[: text.index('resource "aws_cloudformation_stack"')])
+    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.edit("    queues=[", f"    queues=[{queue}, ")
+    adopter.edit("app = AgentApp()", "import dataclasses\n\napp = AgentApp()")
     adopter.synthesize()
     plan = adopter.tf.plan()
-    assert plan.moved == {
-        f'module.agents["{queue}"].{STACK}this': f"{STACK}{queue}"
-        for queue in ("builds", "docs", "gpu")
-    }
-    assert plan.is_empty
-
-
-@pytest.mark.usefixtures("only_since_provider_5")
-def test_nested_modules_and_what_protects_a_stack_are_adopted(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
-) -> None:
-    adopter = Adopter(tmp_path, FLEETS / "nested", aws, aws_provider)
-    said = adopter.adopt(adopter.show(plan=True))
-    folder = adopter.tf.folder
-    assert "found 5 stacks: 5 adopted\n" in said
-    for edit in (
-        'terraform/stack/main.tf:3: remove the block resource "aws_cloudformation_stack" "this"',
-        f"terraform/main.tf:36: replace {STACK}spare[*] with values(local.spare)[*]",
-        "terraform/main.tf:32: replace module.solo.stack, which was of "
-        "aws_cloudformation_stack.this, by aws_cloudformation_stack.solo.name",
-    ):
-        assert edit in said
-    (folder / "stacks.tf").unlink()
-    child, main = folder / "stack" / "main.tf", folder / "main.tf"
-    child.write_text(child.read_text().partition("resource")[0])
-    text = main.read_text().replace("module.solo[0].stack", f"{STACK}solo.name")
-    main.write_text(text.replace(f"{STACK}spare[*]", "values(local.spare)[*]"))
-    adopter.synthesize()
-    plan = adopter.tf.plan()
-    queue = "module.fleet.module.queue"
-    assert plan.moved == {
-        f'{queue}["linux"].{STACK}this': f"{STACK}linux",
-        f'{queue}["linux.arm"].{STACK}this': f"{STACK}linux-arm",
-        f"module.solo[0].{STACK}this": f"{STACK}solo",
-    } | moves("spare", {"0": "spare-0", "1": "spare-1"})
-    assert plan.is_empty
-    made = json.loads((folder / "buildkite.tf.json").read_text())["resource"]
-    kept = made["aws_cloudformation_stack"]["spare-0"]["lifecycle"]
-    assert kept["prevent_destroy"] is True
-    assert kept["ignore_changes"] == ['tags["patch"]', "timeout_in_minutes"]
+    assert (plan.created, plan.updated, plan.deleted) == ({f"{STACK}new"}, set(), set())
+    new, old = plan.after(f"{STACK}new"), plan.before(f"{STACK}{sibling}")
+    own = {"BuildkiteQueue": "new", "InstanceRoleName": "new-role"}
+    assert new["parameters"] == {**old["parameters"], **own}
+    assert new["tags"] == {**old["tags"], **({"Name": "new"} if "Name" in old["tags"] else {})}
+    assert new["template_url"] == old["template_url"]
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
