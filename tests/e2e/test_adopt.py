@@ -148,7 +148,8 @@ def test_a_further_queue_is_created_like_its_siblings_and_nothing_else(
         (
             "two-regions",
             'queue("new", "m6i.large", provider="aws.us_east_1", stack_name="new", '
-            'min_size=0, max_size=5, tags={"region": "us-east-1"}, parameters={"InstanceRoleName": "new-role"})',
+            'min_size=0, max_size=5, tags={"region": "us-east-1"}, '
+            'parameters={"InstanceRoleName": "new-role"})',
             "east",
         ),
     ],
