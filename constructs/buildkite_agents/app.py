@@ -1,11 +1,11 @@
 """The CDKTF app, which writes its stacks for the cdktf CLI and for Terraform alone."""
 
-import atexit
 import contextlib
 import difflib
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.bootstrap_script import FILE_NAME
 from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem, shown
+from buildkite_agents.output import assets
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import grouped, summary
 from buildkite_agents.output.terraform_folder import (
@@ -26,6 +27,7 @@ from buildkite_agents.output.terraform_folder import (
     terraform_folder,
 )
 from buildkite_agents.stack import AgentStack
+from buildkite_agents.unwritten import synthesized
 
 _TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
 _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGNORECASE)
@@ -114,11 +116,11 @@ class AgentApp(cdktf.App):
         self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
         with _file_errors_plain(self._folder):
             super().__init__(outdir=str(self._folder), context=context)
+        for name, value in _context_of_assets().items():
+            if name not in (context or {}):
+                self.node.set_context(name, value)
         self._stacks: dict[str, AgentStack] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
-        self._is_synthesized = False
-        if "pytest" not in sys.modules:
-            atexit.register(self._warn_unless_synthesized)
 
     def register(self, name: str, stack: AgentStack) -> None:
         """Record a stack of this app, at any depth of its tree of constructs.
@@ -154,7 +156,7 @@ class AgentApp(cdktf.App):
                 file to be overwritten was not written by this program or was edited since. In both
                 cases no stack's folder has been changed.
         """
-        self._is_synthesized = True
+        synthesized(self)
         check = _is_check(sys.argv[1:]) if check is None else check
         if self._problems:
             raise ConfigError(*self._all_problems())
@@ -178,19 +180,11 @@ class AgentApp(cdktf.App):
             for line in _misnamed_tokens():
                 _print(f"warning: {line}", sys.stderr)
 
-    def _warn_unless_synthesized(self) -> None:
-        """Report a program that ends in silence, without an exception or a test of its stacks."""
-        is_tested = any(stack.is_prepared for stack in self._stacks.values())
-        if self._is_synthesized or is_tested or hasattr(sys, "last_value"):
-            return
-        if self._stacks or self._problems:
-            print(
-                "warning: nothing was written, because the program ended without app.synth()",
-                file=sys.stderr,
-            )
-
     def _synth_whole(self, stacks: Sequence[AgentStack], *, check: bool) -> None:
-        with _file_errors_plain(self._folder):
+        for stack in stacks:
+            # CDKTF leaves those of former syntheses.
+            shutil.rmtree(self._folder_of(stack) / assets.FOLDER, ignore_errors=True)
+        with _file_errors_plain(self._folder), self._packed_archives():
             super().synth()
         if check:
             folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
@@ -204,6 +198,30 @@ class AgentApp(cdktf.App):
             raise ConfigError(*conflicts)
         for update in updates:
             update.write()
+
+    @contextlib.contextmanager
+    def _packed_archives(self) -> Iterator[None]:
+        """Pack the archives among the assets, for which CDKTF needs `node` on PATH."""
+        archives = [
+            each
+            for each in self.node.find_all()
+            if isinstance(each, cdktf.TerraformAsset) and each.type is cdktf.AssetType.ARCHIVE
+        ]
+        for archive in archives:
+            archive.type = cdktf.AssetType.DIRECTORY
+        try:
+            yield
+        finally:
+            for archive in archives:
+                archive.type = cdktf.AssetType.ARCHIVE
+        for archive in archives:
+            stack = cdktf.TerraformStack.of(archive).node.id
+            path = self._folder / "stacks" / stack / archive.path
+            assets.pack(path.parent, path.name)
+
+    def _folder_of(self, stack: AgentStack) -> Path:
+        """The stack's folder for the cdktf CLI."""
+        return self._folder / "stacks" / stack.name
 
     def _all_problems(self) -> list[str]:
         several = len(self._stacks) + len(self._problems) > 1
@@ -229,7 +247,7 @@ class AgentApp(cdktf.App):
 
     def _other_state(self, stack: AgentStack) -> Iterator[str]:
         """The local state of the other way to deploy, which this way would deploy again."""
-        folder, command = self._folder / "stacks" / stack.name, "terraform apply"
+        folder, command = self._folder_of(stack), "terraform apply"
         if "CDKTF_OUTDIR" in os.environ:
             folder, command = stack.folder.absolute(), "cdktf deploy"
         if stack.deployment.backend is None and (folder / STATE).exists():
@@ -239,15 +257,19 @@ class AgentApp(cdktf.App):
             )
 
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
-        cdktf_folder = self._folder / "stacks" / stack.name
+        cdktf_folder = self._folder_of(stack)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         if not stack.own_names["variable"] <= configuration.get("variable", {}).keys():
             raise ConfigError(f"another stack of this app is also called {stack.name!r}: rename it")
+        missing = [*assets.missing_modules(configuration, cdktf_folder)]
+        if missing:
+            raise ConfigError(*missing)
         _find_states(configuration, stack, stacks)
         only_resources = stack.deployment.inside_root_module
         files = terraform_folder(
             configuration, only_resources=only_resources, own_names=stack.own_names
         )
+        files |= assets.assets(cdktf_folder)
         script = stack.resolved.local_script
         if script is None:
             return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]
@@ -258,6 +280,14 @@ class AgentApp(cdktf.App):
         else:
             own = OwnedFiles(stack.folder, {**files, **content})
         return [OwnedFiles(cdktf_folder, content), own]
+
+
+def _context_of_assets() -> dict[str, Any]:
+    """CDKTF's context for assets and local modules, whose paths are relative to cdktf.json."""
+    configuration = Path.cwd() / "cdktf.json"
+    if any((folder / configuration.name).exists() for folder in configuration.parents):
+        return assets.context_of_modules(configuration)
+    return {"cdktfJsonPath": str(configuration)}
 
 
 def _find_states(

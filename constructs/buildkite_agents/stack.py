@@ -37,6 +37,7 @@ from buildkite_agents.settings import (
     SecretsBucket,
     StackSettings,
 )
+from buildkite_agents.unwritten import expect_synthesis, synthesized
 
 if TYPE_CHECKING:
     from buildkite_agents.resources.alarms import QueueAlarms
@@ -136,7 +137,7 @@ class AgentStack(cdktf.TerraformStack):
         if resolved is None:
             return
         name = resolved.names.prefix
-        is_in_agent_app = _registry(scope) is not None
+        is_in_agent_app = _is_agent_app(self._root)
         try:
             super().__init__(scope, name)
         except RuntimeError as error:
@@ -145,6 +146,7 @@ class AgentStack(cdktf.TerraformStack):
             raise ConfigError(
                 f"project and environment: the app has a construct {name!r} already"
             ) from None
+        expect_synthesis(self._root, name)
         self.name = name
         """The stack's name: the prefix of all resource names, and the cdktf CLI's name for it."""
         self.resolved: ResolvedStack = resolved
@@ -159,7 +161,7 @@ class AgentStack(cdktf.TerraformStack):
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
         self.is_prepared = False
         """Whether the stack is ready to be synthesized."""
-        app = None if is_in_agent_app else scope.node.root
+        app = None if is_in_agent_app else self._root
         self.node.add_validation(Preparation(name, self.prepare, app))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
@@ -204,18 +206,21 @@ class AgentStack(cdktf.TerraformStack):
         """What the resources get; None where an AgentApp reports the problems later."""
         if not isinstance(scope, Construct):
             raise ConfigError(f"scope must be an AgentApp or another construct, got {shown(scope)}")
-        name, registry = f"{settings.project}-{settings.environment}", _registry(scope)
+        name = f"{settings.project}-{settings.environment}"
+        root: Any = scope if _is_agent_app(scope) else scope.node.root
+        self._root = root
         try:
             resolved = checked(settings, queues)
-            if registry is not None:
-                registry.register(name, self)
+            if _is_agent_app(self._root):
+                self._root.register(name, self)
         except ConfigError as error:
-            if registry is None:
+            if not _is_agent_app(self._root):
                 raise
             # An empty construct, so that further stacks are checked too. It has none of the
             # attributes of others: each use of one, and a synthesis, raises the problems.
             self._problems = error.problems
-            super().__init__(scope, registry.refuse(name, error.problems))
+            super().__init__(scope, self._root.refuse(name, error.problems))
+            expect_synthesis(self._root, name)
             return None
         return resolved
 
@@ -262,6 +267,7 @@ class AgentStack(cdktf.TerraformStack):
             ConfigError: the stack has two backends, or several resources have one address, which
                 CDKTF would merge.
         """
+        synthesized(self._root)
         if self.is_prepared:
             return
         is_ours = complete_backend(self, self.deployment.backend)
@@ -384,10 +390,9 @@ class AgentStack(cdktf.TerraformStack):
                 )
 
 
-def _registry(scope: Construct) -> Any:
-    """The AgentApp of a construct; None for another app, which does not know its agent stacks."""
-    app: Any = scope if hasattr(scope, "refuse") else scope.node.root
-    return app if hasattr(app, "refuse") else None
+def _is_agent_app(construct: Any) -> bool:
+    """Whether a construct is an AgentApp; another app does not know its agent stacks."""
+    return hasattr(construct, "refuse")
 
 
 _Made = TypeVar("_Made")

@@ -9,6 +9,7 @@ import jsii
 from constructs import IConstruct, IValidation
 
 from buildkite_agents.errors import ConfigError
+from buildkite_agents.unwritten import is_in_a_test
 
 
 @jsii.implements(IValidation)
@@ -25,16 +26,15 @@ class Preparation:
             self._prepare()
         except ConfigError as error:
             return list(map(str, error.problems))
-        if isinstance(self._app, cdktf.App) and not self._is_expected(self._app):
+        # The cdktf CLI and tests want CDKTF's own output.
+        if (
+            isinstance(self._app, cdktf.App)
+            and "CDKTF_OUTDIR" not in os.environ
+            and not is_in_a_test(self._app)
+        ):
             print(
                 f"note: {self._name} is in a cdktf.App, which writes cdktf.out/ alone: an AgentApp "
                 "also writes terraform/",
                 file=sys.stderr,
             )
         return []
-
-    @staticmethod
-    def _is_expected(app: cdktf.App) -> bool:
-        """Whether the user wants CDKTF's own output: in tests, and with the cdktf CLI."""
-        in_test = "pytest" in sys.modules or "cdktf.outdir." in app.outdir  # of Testing.app()
-        return in_test or "CDKTF_OUTDIR" in os.environ
