@@ -15,6 +15,7 @@ import cdktf
 
 from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.bootstrap_script import FILE_NAME
+from buildkite_agents.cdktf_errors import in_plain_words
 from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem, shown
 from buildkite_agents.output import assets
@@ -31,26 +32,6 @@ from buildkite_agents.unwritten import synthesized
 
 _TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
 _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGNORECASE)
-_NO_TERRAFORM = "Could not determine version of terraform"
-# An error of Node.js, such as "EACCES: permission denied, open '/x'".
-_FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
-
-
-@contextlib.contextmanager
-def _file_errors_plain(folder: Path | str) -> Iterator[None]:
-    """Convert the errors of Node.js while CDKTF writes to *folder* into a ConfigError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if _NO_TERRAFORM in str(error):
-            raise ConfigError(
-                "a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads "
-                "its version"
-            ) from None
-        failed = _FILE_ERROR.search(str(error))
-        if failed is None:
-            raise
-        raise ConfigError(f"cannot write to {folder}: {failed[0]}") from None
 
 
 def _is_check(arguments: Sequence[str]) -> bool:
@@ -114,7 +95,7 @@ class AgentApp(cdktf.App):
             raise ConfigError(*problems)
         # Absolute, because CDKTF's Node.js process keeps the working directory that it started in.
         self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
-        with _file_errors_plain(self._folder):
+        with in_plain_words(self._folder):
             super().__init__(outdir=str(self._folder), context=context)
         for name, value in _context_of_assets().items():
             if name not in (context or {}):
@@ -184,7 +165,7 @@ class AgentApp(cdktf.App):
         for stack in stacks:
             # CDKTF leaves those of former syntheses.
             shutil.rmtree(self._folder_of(stack) / assets.FOLDER, ignore_errors=True)
-        with _file_errors_plain(self._folder), self._packed_archives():
+        with in_plain_words(self._folder), self._packed_archives():
             super().synth()
         if check:
             folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]

@@ -100,10 +100,44 @@ def test_without_terraform_a_cloud_block_is_refused_in_one_line(
 ) -> None:
     done = synthesize_for_the_cloud(tmp_path, bootstrap_script, tmp_path)
     assert done.returncode == 1
-    assert done.stderr == (
-        "error: a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads its "
-        "version\n"
-    )
+    assert done.stderr.startswith("error: acme-prod/backend: CDKTF runs `terraform version` for a")
+    assert done.stderr.count("\n") == 1
+
+
+ERRORS_OF_CDKTF = """
+import sys
+import cdktf, jsii
+from constructs import IConstruct
+from buildkite_agents.aws.s3_bucket import S3Bucket
+
+@jsii.implements(cdktf.IAspect)
+class Rename:
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, QueueStack):
+            node.override_logical_id("x")
+
+app = AgentApp()
+stack = AgentStack(app, **fleet)
+bucket = S3Bucket(stack, "own", bucket="own")
+{code}
+app.synth()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("bucket.import_from('x')", "acme-prod/own: CDKTF runs `terraform version`"),
+        ("bucket.move_from_id('aws_s3_bucket.x')", "acme-prod: CDKTF runs `terraform version`"),
+        ("S3Bucket(cdktf.TerraformStack(app, 'o'), 'b')", "o: Found resources without a matching"),
+        ("cdktf.Annotations.of(stack).add_error('not today')", "acme-prod: not today"),
+        ("cdktf.Aspects.of(stack).add(Rename())", "aws_cloudformation_stack.amd64-m5-4xlarge-"),
+    ],
+)
+def test_an_error_of_cdktf_is_a_line(code: str, error: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, ERRORS_OF_CDKTF.format(code=code), PATH="")
+    assert done.stderr.startswith(f"error: {error}")
+    assert done.stderr.count("\n") == 1
 
 
 def run_program(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
