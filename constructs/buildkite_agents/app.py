@@ -18,7 +18,7 @@ from buildkite_agents.bootstrap_script import FILE_NAME
 from buildkite_agents.cdktf_errors import in_plain_words
 from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem, shown
-from buildkite_agents.output import assets
+from buildkite_agents.output import assets, portable
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import grouped, summary
 from buildkite_agents.output.terraform_folder import (
@@ -28,7 +28,7 @@ from buildkite_agents.output.terraform_folder import (
     terraform_folder,
 )
 from buildkite_agents.stack import AgentStack
-from buildkite_agents.unwritten import synthesized
+from buildkite_agents.unwritten import expect_synthesis, synthesized
 
 _TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
 _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGNORECASE)
@@ -101,6 +101,7 @@ class AgentApp(cdktf.App):
             if name not in (context or {}):
                 self.node.set_context(name, value)
         self._stacks: dict[str, AgentStack] = {}
+        self._machine_paths: dict[str, list[tuple[str, str]]] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
 
     def register(self, name: str, stack: AgentStack) -> None:
@@ -115,6 +116,7 @@ class AgentApp(cdktf.App):
                 "or project"
             )
         self._stacks[name] = stack
+        expect_synthesis(self, name)
 
     def refuse(self, name: str, problems: Sequence[str]) -> str:
         """Record the problems of a refused stack, which :meth:`synth` raises.
@@ -122,6 +124,7 @@ class AgentApp(cdktf.App):
         Returns the id of a construct that takes the stack's place.
         """
         self._problems.append((name, problems))
+        expect_synthesis(self, name)
         return f"refused-{len(self._problems)}"
 
     def synth(self, *, check: bool | None = None) -> None:
@@ -222,6 +225,11 @@ class AgentApp(cdktf.App):
             replaced_deployment(stack.folder, former, new),
             *grouped(stack.resolved, stack.warnings),
             *self._other_state(stack),
+            *(
+                f"{stack.folder / name} has {path}, a path of this machine: the file differs on "
+                "each. Give a path from ${path.module}, or the `path` of a cdktf.TerraformAsset"
+                for name, path in self._machine_paths[stack.name]
+            ),
         ):
             if line is not None:
                 _print(f"warning: {line}", sys.stderr)
@@ -245,11 +253,16 @@ class AgentApp(cdktf.App):
         missing = [*assets.missing_modules(configuration, cdktf_folder)]
         if missing:
             raise ConfigError(*missing)
-        _find_states(configuration, stack, stacks)
+        if portable.locate_states(configuration, cdktf_folder):
+            text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False)
+            (cdktf_folder / "cdk.tf.json").write_text(text, encoding="utf-8")
+        folders = {self._folder_of(each): each.folder.absolute() for each in stacks}
+        portable.locate_states(configuration, cdktf_folder, folders)
         only_resources = stack.deployment.inside_root_module
         files = terraform_folder(
             configuration, only_resources=only_resources, own_names=stack.own_names
         )
+        self._machine_paths[stack.name] = [*portable.machine_paths(files)]
         files |= assets.assets(cdktf_folder)
         script = stack.resolved.local_script
         if script is None:
@@ -269,22 +282,6 @@ def _context_of_assets() -> dict[str, Any]:
     if any((folder / configuration.name).exists() for folder in configuration.parents):
         return assets.context_of_modules(configuration)
     return {"cdktfJsonPath": str(configuration)}
-
-
-def _find_states(
-    configuration: Mapping[str, Any], stack: AgentStack, stacks: Sequence[AgentStack]
-) -> None:
-    """Correct the paths of other stacks' local states, relative to the stack's folder."""
-    states = {
-        f"../{other.name}/{STATE}": Path(
-            os.path.relpath(other.folder, stack.folder), STATE
-        ).as_posix()
-        for other in stacks
-    }
-    remote = configuration.get("data", {}).get("terraform_remote_state", {})
-    for source in remote.values():
-        path = source["config"].get("path")
-        source["config"].update({"path": states[path]} if path in states else {})
 
 
 def _real(path: Path) -> str:

@@ -22,7 +22,7 @@ from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.bootstrap_object import BootstrapObject
 from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
 from buildkite_agents.resources.import_block import ImportBlock
-from buildkite_agents.resources.preparation import Preparation
+from buildkite_agents.resources.preparation import Preparation, prepare_with
 from buildkite_agents.resources.queue_stack import QueueStack, import_block, meta_arguments
 from buildkite_agents.resources.root_module import complete_backend, define_root_module
 from buildkite_agents.resources.secrets_bucket import Bucket
@@ -37,7 +37,7 @@ from buildkite_agents.settings import (
     SecretsBucket,
     StackSettings,
 )
-from buildkite_agents.unwritten import expect_synthesis, synthesized
+from buildkite_agents.unwritten import synthesized
 
 if TYPE_CHECKING:
     from buildkite_agents.resources.alarms import QueueAlarms
@@ -137,7 +137,7 @@ class AgentStack(cdktf.TerraformStack):
         if resolved is None:
             return
         name = resolved.names.prefix
-        is_in_agent_app = _is_agent_app(self._root)
+        is_in_agent_app = hasattr(self._root, "refuse")
         try:
             super().__init__(scope, name)
         except RuntimeError as error:
@@ -146,7 +146,6 @@ class AgentStack(cdktf.TerraformStack):
             raise ConfigError(
                 f"project and environment: the app has a construct {name!r} already"
             ) from None
-        expect_synthesis(self._root, name)
         self.name = name
         """The stack's name: the prefix of all resource names, and the cdktf CLI's name for it."""
         self.resolved: ResolvedStack = resolved
@@ -161,8 +160,9 @@ class AgentStack(cdktf.TerraformStack):
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
         self.is_prepared = False
         """Whether the stack is ready to be synthesized."""
-        app = None if is_in_agent_app else self._root
-        self.node.add_validation(Preparation(name, self.prepare, app))
+        if not is_in_agent_app:
+            prepare_with(self._root, name, self.prepare)
+        self.node.add_validation(Preparation(self.prepare))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -207,20 +207,20 @@ class AgentStack(cdktf.TerraformStack):
         if not isinstance(scope, Construct):
             raise ConfigError(f"scope must be an AgentApp or another construct, got {shown(scope)}")
         name = f"{settings.project}-{settings.environment}"
-        root: Any = scope if _is_agent_app(scope) else scope.node.root
+        # The root of an app of cdktf.Testing is another object at each use.
+        root: Any = scope if isinstance(scope, cdktf.App) else scope.node.root
         self._root = root
         try:
             resolved = checked(settings, queues)
-            if _is_agent_app(self._root):
-                self._root.register(name, self)
+            if hasattr(root, "refuse"):  # an AgentApp
+                root.register(name, self)
         except ConfigError as error:
-            if not _is_agent_app(self._root):
+            if not hasattr(root, "refuse"):
                 raise
             # An empty construct, so that further stacks are checked too. It has none of the
             # attributes of others: each use of one, and a synthesis, raises the problems.
             self._problems = error.problems
-            super().__init__(scope, self._root.refuse(name, error.problems))
-            expect_synthesis(self._root, name)
+            super().__init__(scope, root.refuse(name, error.problems))
             return None
         return resolved
 
@@ -388,11 +388,6 @@ class AgentStack(cdktf.TerraformStack):
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
-
-
-def _is_agent_app(construct: Any) -> bool:
-    """Whether a construct is an AgentApp; another app does not know its agent stacks."""
-    return hasattr(construct, "refuse")
 
 
 _Made = TypeVar("_Made")

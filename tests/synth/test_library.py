@@ -309,7 +309,7 @@ def test_a_backend_beside_that_of_the_deployment_is_refused(
         deployment=Deployment(backend=S3Backend("states", "eu-west-1")),
     )
     cdktf.GcsBackend(stack, bucket="states")
-    with pytest.raises((ConfigError, RuntimeError), match=r"deployment\.backend: the stack has an"):
+    with pytest.raises(ConfigError, match=r"^error: deployment\.backend: the stack has another"):
         app.synth()
 
 
@@ -319,7 +319,7 @@ def test_skipping_validations_skips_no_check_of_this_package(tmp_path: Path) -> 
         AgentStack(app, project="acme", queues=[AgentQueue("m5.large", name="q", max_size=-1)])
     stack = AgentStack(app, project="acme", queues=QUEUES)
     S3Bucket(stack, "mine", bucket="mine").override_logical_id("buildkite_secrets")
-    with pytest.raises((ConfigError, RuntimeError), match="two resources have this address"):
+    with pytest.raises(ConfigError, match="two resources have this address"):
         app.synth()
 
 

@@ -59,7 +59,6 @@ class QueueAlarms(Construct):
         self._resolved = resolved
         self._budget = settings.monthly_budget is not None
         self._alarms: dict[str, str] = {}
-        self._resources: list[TerraformElement] = []  # kept: see fix_address()
         self._topics: dict[str, str] = (
             {"aws": settings.topic}
             if isinstance(settings.topic, str)
@@ -124,7 +123,7 @@ class QueueAlarms(Construct):
         enabled = actions_enabled(queue)
         if enabled is not None:
             made.add_override("actions_enabled", enabled)
-        self._place(made, resource_name, queue.queue.provider)
+        _place(made, resource_name, queue.queue.provider)
         self._alarms[f"aws_cloudwatch_metric_alarm.{resource_name}"] = name
 
     def _make_topic(self, provider: str, email: str) -> str:
@@ -168,7 +167,7 @@ class QueueAlarms(Construct):
             ),
         )
         for resource in made:
-            self._place(resource, name, provider if provider != "aws" else None)
+            _place(resource, name, provider if provider != "aws" else None)
         return topic
 
     def _make_budget(self, settings: Alarms, limit: int) -> None:
@@ -204,21 +203,21 @@ class QueueAlarms(Construct):
                 for kind, percentage in _THRESHOLDS
             ],
         )
-        self._place(budget, _BUDGET, None)
-
-    def _place(self, resource: TerraformElement, name: str, provider: str | None) -> None:
-        """Give a resource its address, and the provider configuration of its queue."""
-        resource.override_logical_id(name)
-        if provider is not None:
-            resource.add_override("provider", provider)
-        fix_address(resource, f"{type(resource).__name__} {name}")
-        self._resources.append(resource)
+        _place(budget, _BUDGET, None)
 
 
 def _suffix(provider: str, separator: str) -> str:
     """The end of the names of a provider configuration's resources: none for the default one."""
     alias = provider.removeprefix("aws").removeprefix(".")
     return f"{separator}{alias}" if alias else ""
+
+
+def _place(resource: TerraformElement, name: str, provider: str | None) -> None:
+    """Give a resource its address, and the provider configuration of its queue."""
+    resource.override_logical_id(name)
+    fix_address(resource, f"{type(resource).__name__} {name}")
+    if provider is not None:
+        resource.add_override("provider", provider)
 
 
 def _replaced_with_its_stack(queue: ResolvedQueue) -> TerraformResourceLifecycle:

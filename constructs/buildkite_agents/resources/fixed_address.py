@@ -29,8 +29,7 @@ _METHODS_OF_QUEUES = {
 def fix_address(resource: TerraformElement, address: str, *, of_queue: bool = False) -> None:
     """Have the methods that change the *address* of a resource say what to do instead.
 
-    They are attributes of the object, which CDKTF does not call, and so cost no round trip to
-    Node.js. Keep a reference to the object: jsii otherwise creates another one.
+    As attributes of the object, and not of its class, they cost no round trip to Node.js.
     """
     for method, instead in (_METHODS_OF_QUEUES if of_queue else _METHODS).items():
         setattr(resource, method, partial(_refuse, address, method, instead))

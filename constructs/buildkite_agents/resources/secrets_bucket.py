@@ -88,9 +88,7 @@ class Bucket(Construct):
             if settings.deletion_protection and not keep_documented_layout
             else None,
         )
-        # All resources of the bucket are kept: see fix_address().
-        self._resources: list[TerraformResource] = []
-        self._place(self._bucket, names.SECRETS_BUCKET)
+        _place(self._bucket, names.SECRETS_BUCKET)
         # Written out, because each reference by CDKTF is a round trip to Node.js.
         self._id = str(Reference(f"{names.SECRETS_BUCKET}.id"))
 
@@ -142,11 +140,6 @@ class Bucket(Construct):
             *(ImportBlock(part, self._bucket_name) for part in parts),
         ]
 
-    def _place(self, resource: TerraformResource, address: str) -> None:
-        resource.override_logical_id(_NAME)
-        fix_address(resource, address)
-        self._resources.append(resource)
-
     def _block_public_access(self) -> S3BucketPublicAccessBlock:
         block = S3BucketPublicAccessBlock(
             self,
@@ -157,7 +150,7 @@ class Bucket(Construct):
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        self._place(block, f"aws_s3_bucket_public_access_block.{_NAME}")
+        _place(block, f"aws_s3_bucket_public_access_block.{_NAME}")
         return block
 
     def _encrypt(
@@ -182,7 +175,7 @@ class Bucket(Construct):
             ],
             depends_on=after,
         )
-        self._place(encryption, f"aws_s3_bucket_server_side_encryption_configuration.{_NAME}")
+        _place(encryption, f"aws_s3_bucket_server_side_encryption_configuration.{_NAME}")
         return encryption
 
     def _own_objects(self, after: Sequence[ITerraformDependable]) -> S3BucketOwnershipControls:
@@ -194,7 +187,7 @@ class Bucket(Construct):
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
             depends_on=after,
         )
-        self._place(controls, f"aws_s3_bucket_ownership_controls.{_NAME}")
+        _place(controls, f"aws_s3_bucket_ownership_controls.{_NAME}")
         return controls
 
     def _keep_versions(self, after: Sequence[ITerraformDependable]) -> S3BucketVersioningA:
@@ -205,7 +198,7 @@ class Bucket(Construct):
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
             depends_on=after,
         )
-        self._place(versioning, f"aws_s3_bucket_versioning.{_NAME}")
+        _place(versioning, f"aws_s3_bucket_versioning.{_NAME}")
         return versioning
 
     def _expire_versions(
@@ -235,7 +228,7 @@ class Bucket(Construct):
             ],
             depends_on=after,
         )
-        self._place(lifecycle, f"aws_s3_bucket_lifecycle_configuration.{_NAME}")
+        _place(lifecycle, f"aws_s3_bucket_lifecycle_configuration.{_NAME}")
         return lifecycle
 
     def _refuse(
@@ -268,5 +261,10 @@ class Bucket(Construct):
             policy=json_template(permissions.policy_document(statements)),
             depends_on=after,
         )
-        self._place(policy, f"aws_s3_bucket_policy.{_NAME}")
+        _place(policy, f"aws_s3_bucket_policy.{_NAME}")
         return policy
+
+
+def _place(resource: TerraformResource, address: str) -> None:
+    resource.override_logical_id(_NAME)
+    fix_address(resource, address)
