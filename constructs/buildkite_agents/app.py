@@ -74,7 +74,8 @@ class AgentApp(cdktf.App):
     """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
 
     :meth:`synth` writes each stack to ``cdktf.out/stacks/NAME`` for the cdktf CLI, and to the
-    stack's own folder for Terraform alone.
+    stack's own folder for Terraform alone. It also raises the problems of all stacks, which their
+    constructors do not raise, together.
     """
 
     def __init__(

@@ -115,8 +115,8 @@ class AgentStack(cdktf.TerraformStack):
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
-                In an :class:`~buildkite_agents.AgentApp`, ``synth`` raises it instead, for all
-                stacks together.
+                In an :class:`~buildkite_agents.AgentApp`, this raises nothing: ``synth`` raises
+                it, for all stacks together.
         """
         settings = StackSettings(
             project=project,

@@ -24,7 +24,7 @@ for name, path, type_ in (
     asset = cdktf.TerraformAsset(fleet, name, path=path, type=type_)
     S3Object(
         fleet, f"{name}_object", bucket=fleet.secrets_bucket.name, key=f"site/{name}",
-        source=f"${{path.module}}/{asset.path}", depends_on=[fleet.secrets_bucket],
+        source=f"${{path.module}}/{asset.path}"
     )
 cdktf.TerraformHclModule(fleet, "network", source="./modules/network")
 app.synth()
