@@ -98,9 +98,9 @@ class AgentApp(cdktf.App):
         self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
         with in_plain_words(self._folder):
             super().__init__(outdir=str(self._folder), context=context)
-        for name, value in _context_of_assets().items():
-            if name not in (context or {}):
-                self.node.set_context(name, value)
+        # Not with the argument, which the context of the cdktf CLI overrides.
+        for name, value in _context_of_assets(context or {}).items():
+            self.node.set_context(name, value)
         self._stacks: dict[str, AgentStack] = {}
         self._machine_paths: dict[str, list[tuple[str, str]]] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
@@ -277,12 +277,14 @@ class AgentApp(cdktf.App):
         return [OwnedFiles(cdktf_folder, content), own]
 
 
-def _context_of_assets() -> dict[str, Any]:
+def _context_of_assets(context: Mapping[str, Any]) -> dict[str, Any]:
     """CDKTF's context for assets and local modules, whose paths are relative to cdktf.json."""
     configuration = Path.cwd() / "cdktf.json"
-    if any((folder / configuration.name).exists() for folder in configuration.parents):
-        return assets.context_of_modules(configuration)
-    return {"cdktfJsonPath": str(configuration)}
+    modules = context.get("cdktfRelativeModules") or assets.listed_modules(configuration)
+    added = assets.context_of_modules(modules, configuration.parent)
+    if not any((folder / configuration.name).exists() for folder in configuration.parents):
+        added["cdktfJsonPath"] = str(configuration)
+    return {name: value for name, value in added.items() if name not in context}
 
 
 def _real(path: Path) -> str:

@@ -186,6 +186,21 @@ def test_a_module_that_cdktf_json_does_not_list_is_refused_in_a_line() -> None:
     assert not FOLDER.exists()
 
 
+def test_modules_can_be_listed_in_the_context() -> None:
+    Path("modules/a").mkdir(parents=True)
+    Path("modules/a/main.tf").touch()
+    program = """
+import cdktf
+from buildkite_agents import *
+app = AgentApp(context={"cdktfRelativeModules": ["./modules/a"]})
+stack = AgentStack(app, project="acme", queues=[AgentQueue("m5.large", name="q")])
+cdktf.TerraformHclModule(stack, "one", source="./modules/a")
+app.synth()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.DEVNULL)
+    assert (FOLDER / source_of_module() / "main.tf").exists()
+
+
 def test_without_cdktf_json_an_assets_path_is_relative_to_the_working_directory() -> None:
     program = """
 import cdktf

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,25 +50,29 @@ def pack(folder: Path, archive: str) -> None:
     packed.rename(folder / archive)
 
 
-def context_of_modules(configuration: Path) -> dict[str, Any]:
-    """The context that CDKTF needs for local modules, from the ``cdktf.json`` of a project.
-
-    The cdktf CLI sets the modules too. CDKTF's own hash is that of the folder which they have in
-    common, with all else that it contains.
-    """
+def listed_modules(configuration: Path) -> list[str]:
+    """The local modules that a ``cdktf.json`` lists, which the cdktf CLI gives to CDKTF too."""
     try:
         listed = json.loads(configuration.read_text()).get("terraformModules", [])
     except (OSError, ValueError, AttributeError):
-        return {}  # as for the CLI
+        return []  # as for the CLI
     sources = [each.get("source") if isinstance(each, Mapping) else each for each in listed]
+    return [str(source) for source in sources if str(source).startswith(_LOCAL)]
+
+
+def context_of_modules(modules: Iterable[str], folder: Path) -> dict[str, Any]:
+    """The context that CDKTF needs for local *modules*, whose paths are relative to a folder.
+
+    CDKTF's own hash is that of the folder that they have in common, with all else in it.
+    """
     # In this order, none is the beginning of all others, which CDKTF takes for their common folder.
-    modules = sorted({str(each) for each in sources if str(each).startswith(_LOCAL)}, reverse=True)
+    modules = sorted(set(modules), reverse=True)
     if not modules:
         return {}
     digest = hashlib.sha256()
     for module in modules:
-        for path in _files(configuration.parent / module):
-            digest.update(f"{path.relative_to(configuration.parent / module)}\0".encode())
+        for path in _files(folder / module):
+            digest.update(f"{path.relative_to(folder / module)}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return {
         "cdktfRelativeModules": modules,
