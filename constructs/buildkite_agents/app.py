@@ -1,11 +1,11 @@
 """The CDKTF app, which writes its stacks for the cdktf CLI and for Terraform alone."""
 
-import atexit
 import contextlib
 import difflib
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,8 +15,10 @@ import cdktf
 
 from buildkite_agents.arguments import reports_mistaken_arguments
 from buildkite_agents.bootstrap_script import FILE_NAME
+from buildkite_agents.cdktf_errors import in_plain_words
 from buildkite_agents.checks.settings import is_json
 from buildkite_agents.errors import ConfigError, Problem, shown
+from buildkite_agents.output import assets, portable
 from buildkite_agents.output.owned_files import OwnedFiles
 from buildkite_agents.output.summary import grouped, summary
 from buildkite_agents.output.terraform_folder import (
@@ -26,29 +28,10 @@ from buildkite_agents.output.terraform_folder import (
     terraform_folder,
 )
 from buildkite_agents.stack import AgentStack
+from buildkite_agents.unwritten import expect_synthesis, synthesized
 
 _TOKEN_VARIABLE = "TF_VAR_buildkite_agent_token"  # noqa: S105 # nosec B105
 _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGNORECASE)
-_NO_TERRAFORM = "Could not determine version of terraform"
-# An error of Node.js, such as "EACCES: permission denied, open '/x'".
-_FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
-
-
-@contextlib.contextmanager
-def _file_errors_plain(folder: Path | str) -> Iterator[None]:
-    """Convert the errors of Node.js while CDKTF writes to *folder* into a ConfigError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if _NO_TERRAFORM in str(error):
-            raise ConfigError(
-                "a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads "
-                "its version"
-            ) from None
-        failed = _FILE_ERROR.search(str(error))
-        if failed is None:
-            raise
-        raise ConfigError(f"cannot write to {folder}: {failed[0]}") from None
 
 
 def _is_check(arguments: Sequence[str]) -> bool:
@@ -91,7 +74,8 @@ class AgentApp(cdktf.App):
     """A CDKTF app whose agent stacks can be applied with and without the cdktf CLI.
 
     :meth:`synth` writes each stack to ``cdktf.out/stacks/NAME`` for the cdktf CLI, and to the
-    stack's own folder for Terraform alone.
+    stack's own folder for Terraform alone. It also raises the problems of all stacks, which their
+    constructors do not raise, together.
     """
 
     def __init__(
@@ -112,13 +96,14 @@ class AgentApp(cdktf.App):
             raise ConfigError(*problems)
         # Absolute, because CDKTF's Node.js process keeps the working directory that it started in.
         self._folder = Path(outdir or os.environ.get("CDKTF_OUTDIR") or "cdktf.out").absolute()
-        with _file_errors_plain(self._folder):
+        with in_plain_words(self._folder):
             super().__init__(outdir=str(self._folder), context=context)
+        # Not with the argument, which the context of the cdktf CLI overrides.
+        for name, value in _context_of_assets(context or {}).items():
+            self.node.set_context(name, value)
         self._stacks: dict[str, AgentStack] = {}
+        self._machine_paths: dict[str, list[tuple[str, str]]] = {}
         self._problems: list[tuple[str, Sequence[str]]] = []
-        self._is_synthesized = False
-        if "pytest" not in sys.modules:
-            atexit.register(self._warn_unless_synthesized)
 
     def register(self, name: str, stack: AgentStack) -> None:
         """Record a stack of this app, at any depth of its tree of constructs.
@@ -132,6 +117,7 @@ class AgentApp(cdktf.App):
                 "or project"
             )
         self._stacks[name] = stack
+        expect_synthesis(self, name)
 
     def refuse(self, name: str, problems: Sequence[str]) -> str:
         """Record the problems of a refused stack, which :meth:`synth` raises.
@@ -139,6 +125,7 @@ class AgentApp(cdktf.App):
         Returns the id of a construct that takes the stack's place.
         """
         self._problems.append((name, problems))
+        expect_synthesis(self, name)
         return f"refused-{len(self._problems)}"
 
     def synth(self, *, check: bool | None = None) -> None:
@@ -154,7 +141,7 @@ class AgentApp(cdktf.App):
                 file to be overwritten was not written by this program or was edited since. In both
                 cases no stack's folder has been changed.
         """
-        self._is_synthesized = True
+        synthesized(self)
         check = _is_check(sys.argv[1:]) if check is None else check
         if self._problems:
             raise ConfigError(*self._all_problems())
@@ -178,19 +165,11 @@ class AgentApp(cdktf.App):
             for line in _misnamed_tokens():
                 _print(f"warning: {line}", sys.stderr)
 
-    def _warn_unless_synthesized(self) -> None:
-        """Report a program that ends in silence, without an exception or a test of its stacks."""
-        is_tested = any(stack.is_prepared for stack in self._stacks.values())
-        if self._is_synthesized or is_tested or hasattr(sys, "last_value"):
-            return
-        if self._stacks or self._problems:
-            print(
-                "warning: nothing was written, because the program ended without app.synth()",
-                file=sys.stderr,
-            )
-
     def _synth_whole(self, stacks: Sequence[AgentStack], *, check: bool) -> None:
-        with _file_errors_plain(self._folder):
+        for stack in stacks:
+            # CDKTF leaves those of former syntheses.
+            shutil.rmtree(self._folder_of(stack) / assets.FOLDER, ignore_errors=True)
+        with in_plain_words(self._folder), self._packed_archives():
             super().synth()
         if check:
             folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
@@ -204,6 +183,30 @@ class AgentApp(cdktf.App):
             raise ConfigError(*conflicts)
         for update in updates:
             update.write()
+
+    @contextlib.contextmanager
+    def _packed_archives(self) -> Iterator[None]:
+        """Pack the archives among the assets, for which CDKTF needs `node` on PATH."""
+        archives = [
+            each
+            for each in self.node.find_all()
+            if isinstance(each, cdktf.TerraformAsset) and each.type is cdktf.AssetType.ARCHIVE
+        ]
+        for archive in archives:
+            archive.type = cdktf.AssetType.DIRECTORY
+        try:
+            yield
+        finally:
+            for archive in archives:
+                archive.type = cdktf.AssetType.ARCHIVE
+        for archive in archives:
+            stack = cdktf.TerraformStack.of(archive).node.id
+            path = self._folder / "stacks" / stack / archive.path
+            assets.pack(path.parent, path.name)
+
+    def _folder_of(self, stack: AgentStack) -> Path:
+        """The stack's folder for the cdktf CLI."""
+        return self._folder / "stacks" / stack.name
 
     def _all_problems(self) -> list[str]:
         several = len(self._stacks) + len(self._problems) > 1
@@ -223,13 +226,18 @@ class AgentApp(cdktf.App):
             replaced_deployment(stack.folder, former, new),
             *grouped(stack.resolved, stack.warnings),
             *self._other_state(stack),
+            *(
+                f"{stack.folder / name} has {path}, a path of this machine: the file differs on "
+                "each. Give a path from ${path.module}, or the `path` of a cdktf.TerraformAsset"
+                for name, path in self._machine_paths[stack.name]
+            ),
         ):
             if line is not None:
                 _print(f"warning: {line}", sys.stderr)
 
     def _other_state(self, stack: AgentStack) -> Iterator[str]:
         """The local state of the other way to deploy, which this way would deploy again."""
-        folder, command = self._folder / "stacks" / stack.name, "terraform apply"
+        folder, command = self._folder_of(stack), "terraform apply"
         if "CDKTF_OUTDIR" in os.environ:
             folder, command = stack.folder.absolute(), "cdktf deploy"
         if stack.deployment.backend is None and (folder / STATE).exists():
@@ -239,15 +247,24 @@ class AgentApp(cdktf.App):
             )
 
     def _updates(self, stack: AgentStack, stacks: Sequence[AgentStack]) -> list[OwnedFiles]:
-        cdktf_folder = self._folder / "stacks" / stack.name
+        cdktf_folder = self._folder_of(stack)
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         if not stack.own_names["variable"] <= configuration.get("variable", {}).keys():
             raise ConfigError(f"another stack of this app is also called {stack.name!r}: rename it")
-        _find_states(configuration, stack, stacks)
+        missing = [*assets.missing_modules(configuration, cdktf_folder)]
+        if missing:
+            raise ConfigError(*missing)
+        if portable.locate_states(configuration, cdktf_folder):
+            text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False)
+            (cdktf_folder / "cdk.tf.json").write_text(text, encoding="utf-8")
+        folders = {self._folder_of(each): each.folder.absolute() for each in stacks}
+        portable.locate_states(configuration, cdktf_folder, folders)
         only_resources = stack.deployment.inside_root_module
         files = terraform_folder(
             configuration, only_resources=only_resources, own_names=stack.own_names
         )
+        self._machine_paths[stack.name] = [*portable.machine_paths(files)]
+        files |= assets.assets(cdktf_folder)
         script = stack.resolved.local_script
         if script is None:
             return [OwnedFiles(cdktf_folder, {}), OwnedFiles(stack.folder, files)]
@@ -260,20 +277,14 @@ class AgentApp(cdktf.App):
         return [OwnedFiles(cdktf_folder, content), own]
 
 
-def _find_states(
-    configuration: Mapping[str, Any], stack: AgentStack, stacks: Sequence[AgentStack]
-) -> None:
-    """Correct the paths of other stacks' local states, relative to the stack's folder."""
-    states = {
-        f"../{other.name}/{STATE}": Path(
-            os.path.relpath(other.folder, stack.folder), STATE
-        ).as_posix()
-        for other in stacks
-    }
-    remote = configuration.get("data", {}).get("terraform_remote_state", {})
-    for source in remote.values():
-        path = source["config"].get("path")
-        source["config"].update({"path": states[path]} if path in states else {})
+def _context_of_assets(context: Mapping[str, Any]) -> dict[str, Any]:
+    """CDKTF's context for assets and local modules, whose paths are relative to cdktf.json."""
+    configuration = Path.cwd() / "cdktf.json"
+    modules = context.get("cdktfRelativeModules") or assets.listed_modules(configuration)
+    added = assets.context_of_modules(modules, configuration.parent)
+    if not any((folder / configuration.name).exists() for folder in configuration.parents):
+        added["cdktfJsonPath"] = str(configuration)
+    return {name: value for name, value in added.items() if name not in context}
 
 
 def _real(path: Path) -> str:

@@ -22,7 +22,7 @@ from buildkite_agents.resources.agent_token import TokenParameter
 from buildkite_agents.resources.bootstrap_object import BootstrapObject
 from buildkite_agents.resources.bootstrap_object import import_block as script_import_block
 from buildkite_agents.resources.import_block import ImportBlock
-from buildkite_agents.resources.preparation import Preparation
+from buildkite_agents.resources.preparation import Preparation, prepare_with
 from buildkite_agents.resources.queue_stack import QueueStack, import_block, meta_arguments
 from buildkite_agents.resources.root_module import complete_backend, define_root_module
 from buildkite_agents.resources.secrets_bucket import Bucket
@@ -37,6 +37,7 @@ from buildkite_agents.settings import (
     SecretsBucket,
     StackSettings,
 )
+from buildkite_agents.unwritten import synthesized
 
 if TYPE_CHECKING:
     from buildkite_agents.resources.alarms import QueueAlarms
@@ -114,8 +115,8 @@ class AgentStack(cdktf.TerraformStack):
 
         Raises:
             ConfigError: the configuration is invalid; the error lists every problem of this stack.
-                In an :class:`~buildkite_agents.AgentApp`, ``synth`` raises it instead, for all
-                stacks together.
+                In an :class:`~buildkite_agents.AgentApp`, this raises nothing: ``synth`` raises
+                it, for all stacks together.
         """
         settings = StackSettings(
             project=project,
@@ -136,7 +137,7 @@ class AgentStack(cdktf.TerraformStack):
         if resolved is None:
             return
         name = resolved.names.prefix
-        is_in_agent_app = _registry(scope) is not None
+        is_in_agent_app = hasattr(self._root, "refuse")
         try:
             super().__init__(scope, name)
         except RuntimeError as error:
@@ -159,8 +160,9 @@ class AgentStack(cdktf.TerraformStack):
         """Warnings for valid but risky configuration, one line each, by key of ``queue_stacks``."""
         self.is_prepared = False
         """Whether the stack is ready to be synthesized."""
-        app = None if is_in_agent_app else scope.node.root
-        self.node.add_validation(Preparation(name, self.prepare, app))
+        if not is_in_agent_app:
+            prepare_with(self._root, name, self.prepare)
+        self.node.add_validation(Preparation(self.prepare))
         self.own_names: dict[str, set[str]] = {}
         """The names of the variables and outputs that this stack itself defines, by kind."""
 
@@ -204,18 +206,21 @@ class AgentStack(cdktf.TerraformStack):
         """What the resources get; None where an AgentApp reports the problems later."""
         if not isinstance(scope, Construct):
             raise ConfigError(f"scope must be an AgentApp or another construct, got {shown(scope)}")
-        name, registry = f"{settings.project}-{settings.environment}", _registry(scope)
+        name = f"{settings.project}-{settings.environment}"
+        # The root of an app of cdktf.Testing is another object at each use.
+        root: Any = scope if isinstance(scope, cdktf.App) else scope.node.root
+        self._root = root
         try:
             resolved = checked(settings, queues)
-            if registry is not None:
-                registry.register(name, self)
+            if hasattr(root, "refuse"):  # an AgentApp
+                root.register(name, self)
         except ConfigError as error:
-            if registry is None:
+            if not hasattr(root, "refuse"):
                 raise
             # An empty construct, so that further stacks are checked too. It has none of the
             # attributes of others: each use of one, and a synthesis, raises the problems.
             self._problems = error.problems
-            super().__init__(scope, registry.refuse(name, error.problems))
+            super().__init__(scope, root.refuse(name, error.problems))
             return None
         return resolved
 
@@ -262,6 +267,7 @@ class AgentStack(cdktf.TerraformStack):
             ConfigError: the stack has two backends, or several resources have one address, which
                 CDKTF would merge.
         """
+        synthesized(self._root)
         if self.is_prepared:
             return
         is_ours = complete_backend(self, self.deployment.backend)
@@ -382,12 +388,6 @@ class AgentStack(cdktf.TerraformStack):
                 self.add_override(
                     f"resource.{block.to}.lifecycle.ignore_changes", list(block.unreadable)
                 )
-
-
-def _registry(scope: Construct) -> Any:
-    """The AgentApp of a construct; None for another app, which does not know its agent stacks."""
-    app: Any = scope if hasattr(scope, "refuse") else scope.node.root
-    return app if hasattr(app, "refuse") else None
 
 
 _Made = TypeVar("_Made")

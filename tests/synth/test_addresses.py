@@ -14,6 +14,7 @@ from buildkite_agents import (
     AgentQueue,
     AgentStack,
     AgentToken,
+    Alarms,
     ConfigError,
     Deployment,
     Existing,
@@ -168,3 +169,57 @@ def test_an_unused_resource_that_the_root_module_defines_is_left_alone() -> None
     addresses = {block["from"] for block in removed}
     assert "aws_ssm_parameter.buildkite_agent_token" in addresses
     assert not {"aws_iam_policy.buildkite_agent", "aws_s3_bucket.buildkite_secrets"} & addresses
+
+
+def every_resource(stack: AgentStack) -> list[cdktf.TerraformResource]:
+    resources = [e for e in stack.node.find_all() if isinstance(e, cdktf.TerraformResource)]
+    assert len(resources) > 10
+    return resources
+
+
+@pytest.fixture
+def stack_of_everything(bootstrap_script: Path) -> AgentStack:
+    return AgentStack(
+        AgentApp(),
+        project="acme",
+        queues=[AgentQueue("m5.4xlarge", name="q")],
+        bootstrap_script=bootstrap_script,
+        alarms=Alarms(organization="acme", email="a@example.com", monthly_budget=100),
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [
+        ("override_logical_id", ["x"]),
+        ("reset_override_logical_id", []),
+        ("move_to", ["x"]),
+        ("move_to_id", ["aws_x.y"]),
+        ("import_from", ["x"]),
+    ],
+)
+def test_no_resource_of_this_program_can_get_another_address(
+    method: str, arguments: list[str], stack_of_everything: AgentStack
+) -> None:
+    for resource in every_resource(stack_of_everything):
+        with pytest.raises(ConfigError, match=rf"{method}\(\) is not supported: "):
+            getattr(resource, method)(*arguments)
+
+
+def test_a_queue_says_which_field_to_use(stack_of_everything: AgentStack) -> None:
+    queue = stack_of_everything.queue_stacks["q"]
+    with pytest.raises(ConfigError, match=r"^error: aws_cloudformation_stack\.q: .* set `address`"):
+        queue.override_logical_id("x")
+    for move in (queue.move_from_id, queue.add_move_target):
+        with pytest.raises(ConfigError, match="set `moved_from` of its AgentQueue"):
+            move("aws_cloudformation_stack.old")
+
+
+def test_another_resource_can_be_moved_from_a_former_address(
+    stack_of_everything: AgentStack,
+) -> None:
+    stack_of_everything.token.move_from_id("aws_ssm_parameter.old")
+    moved = json.loads(cdktf.Testing.synth(stack_of_everything))["moved"]
+    to_token = {"from": "aws_ssm_parameter.old", "to": "aws_ssm_parameter.buildkite_agent_token"}
+    assert to_token in moved
+    assert len(moved) == 2

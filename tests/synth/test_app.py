@@ -359,6 +359,20 @@ def test_a_warning_is_shown_once_and_fails_nothing(
     assert Path("terraform/buildkite.tf.json").exists()
 
 
+def test_a_path_of_this_machine_is_warned_of(
+    bootstrap_script: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app = AgentApp()
+    stack = AgentStack(app, project="acme", queues=QUEUES, bootstrap_script=bootstrap_script)
+    file = Path("motd").absolute()
+    cdktf.TerraformOutput(stack, "motd", value=f'${{file("{file}")}}')
+    app.synth()
+    (warning,) = capsys.readouterr().err.splitlines()
+    assert warning.startswith(
+        f"warning: terraform/outputs.tf.json has {file}, a path of this machine: "
+    )
+
+
 @pytest.mark.parametrize("collecting", [True, False])
 def test_importing_it_restores_garbage_collection(collecting: bool) -> None:
     try:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -99,10 +100,44 @@ def test_without_terraform_a_cloud_block_is_refused_in_one_line(
 ) -> None:
     done = synthesize_for_the_cloud(tmp_path, bootstrap_script, tmp_path)
     assert done.returncode == 1
-    assert done.stderr == (
-        "error: a cloud backend requires `terraform` on PATH at synthesis, because CDKTF reads its "
-        "version\n"
-    )
+    assert done.stderr.startswith("error: acme-prod/backend: CDKTF runs `terraform version` for a")
+    assert done.stderr.count("\n") == 1
+
+
+ERRORS_OF_CDKTF = """
+import sys
+import cdktf, jsii
+from constructs import IConstruct
+from buildkite_agents.aws.s3_bucket import S3Bucket
+
+@jsii.implements(cdktf.IAspect)
+class Rename:
+    def visit(self, node: IConstruct) -> None:
+        if isinstance(node, QueueStack):
+            node.override_logical_id("x")
+
+app = AgentApp()
+stack = AgentStack(app, **fleet)
+bucket = S3Bucket(stack, "own", bucket="own")
+{code}
+app.synth()
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("bucket.import_from('x')", "acme-prod/own: CDKTF runs `terraform version`"),
+        ("bucket.move_from_id('aws_s3_bucket.x')", "acme-prod: CDKTF runs `terraform version`"),
+        ("S3Bucket(cdktf.TerraformStack(app, 'o'), 'b')", "o: Found resources without a matching"),
+        ("cdktf.Annotations.of(stack).add_error('not today')", "acme-prod: not today"),
+        ("cdktf.Aspects.of(stack).add(Rename())", "aws_cloudformation_stack.amd64-m5-4xlarge-"),
+    ],
+)
+def test_an_error_of_cdktf_is_a_line(code: str, error: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, ERRORS_OF_CDKTF.format(code=code), PATH="")
+    assert done.stderr.startswith(f"error: {error}")
+    assert done.stderr.count("\n") == 1
 
 
 def run_program(folder: Path, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -120,15 +155,29 @@ def run_program(folder: Path, code: str, **environment: str) -> subprocess.Compl
     )
 
 
+FORGOTTEN = "AgentStack(AgentApp(), **fleet)"
+OTHER = "{**fleet, 'project': 'other'}"
+
+
 @pytest.mark.parametrize(
-    "code",
-    ["AgentStack(AgentApp(), **fleet)", "AgentStack(AgentApp(), **{**fleet, 'project': ''})"],
-    ids=["valid", "refused"],
+    ("code", "names"),
+    [
+        (FORGOTTEN, "acme-prod"),
+        ("AgentStack(AgentApp(), **{**fleet, 'project': ''})", "-prod"),
+        ("app = cdktf.App(); AgentStack(app, **fleet)", "acme-prod"),
+        (
+            f"app = AgentApp(); AgentStack(app, **fleet); AgentStack(app, **{OTHER})",
+            "acme-prod, other-prod",
+        ),
+        (f"app = AgentApp(); AgentStack(app, **{OTHER}); app.synth(); {FORGOTTEN}", "acme-prod"),
+        (f"import sys\ntry: sys.exit(1)\nexcept SystemExit: pass\n{FORGOTTEN}", "acme-prod"),
+        (f"def main(): {FORGOTTEN}\nmain()", "acme-prod"),
+    ],
 )
-def test_a_program_that_does_not_synthesize_says_so(code: str, tmp_path: Path) -> None:
+def test_a_program_that_does_not_synthesize_says_so(code: str, names: str, tmp_path: Path) -> None:
     done = run_program(tmp_path, code)
     assert done.stderr == (
-        "warning: nothing was written, because the program ended without app.synth()\n"
+        f"warning: {names}: nothing was written, because the program ended without app.synth()\n"
     )
 
 
@@ -139,17 +188,54 @@ def test_a_program_that_does_not_synthesize_says_so(code: str, tmp_path: Path) -
         "app = AgentApp(); AgentStack(app, **fleet); app.synth()",
         "cdktf.Testing.synth(AgentStack(AgentApp(), **fleet), True)",
         "cdktf.Testing.synth(AgentStack(cdktf.Testing.app(), **fleet), True)",
-        "import pytest; AgentStack(AgentApp(), **fleet)",
+        "AgentStack(cdktf.Testing.app(), **fleet)",
+        f"import argparse; {FORGOTTEN}; argparse.ArgumentParser().parse_args(['--help'])",
+        f"import sys; {FORGOTTEN}; sys.exit(2)",
+        f"{FORGOTTEN}; raise SystemExit",
+        "app = AgentApp(); AgentStack(app, **{**fleet, 'project': ''})\n"
+        "try: app.synth()\nexcept ConfigError: pass",
     ],
-    ids=["empty", "synth", "Testing.synth", "Testing.app", "pytest"],
 )
 def test_others_say_nothing(code: str, tmp_path: Path) -> None:
     assert run_program(tmp_path, code).stderr == ""
 
 
-def test_nor_is_it_said_after_an_exception(tmp_path: Path) -> None:
-    done = run_program(tmp_path, "AgentStack(AgentApp(), **fleet)\n1 / 0")
-    assert done.stderr.endswith("ZeroDivisionError: division by zero\n")
+@pytest.mark.parametrize("error", ["1 / 0", "raise ConfigError('the error')"])
+def test_nor_is_it_said_after_an_exception(error: str, tmp_path: Path) -> None:
+    done = run_program(tmp_path, f"{FORGOTTEN}\n{error}")
+    assert done.stderr.splitlines()[-1] in {
+        "ZeroDivisionError: division by zero",
+        "error: the error",
+    }
+
+
+TESTS = """
+import unittest
+import cdktf
+from buildkite_agents import *
+fleet = {"project": "acme", "queues": [AgentQueue("m5.4xlarge")]}
+class Fleet(unittest.TestCase):
+    def test_app(self):
+        AgentStack(AgentApp(), **fleet)
+    def test_plain_app(self):
+        app = cdktf.App()
+        AgentStack(app, **fleet)
+        app.synth()
+if __name__ == "__main__":
+    unittest.main(exit=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [["test_fleet.py"], ["-m", "unittest", "test_fleet"], ["-m", "pytest", "-q"]]
+)
+def test_nor_in_a_test(command: list[str], tmp_path: Path) -> None:
+    (tmp_path / "test_fleet.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert not {"warning", "note"} & {*re.findall(r"\w+", done.stdout + done.stderr)}
 
 
 IN_A_PLAIN_APP = "app = cdktf.App(); AgentStack(app, **fleet); app.synth()"

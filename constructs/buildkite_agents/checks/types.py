@@ -10,6 +10,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from buildkite_agents.checks.tokens import unknown_value
 from buildkite_agents.errors import shown
 from buildkite_agents.expressions import expression_problem, is_reference, is_whole_reference
 from buildkite_agents.options import Option, options
@@ -52,15 +53,19 @@ def field_problems(settings: Any, where: str = "") -> Iterator[str]:
         name, value = f"{where}{field.name}", getattr(settings, field.name)
         if value is field.default:
             continue
-        if field.name in limits:
-            yield from _number_problems(name, value, field.type, limits[field.name])
+        annotation: Any = field.type
+        if field.name in limits and unknown_value(value, _kinds(annotation)) is None:
+            yield from _number_problems(name, value, annotation, limits[field.name])
         else:
-            yield from type_problems(name, value, field.type)
+            yield from type_problems(name, value, annotation)
 
 
 def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
     """Return the problems of a value with its type; those of mappings and dataclasses by item."""
-    if isinstance(value, Mapping):
+    unknown = unknown_value(value, _kinds(annotation))
+    if unknown is not None:
+        yield f"{where} must be {_words(annotation)}, got {unknown}"
+    elif isinstance(value, Mapping):
         yield from _mapping_problems(where, value, annotation)
     elif not _matches(value, annotation) or _is_huge(value):
         advice = _INSTEAD_OF_LIST.get(where, "") if _is_list(value) else ""
@@ -118,7 +123,7 @@ def _number_problems(where: str, value: Any, annotation: Any, option: Option) ->
         return
     if is_reference(value) and not isinstance(value, str) and option.unit != 1:
         yield f"{where} must be a number, or a reference as a string such as '${{var.minutes}}'"
-    elif is_reference(value) and (str in kinds or not isinstance(value, str)):
+    elif is_reference(value) and str in kinds:
         if not is_whole_reference(value):
             yield f"{where} must be a number or one reference, got {shown(value, where)}"
         yield from text_problems(where, value)

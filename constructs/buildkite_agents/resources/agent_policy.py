@@ -6,6 +6,7 @@ from buildkite_agents import names, permissions
 from buildkite_agents.aws.iam_policy import IamPolicy
 from buildkite_agents.expressions import Reference, json_template
 from buildkite_agents.resolved import REGION, ResolvedStack
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentAccess, AgentToken, SecretsBucket
 
@@ -55,6 +56,7 @@ class AgentPolicy(IamPolicy):
             # that is attached.
             lifecycle=TerraformResourceLifecycle(create_before_destroy=True),
         )
+        fix_address(self, names.AGENT_POLICY)
         self._policy = resolved.agent_policy_name
 
     def import_block(self, *, account: str) -> ImportBlock:

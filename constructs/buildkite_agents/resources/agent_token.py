@@ -7,6 +7,7 @@ from cdktf import Postcondition, Precondition, TerraformResourceLifecycle, Terra
 
 from buildkite_agents import names
 from buildkite_agents.aws.ssm_parameter import SsmParameter
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import AgentToken
 
@@ -62,6 +63,7 @@ class TokenParameter(SsmParameter):
             self.node.set_context("targetVersions", required)
         # The id is overridden because the variable has the same one.
         self.override_logical_id(names.resource_name(names.TOKEN_PARAMETER))
+        fix_address(self, names.TOKEN_PARAMETER)
         self._parameter = name
 
     def import_block(self) -> ImportBlock:

@@ -33,6 +33,7 @@ from buildkite_agents.expressions import Reference
 from buildkite_agents.permissions import policy_document
 from buildkite_agents.resolved import REGION, ResolvedQueue, ResolvedStack
 from buildkite_agents.resources.agent_policy import PARTITION
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.resources.queue_stack import QueueStack
 from buildkite_agents.settings import Alarms
@@ -214,6 +215,7 @@ def _suffix(provider: str, separator: str) -> str:
 def _place(resource: TerraformElement, name: str, provider: str | None) -> None:
     """Give a resource its address, and the provider configuration of its queue."""
     resource.override_logical_id(name)
+    fix_address(resource, f"{type(resource).__name__} {name}")
     if provider is not None:
         resource.add_override("provider", provider)
 

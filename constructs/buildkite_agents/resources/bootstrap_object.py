@@ -18,6 +18,7 @@ from buildkite_agents.aws.s3_object import (
     S3ObjectOverrideProvider,
     S3ObjectOverrideProviderDefaultTags,
 )
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 
 _TAGS_FIT = Postcondition(
@@ -86,6 +87,7 @@ class BootstrapObject(S3Object):
             depends_on=after or None,
         )
         self.override_logical_id(names.resource_name(names.BOOTSTRAP_OBJECT))
+        fix_address(self, names.BOOTSTRAP_OBJECT)
 
 
 def import_block(bucket: str) -> ImportBlock:

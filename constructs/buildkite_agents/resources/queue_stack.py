@@ -11,6 +11,7 @@ from buildkite_agents.aws.cloudformation_stack import (
 )
 from buildkite_agents.expressions import NullIfEmpty
 from buildkite_agents.resolved import ResolvedQueue
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 
 
@@ -45,6 +46,7 @@ class QueueStack(CloudformationStack):
             self.add_override("tags", resolved.tags)
         if queue.provider is not None:
             self.add_override("provider", queue.provider)
+        fix_address(self, resolved.address, of_queue=True)
 
 
 def meta_arguments(

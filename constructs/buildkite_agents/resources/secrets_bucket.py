@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cdktf import ITerraformDependable, TerraformResourceLifecycle
+from cdktf import ITerraformDependable, TerraformResource, TerraformResourceLifecycle
 from constructs import Construct
 
 from buildkite_agents import names, permissions
@@ -33,6 +33,7 @@ from buildkite_agents.aws.s3_bucket_versioning import (
 )
 from buildkite_agents.expressions import Reference, json_template
 from buildkite_agents.resources.bootstrap_object import BootstrapObject
+from buildkite_agents.resources.fixed_address import fix_address
 from buildkite_agents.resources.import_block import ImportBlock
 from buildkite_agents.settings import SecretsBucket
 
@@ -87,7 +88,7 @@ class Bucket(Construct):
             if settings.deletion_protection and not keep_documented_layout
             else None,
         )
-        self._bucket.override_logical_id(_NAME)
+        _place(self._bucket, names.SECRETS_BUCKET)
         # Written out, because each reference by CDKTF is a round trip to Node.js.
         self._id = str(Reference(f"{names.SECRETS_BUCKET}.id"))
 
@@ -149,7 +150,7 @@ class Bucket(Construct):
             ignore_public_acls=True,
             restrict_public_buckets=True,
         )
-        block.override_logical_id(_NAME)
+        _place(block, f"aws_s3_bucket_public_access_block.{_NAME}")
         return block
 
     def _encrypt(
@@ -174,7 +175,7 @@ class Bucket(Construct):
             ],
             depends_on=after,
         )
-        encryption.override_logical_id(_NAME)
+        _place(encryption, f"aws_s3_bucket_server_side_encryption_configuration.{_NAME}")
         return encryption
 
     def _own_objects(self, after: Sequence[ITerraformDependable]) -> S3BucketOwnershipControls:
@@ -186,7 +187,7 @@ class Bucket(Construct):
             rule=S3BucketOwnershipControlsRule(object_ownership="BucketOwnerEnforced"),
             depends_on=after,
         )
-        controls.override_logical_id(_NAME)
+        _place(controls, f"aws_s3_bucket_ownership_controls.{_NAME}")
         return controls
 
     def _keep_versions(self, after: Sequence[ITerraformDependable]) -> S3BucketVersioningA:
@@ -197,7 +198,7 @@ class Bucket(Construct):
             versioning_configuration=S3BucketVersioningVersioningConfiguration(status="Enabled"),
             depends_on=after,
         )
-        versioning.override_logical_id(_NAME)
+        _place(versioning, f"aws_s3_bucket_versioning.{_NAME}")
         return versioning
 
     def _expire_versions(
@@ -227,7 +228,7 @@ class Bucket(Construct):
             ],
             depends_on=after,
         )
-        lifecycle.override_logical_id(_NAME)
+        _place(lifecycle, f"aws_s3_bucket_lifecycle_configuration.{_NAME}")
         return lifecycle
 
     def _refuse(
@@ -260,5 +261,10 @@ class Bucket(Construct):
             policy=json_template(permissions.policy_document(statements)),
             depends_on=after,
         )
-        policy.override_logical_id(_NAME)
+        _place(policy, f"aws_s3_bucket_policy.{_NAME}")
         return policy
+
+
+def _place(resource: TerraformResource, address: str) -> None:
+    resource.override_logical_id(_NAME)
+    fix_address(resource, address)
