@@ -25,7 +25,7 @@ _NETWORK_SETTINGS = {
 _UV_SETTINGS = (
     *("UV_CACHE_DIR", "UV_DEFAULT_INDEX", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
     *("UV_INSECURE_HOST", "UV_KEYRING_PROVIDER", "UV_HTTP", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
-    *("UV_OFFLINE", "UV_CONCURRENT", "UV_LINK_MODE"),
+    *("UV_OFFLINE", "UV_CONCURRENT"),
 )
 
 
@@ -64,6 +64,8 @@ def index_settings(configuration: str, environment: Mapping[str, str]) -> dict[s
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         settings.setdefault("UV_SYSTEM_CERTS", "1")  # as pip
+    # A damaged file that is a link into uv's cache would be damaged there too, and installed again.
+    settings["UV_LINK_MODE"] = "copy"
     # pip reads no other settings.
     settings |= {"PIP_CONFIG_FILE": os.devnull, "PIP_ROOT_USER_ACTION": "ignore"}
     # pip searches all indexes for the version with the locked hash.

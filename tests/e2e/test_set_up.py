@@ -58,7 +58,9 @@ def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Pa
 
 
 def test_damaged_files_are_repaired(checkout: Path) -> None:
-    (site_packages(checkout) / "jsii" / "__init__.py").write_text("")
+    damaged = site_packages(checkout) / "jsii" / "__init__.py"
+    assert damaged.stat().st_nlink == 1  # or the damage would be in uv's cache too
+    damaged.write_text("")
     (checkout / ".uv" / "bin" / "uv").unlink()
     errors = synthesize(checkout)
     assert "Installing uv" in errors
