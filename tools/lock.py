@@ -27,7 +27,8 @@ _SEPARATE = ("uv", "pipenv", "checkov")
 
 def main() -> None:
     """Update all lists to the newest versions that the Pipfile permits."""
-    new = {ROOT / "Pipfile.lock": locked((ROOT / "Pipfile").read_text(), upgrade=True)}
+    pipfile = (ROOT / "Pipfile").read_bytes().decode("utf-8", "surrogateescape")
+    new = {ROOT / "Pipfile.lock": locked(pipfile, upgrade=True)}
     for name in _SEPARATE:
         new[ROOT / "tools" / f"{name}.txt"] = compiled((ROOT / "tools" / f"{name}.in").read_text())
     write_all(new)
@@ -58,6 +59,7 @@ def locked(text: str, *, upgrade: bool) -> str:
 def parsed_pipfile(text: str) -> Packages:
     """The content of a Pipfile."""
     try:
+        text.encode()  # fails if it was not UTF-8
         return {"packages": {}, "dev-packages": {}, **tomllib.loads(text)}
     except ValueError as error:
         sys.exit(f"error: Pipfile: {error}: correct it, or run `git restore Pipfile`")
@@ -94,6 +96,8 @@ def _requirements(packages: Packages) -> str:
     for name, wanted in packages.items():
         each = {"version": wanted} if isinstance(wanted, str) else wanted
         if "path" not in each:
+            if "version" not in each:
+                sys.exit(f"error: Pipfile: {name} has no version, and only versions can be locked")
             extras = f"[{','.join(each['extras'])}]" if "extras" in each else ""
             markers = f" ; {each['markers']}" if "markers" in each else ""
             version = each["version"].removeprefix("*")  # of the Pipfile only: any version

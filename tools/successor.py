@@ -63,7 +63,8 @@ def main() -> None:
     new = {path: converted(path, text) for path, text in texts.items()}
     changed = {path: new[path] for path in texts if new[path] != texts[path]}
     pipfile, lock = ROOT / "Pipfile", ROOT / "Pipfile.lock"
-    to_lock = pipfile in changed or not _is_locked(new[pipfile])
+    packages = new[pipfile] if pipfile in new else pipfile.read_text()
+    to_lock = pipfile in changed or not _is_locked(packages)
     paths = map(str, [*changed, *([lock] if to_lock else [])])
     mixed = [entry[3:] for entry in _git("status", "--porcelain", "--", *paths)]
     if mixed and (changed or to_lock):
@@ -72,7 +73,7 @@ def main() -> None:
             f"{', '.join(mixed)}: commit or stash first"
         )
     if to_lock:
-        changed[lock] = locked(new[pipfile], upgrade=False)
+        changed[lock] = locked(packages, upgrade=False)
     write_all(changed)
     if changed:
         print("This checkout uses CDK Terrain now: see `git diff`, and run `make synth`.")

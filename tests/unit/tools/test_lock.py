@@ -49,9 +49,15 @@ def test_what_cannot_be_read_is_not_left_out() -> None:
         lock._parsed("six @ https://example.com/six.zip\n")  # noqa: SLF001
 
 
-def test_a_pipfile_that_cannot_be_parsed_is_reported_in_one_line() -> None:
+@pytest.mark.parametrize("text", ["[packages\n", "# \udce9\n"])
+def test_a_pipfile_that_cannot_be_parsed_is_reported_in_one_line(text: str) -> None:
     with pytest.raises(SystemExit, match=r"^error: Pipfile: .*: correct it"):
-        lock.parsed_pipfile("[packages\n")
+        lock.parsed_pipfile(text)
+
+
+def test_a_package_of_a_repository_is_reported_in_one_line() -> None:
+    with pytest.raises(SystemExit, match=r"^error: Pipfile: x has no version"):
+        lock.locked('[packages]\nx = {git = "https://example.com/x"}\n', upgrade=True)
 
 
 def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,3 +153,19 @@ def test_other_lists(name: str, before: str, after: str | None) -> None:
     converted = successor.converted(Path(name), before)
     assert converted == (before if after is None else after)
     assert successor.converted(Path(name), converted) == converted
+
+
+def test_a_file_that_cannot_be_read_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.py").touch()
+    (tmp_path / "x.py").mkdir()
+    (tmp_path / "link.py").symlink_to("nowhere")
+
+    def read_bytes(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(successor, "ROOT", tmp_path)
+    monkeypatch.setattr(successor, "_git", lambda *_: ["secret.py", "x.py/", "link.py", "gone.py"])
+    assert successor._texts() == ({}, ["secret.py: Permission denied"])  # noqa: SLF001
