@@ -2,7 +2,7 @@
 
 ``tools/run.py`` runs it, with the Python to use. It installs the packages of Pipfile.lock, by their
 hashes, into virtual environments in this folder, with uv, which it installs with pip. Checking a
-complete set-up takes a tenth of a second; one that is incomplete, damaged, moved, for another
+complete set-up takes a fifth of a second; one that is incomplete, damaged, moved, for another
 Python, or of other versions is recreated.
 """
 
@@ -226,8 +226,9 @@ def _run(command: list[str], settings: dict[str, str] | None = None) -> str:
     if done.returncode != 0:
         _say(done.stdout)
         _fail(
-            f"`{' '.join(command[:4])} ...` failed: the lines above show why. If the set-up is "
-            "damaged, run `make clean`, which removes it, and the same command again"
+            f"`{' '.join(command[:4])} ...` failed: the lines above show why. Without access "
+            "to the package index, `UV_OFFLINE=1 make setup` installs from uv's cache. With it, "
+            "`make clean` removes the set-up, and the next one starts afresh"
         )
     return done.stdout
 

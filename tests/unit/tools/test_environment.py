@@ -39,7 +39,7 @@ def test_a_python_without_venv_shows_what_it_says_itself(
     (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
-    with pytest.raises(SystemExit, match=r"`.* -m venv .*make clean`"):
+    with pytest.raises(SystemExit, match=r"`.* -m venv .*UV_OFFLINE.*make clean`"):
         tool.main(["synth"])
     assert "apt install python3.13-venv" in capsys.readouterr().err
 
