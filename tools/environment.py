@@ -88,12 +88,13 @@ class _Environment:
         return self._folder / "lib" / version / "site-packages"
 
     def _files(self) -> set[str]:
-        """All files with their sizes, except those that are created later."""
+        """All files, their sizes and whether they can be run, except those created later."""
         found: set[str] = set()
         for folder, folders, files in os.walk(self._folder):
             folders[:] = [name for name in folders if name not in {"__pycache__", "jsii-cache"}]
-            paths = [f"{folder}/{name}" for name in files if not name.startswith(STAMP)]
-            found.update(f"{path} {os.lstat(path).st_size}" for path in paths)
+            for path in (f"{folder}/{name}" for name in files if not name.startswith(STAMP)):
+                status = os.lstat(path)
+                found.add(f"{path} {status.st_size} {status.st_mode & 0o100}")
         return found
 
     def install(self, lists: dict[str, str]) -> None:
@@ -119,6 +120,8 @@ class _Environment:
 
     def _make(self) -> None:
         _check_is_ours(self._folder)
+        if (self._folder / STAMP).exists():
+            shutil.rmtree(self._folder)  # also one that uv does not recognize any more
         run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
         self._record = {"made by": self._made_by}
 

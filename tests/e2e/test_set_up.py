@@ -61,6 +61,7 @@ def test_damaged_files_are_repaired(checkout: Path) -> None:
     damaged = site_packages(checkout) / "jsii" / "__init__.py"
     assert damaged.stat().st_nlink == 1  # or the damage would be in uv's cache too
     damaged.write_text("")
+    (checkout / ".venv" / "pyvenv.cfg").unlink()
     (checkout / ".uv" / "bin" / "uv").unlink()
     errors = synthesize(checkout)
     assert "Installing uv" in errors

@@ -145,7 +145,7 @@ def test_a_second_time_it_changes_nothing(moved: Path) -> None:
         "This checkout uses CDK Terrain already.\n"
         "Look at these yourself, as they may name CDKTF's packages:\ncli.py:1: run('cdktf')\n"
     )
-    assert git(moved, "status", "--porcelain") == ""
+    assert git(moved, "diff", "HEAD", "--stat") == ""
 
 
 def test_it_completes_a_move_that_was_interrupted(moved: Path) -> None:

@@ -136,7 +136,7 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
         run.append(arguments[0])
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         (tmp_path / ".venv" / "lib" / version / "site-packages").mkdir(parents=True, exist_ok=True)
-        (tmp_path / ".venv" / "bin").mkdir(exist_ok=True)
+        (tmp_path / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
         (tmp_path / ".venv" / "bin" / "python").touch()
 
     monkeypatch.setattr(tool, "run_uv", run_uv)
@@ -157,3 +157,6 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
     (tmp_path / ".venv" / "set-up.json").write_text("[]")
     tool.main(["develop"])
     assert run == created * 4
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o744)
+    tool.main(["develop"])
+    assert run == created * 5
