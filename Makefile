@@ -2,8 +2,11 @@
 
 PYTHON ?= python3
 VENV := .venv
+RUN = @command -v $(PYTHON) > /dev/null || { \
+		echo "error: there is no $(PYTHON): install Python 3.11 to 3.14, or name it, such as: make synth PYTHON=python3.12" >&2; exit 1; }; \
+	$(PYTHON) tools/run.py
 # Installs what is missing, and repairs what is damaged.
-SET_UP := @$(PYTHON) tools/environment.py
+SET_UP = $(RUN) environment
 
 # Settings for another project, or for Python itself, must not affect this one.
 unexport PYTHONHOME PYTHONPATH PYTHONUSERBASE VIRTUAL_ENV PIPENV_PIPFILE
@@ -78,11 +81,11 @@ setup-dev: ## Install the packages for the tests too. Checkov and pipenv need se
 
 .PHONY: lock
 lock: ## Update Pipfile.lock and tools/*.txt to the newest versions that the Pipfile permits.
-	$(PYTHON) -m tools.lock
+	$(RUN) lock
 
 .PHONY: successor
 successor: ## Move this checkout to CDK Terrain, the successor of CDKTF.
-	@$(PYTHON) -m tools.successor
+	$(RUN) successor
 
 .PHONY: clean
 clean: ## Remove all installed and generated files except the synthesized configuration.

@@ -1,12 +1,11 @@
 """Set up this folder, or repair its set-up: ``make setup`` and ``make setup-dev``.
 
-Run it with the Python to use. It installs the packages of Pipfile.lock, by their hashes, into
-virtual environments in this folder, with uv, which it installs with pip. Checking a complete set-up
-takes a tenth of a second; one that is incomplete, damaged, moved, for another Python, or of other
-versions is recreated.
+``tools/run.py`` runs it, with the Python to use. It installs the packages of Pipfile.lock, by their
+hashes, into virtual environments in this folder, with uv, which it installs with pip. Checking a
+complete set-up takes a fifth of a second; one that is incomplete, damaged, moved, for another
+Python, or of other versions is recreated.
 """
 
-import ast
 import contextlib
 import fcntl
 import functools
@@ -15,40 +14,21 @@ import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, NoReturn  # noqa: UP035 # runs on an old Python, to refuse it
+from typing import Any, NoReturn
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
+from tools.index_settings import index_settings
+
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = "set-up.json"
-# Settings of pip that change where or what it installs. An empty variable overrides pip's
-# configuration files.
-_PIP_SETTINGS = (
-    *("CONSTRAINT", "DRY_RUN", "EDITABLE", "NO_BINARY", "PREFIX", "PYTHON", "REQUIRE_VIRTUALENV"),
-    *("REQUIREMENT", "ROOT", "TARGET", "USER"),
-)
-# pip's settings of the package index and the network, which uv does not read: the variable for uv,
-# and what it has between several values.
-_NETWORK_SETTINGS = {
-    "index-url": ("UV_DEFAULT_INDEX", " "),
-    "extra-index-url": ("UV_INDEX", " "),
-    "find-links": ("UV_FIND_LINKS", ","),
-    "trusted-host": ("UV_INSECURE_HOST", " "),
-    "keyring-provider": ("UV_KEYRING_PROVIDER", " "),
-    "proxy": ("ALL_PROXY", " "),
-    "cert": ("SSL_CERT_FILE", " "),
-    "client-cert": ("SSL_CLIENT_CERT", " "),
-    "default-timeout": ("UV_HTTP_TIMEOUT", " "),
-    "timeout": ("UV_HTTP_TIMEOUT", " "),
-}
 _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 
-def main(wanted: "list[str]") -> None:
+def main(wanted: list[str]) -> None:
     """Set up the environments *wanted*: ``synth``, ``develop``, ``checkov`` or ``pipenv``."""
     with exclusive():
         for name in wanted:
@@ -56,24 +36,15 @@ def main(wanted: "list[str]") -> None:
 
 
 @contextlib.contextmanager
-def exclusive() -> "Iterator[None]":
-    """Let one process at a time change the environments; refuse a Python that is not supported."""
-    if not OLDEST_PYTHON <= sys.version_info[:2] <= NEWEST_PYTHON:
-        version = ".".join(map(str, sys.version_info[:2]))
-        _fail(
-            f"Python 3.11 to 3.14 is supported, and {sys.executable} is Python {version}: use "
-            "another one, such as `make synth PYTHON=python3.12`"
-        )
-    try:
-        with (ROOT / ".set-up.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _say("Waiting for another set-up of this folder ...")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-    except OSError as error:
-        _fail(f"cannot set up {ROOT}: {error}")
+def exclusive() -> Iterator[None]:
+    """Let one process at a time change the environments."""
+    with (ROOT / ".set-up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say("Waiting for another set-up of this folder ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _set_up(name: str) -> None:
@@ -104,25 +75,29 @@ class _Environment:
         }
         self._record = self._read_record()
 
-    def _read_record(self) -> "dict[str, Any]":
+    def _read_record(self) -> dict[str, Any]:
         try:
             record: dict[str, Any] = json.loads((self._folder / STAMP).read_text())
-        except (OSError, ValueError):
+            sound = record["made by"] == self._made_by and self._python.exists()
+            return record if sound and self._files().issuperset(record["files"]) else {}
+        except (OSError, ValueError, TypeError, KeyError):
             return {}
-        sound = record.get("made by") == self._made_by and self._python.exists()
-        there = set(self._packages())
-        return record if sound and there.issuperset(record["packages"]) else {}
 
     def _site_packages(self) -> Path:
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         return self._folder / "lib" / version / "site-packages"
 
-    def _packages(self) -> "list[str]":
-        # Files that are created later, such as bytecode, do not count.
-        paths = self._site_packages().iterdir() if self._site_packages().is_dir() else []
-        return sorted(path.name for path in paths if path.name != "__pycache__")
+    def _files(self) -> set[str]:
+        """All files, their sizes and whether they can be run, except those created later."""
+        found: set[str] = set()
+        for folder, folders, files in os.walk(self._folder):
+            folders[:] = [name for name in folders if name not in {"__pycache__", "jsii-cache"}]
+            for path in (f"{folder}/{name}" for name in files if not name.startswith(STAMP)):
+                status = os.lstat(path)
+                found.add(f"{path} {status.st_size} {status.st_mode & 0o100}")
+        return found
 
-    def install(self, lists: "dict[str, str]") -> None:
+    def install(self, lists: dict[str, str]) -> None:
         """Install the packages of each list, unless they are installed."""
         digests = {name: hashlib.sha256(lists[name].encode()).hexdigest() for name in lists}
         if any(self._record.get(name, digests[name]) != digests[name] for name in lists):
@@ -144,10 +119,9 @@ class _Environment:
             self._write_record()
 
     def _make(self) -> None:
-        if self._folder.is_symlink():
-            _fail(
-                f"{self._folder} is a symbolic link, and its target is not changed: remove the link"
-            )
+        _check_is_ours(self._folder)
+        if (self._folder / STAMP).exists():
+            shutil.rmtree(self._folder)  # also one that uv does not recognize any more
         run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
         self._record = {"made by": self._made_by}
 
@@ -168,74 +142,59 @@ class _Environment:
             self._write_record()
 
     def _write_record(self) -> None:
-        self._record["packages"] = self._packages()
+        self._record["files"] = sorted(self._files())
         new = self._folder / (STAMP + ".new")
         new.write_text(json.dumps(self._record, indent=2, sort_keys=True) + "\n")
         new.replace(self._folder / STAMP)
 
 
 def run_uv(*arguments: str, **settings: str) -> None:
-    """Run uv, with pip's settings of the package index and the network, and the given variables."""
-    uv = _installed_uv()
-    _run([str(uv), *arguments], {**_uv_settings(uv.with_name("python")), **settings})
-
-
-def _installed_uv() -> Path:
+    """Run uv, with the user's settings of the package index, and the given variables."""
     folder, requirements = ROOT / ".uv", ROOT / "tools" / "uv.txt"
-    python, installed = folder / "bin" / "python", folder / requirements.name
-    if not python.exists() or _text(installed) != _text(requirements):
+    python, uv, installed = folder / "bin/python", folder / "bin/uv", folder / requirements.name
+    if not (_runs(uv) and _runs(python, "-m", "pip") and _text(installed) == _text(requirements)):
         _say("Installing uv into .uv ...")
+        _check_is_ours(folder)
         # On Debian and Ubuntu, Python itself says which package this needs.
         _run([sys.executable, "-m", "venv", "--clear", str(folder)])
         options = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-compile"]
         options += ["--no-deps", "--require-hashes", "--requirement", str(requirements)]
-        _run([str(python), "-m", "pip", "install", *options])
+        _run([str(python), "-m", "pip", "install", *options], _index_settings(python))
         shutil.copy(requirements, installed)
-    return folder / "bin" / "uv"
+    _run([str(uv), *arguments], {**_index_settings(python), **settings})
+
+
+def _check_is_ours(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        _fail(f"{folder} is no folder of this set-up, but a file or a symbolic link: remove it")
+
+
+def _runs(*command: str | Path) -> bool:
+    try:
+        subprocess.run([*command, "--version"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return True
 
 
 def _text(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-@functools.lru_cache(maxsize=None)  # noqa: UP033 # runs on an old Python, to refuse it
-def _uv_settings(python: Path) -> "dict[str, str]":
-    return uv_settings(_run([str(python), "-m", "pip", "config", "list"]))
-
-
-def uv_settings(configuration: str) -> "dict[str, str]":
-    """The variables for uv with pip's settings, of which *configuration* is the list."""
-    # Lines such as global.index-url='https://example.com'. Later sections override earlier ones.
-    lines = [line.partition("=") for line in configuration.splitlines()]
-    pip = {
-        key[len(section) + 1 :]: ast.literal_eval(value).split()
-        for section in ("global", "install", ":env:")
-        for key, _, value in lines
-        if key.startswith(section + ".")
-    }
-    if pip.get("no-index", ["0"])[0].lower() in {"1", "true", "yes", "on"}:
-        pip |= {"index-url": ["file:///no-index"], "extra-index-url": []}
-    settings = {
-        variable: separator.join(pip[name])
-        for name, (variable, separator) in _NETWORK_SETTINGS.items()
-        if pip.get(name)
-    }
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
-    try:
-        (cache / "uv").mkdir(parents=True, exist_ok=True)
-    except OSError:
-        settings["UV_NO_CACHE"] = "1"
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        settings["UV_SYSTEM_CERTS"] = "1"  # as pip
-    # pip searches all indexes for the version with the locked hash.
-    return {**settings, "UV_INDEX_STRATEGY": "unsafe-best-match", "UV_NO_CONFIG": "1"}
+@functools.cache
+def _index_settings(python: Path) -> dict[str, str]:
+    theirs = {name: os.environ[name] for name in os.environ if name.startswith("PIP_")}
+    return index_settings(_run([str(python), "-m", "pip", "config", "list"], theirs), os.environ)
 
 
 def locked_packages(category: str, only: str = "") -> str:
     """The packages of a category of Pipfile.lock, as pip requirements with hashes."""
+    try:
+        packages = json.loads((ROOT / "Pipfile.lock").read_text())[category]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        _fail(f"Pipfile.lock cannot be read ({error!r}): `git restore Pipfile.lock` or `make lock`")
     lines = []
-    for name, package in json.loads((ROOT / "Pipfile.lock").read_text())[category].items():
+    for name, package in packages.items():
         if "hashes" not in package or only not in {"", name}:
             continue  # this project itself, or not wanted
         extras = f"[{','.join(package['extras'])}]" if "extras" in package else ""
@@ -247,29 +206,33 @@ def locked_packages(category: str, only: str = "") -> str:
 
 def _has_node() -> bool:
     """Whether Node.js is installed in a version that CDKTF and jsii support."""
-    node = shutil.which("node")
-    if node is None:
-        return False
     try:
-        done = subprocess.run([node, "--version"], stdout=subprocess.PIPE, check=True)
+        done = subprocess.run(["node", "--version"], stdout=subprocess.PIPE, check=True)
     except (OSError, subprocess.CalledProcessError):
         return False
     return re.match(rb"v(2[2-9]|[3-9][0-9])\.", done.stdout) is not None
 
 
-def _run(command: "list[str]", settings: "dict[str, str] | None" = None) -> str:
+def _run(command: list[str], settings: dict[str, str] | None = None) -> str:
     """Run *command* without settings for another project or Python; return its output."""
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name == "UV_CACHE_DIR" or not name.startswith(("UV_", *_PYTHON_SETTINGS))
-    }
-    environment.update({f"PIP_{setting}": "" for setting in _PIP_SETTINGS})
-    environment.update({"PIP_ROOT_USER_ACTION": "ignore", **(settings or {})})
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    ours = ("PIP_", "UV_", *_PYTHON_SETTINGS)
+    environment = {name: os.environ[name] for name in os.environ if not name.startswith(ours)}
+    # Ctrl-C ends this program, which ends the command, and only this program reports it.
+    done = subprocess.run(
+        command,
+        env=environment | (settings or {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
     if done.returncode != 0:
         _say(done.stdout)
-        _fail(f"the set-up failed in `{' '.join(command[:4])} ...`: the lines above show why")
+        _fail(
+            f"`{' '.join(command[:4])} ...` failed: the lines above show why. Without access "
+            "to the package index, `UV_OFFLINE=1 make setup` installs from uv's cache. With it, "
+            "`make clean` removes the set-up, and the next one starts afresh"
+        )
     return done.stdout
 
 
@@ -283,4 +246,4 @@ def _fail(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["synth"])
+    main(sys.argv[1:])

@@ -7,7 +7,10 @@ machine's own is used.
 
 import hashlib
 import json
+import os
 import re
+import shutil
+import signal
 import sys
 import tempfile
 import tomllib
@@ -15,23 +18,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.environment import OLDEST_PYTHON, ROOT, exclusive, locked_packages, run_uv
+from tools.environment import ROOT, exclusive, locked_packages, run_uv
 
 Packages = Mapping[str, Any]
+OLDEST_PYTHON = "3.11"
 _SEPARATE = ("uv", "pipenv", "checkov")
 
 
 def main() -> None:
     """Update all lists to the newest versions that the Pipfile permits."""
-    lock_pipfile(upgrade=True)
+    pipfile = (ROOT / "Pipfile").read_bytes().decode("utf-8", "surrogateescape")
+    new = {ROOT / "Pipfile.lock": locked(pipfile, upgrade=True)}
     for name in _SEPARATE:
-        source, target = ROOT / "tools" / f"{name}.in", ROOT / "tools" / f"{name}.txt"
-        replace(target, compiled(source.read_text()))
+        new[ROOT / "tools" / f"{name}.txt"] = compiled((ROOT / "tools" / f"{name}.in").read_text())
+    write_all(new)
 
 
-def lock_pipfile(*, upgrade: bool) -> None:
-    """Write Pipfile.lock: with the newest versions, or with the present ones where they fit."""
-    pipfile = tomllib.loads((ROOT / "Pipfile").read_text())
+def locked(text: str, *, upgrade: bool) -> str:
+    """The Pipfile.lock of a Pipfile: with the newest versions, or the present ones that fit."""
+    pipfile = parsed_pipfile(text)
     before = {name: "" if upgrade else locked_packages(name) for name in ("default", "develop")}
     default = compiled(_requirements(pipfile["packages"]), keep=before["default"])
     develop = compiled(
@@ -48,7 +53,16 @@ def lock_pipfile(*, upgrade: bool) -> None:
         "default": {**_parsed(default), **ours},
         "develop": _parsed(develop),
     }
-    replace(ROOT / "Pipfile.lock", json.dumps(lock, indent=4, sort_keys=True) + "\n")
+    return json.dumps(lock, indent=4, sort_keys=True) + "\n"
+
+
+def parsed_pipfile(text: str) -> Packages:
+    """The content of a Pipfile."""
+    try:
+        text.encode()  # fails if it was not UTF-8
+        return {"packages": {}, "dev-packages": {}, **tomllib.loads(text)}
+    except ValueError as error:
+        sys.exit(f"error: Pipfile: {error}: correct it, or run `git restore Pipfile`")
 
 
 def pipfile_hash(pipfile: Packages) -> str:
@@ -71,7 +85,7 @@ def compiled(requirements: str, *, keep: str = "", constraints: str = "") -> str
         limits.write_text(constraints)
         result.write_text(keep)
         options = ["--quiet", "--universal", "--fork-strategy", "fewest", "--generate-hashes"]
-        options += ["--python-version", ".".join(map(str, OLDEST_PYTHON)), "--no-header"]
+        options += ["--python-version", OLDEST_PYTHON, "--no-header"]
         options += ["--no-annotate", "--constraints", str(limits), "--output-file", str(result)]
         run_uv("pip", "compile", *options, str(given), UV_INDEX="", UV_FIND_LINKS="")
         return result.read_text()
@@ -82,6 +96,8 @@ def _requirements(packages: Packages) -> str:
     for name, wanted in packages.items():
         each = {"version": wanted} if isinstance(wanted, str) else wanted
         if "path" not in each:
+            if "version" not in each:
+                sys.exit(f"error: Pipfile: {name} has no version, and only versions can be locked")
             extras = f"[{','.join(each['extras'])}]" if "extras" in each else ""
             markers = f" ; {each['markers']}" if "markers" in each else ""
             version = each["version"].removeprefix("*")  # of the Pipfile only: any version
@@ -103,12 +119,20 @@ def _parsed(requirements: str) -> dict[str, Any]:
     return packages
 
 
-def replace(path: Path, text: str) -> None:
-    """Write the file at once."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    new.chmod(path.stat().st_mode)
-    new.replace(path)
+def write_all(contents: Mapping[Path, str]) -> None:
+    """Write all files or, if that fails or is interrupted, none."""
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".new-") as folder:
+        written = {path: Path(folder, str(number)) for number, path in enumerate(contents)}
+        for path, new in written.items():
+            new.write_bytes(contents[path].encode("utf-8", "surrogateescape"))
+            if path.exists():
+                shutil.copymode(path, new)
+            if not os.access(path.parent, os.W_OK):
+                raise OSError(f"{path.parent} cannot be written to")
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for path, new in written.items():
+            new.replace(path)
+        signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ SUPPORTED_NODE = {22: dt.date(2027, 4, 30), 24: dt.date(2028, 4, 30)}
 Source: ``schedule.json`` of https://github.com/nodejs/Release, and jsii, which warns of others.
 """
 
+_UNSET = "unset JSII_NODE, or set it to Node.js 22 or newer"
 _PACKAGE_CACHE = "JSII_RUNTIME_PACKAGE_CACHE"
 
 
@@ -54,7 +55,10 @@ def checkout() -> Path | None:
 
 def not_installed(what: str) -> str:
     """The message that *what* is missing in this Python, and what to do."""
-    if checkout():
+    folder = checkout()
+    if folder and Path(sys.executable).parent == folder / ".venv" / "bin":
+        how = "`make clean synth`, which installs the packages of Pipfile.lock again"
+    elif folder:
         how = "`make synth`, which installs it into .venv, or the program with .venv/bin/python"
     else:
         how = "`pip install buildkite-agents` in its environment, or the program with another one"
@@ -76,15 +80,15 @@ def node_environment() -> dict[str, str]:
     wheel, wanted = _wheel_node(), os.environ.get("JSII_NODE")
     if wanted and wanted != wheel:  # buildkite_agents_node.pth sets it to the wheel's
         if shutil.which(wanted) is None:
-            raise ConfigError(f"JSII_NODE is {wanted!r}, which is not an executable: {_how()}")
-        _check_version(wanted)
+            raise ConfigError(f"JSII_NODE is {wanted!r}, which is not an executable: {_UNSET}")
+        _check_version(wanted, _UNSET)
         return environment
     on_path = shutil.which("node")
     if wheel and not (on_path and _in_support(on_path)):
         return {**environment, "JSII_NODE": wheel}
     if on_path is None:
         raise ConfigError(f"Node.js is not installed, and CDKTF needs it: {_how()}")
-    _check_version(on_path)
+    _check_version(on_path, _how())
     return {**environment, "JSII_NODE": on_path}
 
 
@@ -141,15 +145,15 @@ def _in_support(node: str) -> bool:
     return end is not None and dt.datetime.now(tz=dt.UTC).date() <= end
 
 
-def _check_version(node: str) -> None:
+def _check_version(node: str, how: str) -> None:
     try:
         version = _version(node)
     except (OSError, subprocess.CalledProcessError) as error:
         because = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[0]
-        raise ConfigError(f"{node} does not run ({because}): {_how()}") from None
+        raise ConfigError(f"{node} does not run ({because}): {how}") from None
     if _major(version) < OLDEST_NODE:
         raise ConfigError(
-            f"{node} is Node.js {version}, and CDKTF needs {OLDEST_NODE} or newer: {_how()}"
+            f"{node} is Node.js {version}, and CDKTF needs {OLDEST_NODE} or newer: {how}"
         )
 
 

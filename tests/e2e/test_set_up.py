@@ -45,7 +45,7 @@ def test_it_needs_nothing_outside_the_folder(checkout: Path) -> None:
 
 
 def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Path) -> None:
-    shutil.rmtree(site_packages(checkout) / "cdktf")
+    shutil.rmtree(site_packages(checkout) / "jsii")
     both = [
         subprocess.Popen(["make", "setup"], cwd=checkout, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -54,6 +54,18 @@ def test_a_half_deleted_set_up_is_recreated_by_one_of_two_processes(checkout: Pa
     assert [process.returncode for process in both] == [0, 0]
     assert sum("Waiting for another set-up" in text for text in errors) == 1
     assert sum("Installing the packages for a synthesis" in text for text in errors) == 1
+    assert synthesize(checkout) == ""
+
+
+def test_damaged_files_are_repaired(checkout: Path) -> None:
+    damaged = site_packages(checkout) / "jsii" / "__init__.py"
+    assert damaged.stat().st_nlink == 1  # or the damage would be in uv's cache too
+    damaged.write_text("")
+    (checkout / ".venv" / "pyvenv.cfg").unlink()
+    (checkout / ".uv" / "bin" / "uv").unlink()
+    errors = synthesize(checkout)
+    assert "Installing uv" in errors
+    assert "Installing the packages for a synthesis" in errors
     assert synthesize(checkout) == ""
 
 
@@ -86,21 +98,25 @@ def test_the_index_in_pips_configuration_is_used(checkout: Path, tmp_path: Path)
             NO_PROXY="127.0.0.1",
         )
         server.shutdown()
-    assert "/mirror/cdktf/ uv" in Index.asked
+    assert "/mirror/jsii/ uv" in Index.asked
     assert done.returncode != 0
-    assert "error: the set-up failed in" in done.stderr
+    assert "make clean" in done.stderr
 
 
 def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
     moved = checkout.with_name("moved")
     shutil.copytree(checkout, moved, symlinks=True)
+    shutil.rmtree(moved / ".uv")
     other = checkout.with_name("other")
-    (other / "cdktf").mkdir(parents=True)
-    (other / "cdktf" / "__init__.py").write_text("raise RuntimeError('of another project')\n")
+    (other / "jsii").mkdir(parents=True)
+    (other / "jsii" / "__init__.py").write_text("raise RuntimeError('of another project')\n")
     (other / "Pipfile").touch()
     errors = synthesize(
         moved,
         PIP_USER="1",
+        PIP_REQUIRE_VIRTUALENV="1",
+        PIP_PREFIX=str(other / "prefix"),
+        PIP_PLATFORM="win32",
         PIP_TARGET=str(other / "target"),
         PIP_NO_DEPS="0",
         UV_SYSTEM_PYTHON="1",
@@ -111,4 +127,4 @@ def test_a_moved_set_up_is_recreated_in_any_environment(checkout: Path) -> None:
         CDKTF_OUTDIR="",
     )
     assert "Installing the packages for a synthesis" in errors
-    assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "cdktf"]
+    assert sorted(path.name for path in other.iterdir()) == ["Pipfile", "jsii"]

@@ -1,5 +1,6 @@
 """`make successor`: the program on CDK Terrain gives the same configuration."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -41,11 +42,12 @@ def git(folder: Path, *arguments: str) -> str:
     ).stdout
 
 
-def make_successor(folder: Path) -> subprocess.CompletedProcess[str]:
+def make_successor(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         # Below another make, such as that of the tests, make would print the folder too.
         ["make", "--no-print-directory", "successor"],
         cwd=folder,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -60,6 +62,13 @@ def clone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     as_main_of(folder)
     (folder / "program.py").write_text(PROGRAM)
     (folder / "reports.py").write_text(REPORTS)
+    # What is no UTF-8 text, or no file.
+    (folder / "latin.py").write_bytes(b"# \xe9\r\nimport cdktf\r\n")
+    (folder / "binary.py").write_bytes(b"\0import cdktf\xff")
+    (folder / "broken.py").symlink_to("missing.py")
+    (folder / "folder.py").mkdir()
+    (folder / "folder.py" / "requirements.txt").write_text('cdktf>=0.21; sys_platform=="linux"\n')
+    (folder / "cli.py").write_text("run('cdktf')\n")
     git(folder, "init", "--quiet")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "CDKTF")
@@ -93,6 +102,23 @@ def test_outside_of_git_it_changes_nothing(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "copy" / "reports.py").read_text() == REPORTS
 
 
+def test_without_the_index_it_changes_nothing(clone: Path) -> None:
+    nothing = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/", "UV_CACHE_DIR": str(clone / ".uv/cache")}
+    run = subprocess.run(["make", "setup"], cwd=clone, capture_output=True, check=False)
+    assert run.returncode == 0
+    done = make_successor(clone, **nothing)
+    assert "`make clean`" in done.stderr
+    assert done.returncode != 0
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_files_that_are_not_utf_8_keep_their_bytes(moved: Path) -> None:
+    assert (moved / "latin.py").read_bytes() == b"# \xe9\r\nimport cdktn as cdktf\r\n"
+    assert (moved / "binary.py").read_bytes() == b"\0import cdktf\xff"
+    requirements = (moved / "folder.py" / "requirements.txt").read_text()
+    assert requirements == 'cdktn>=0.24,<0.25; sys_platform=="linux"\n'
+
+
 def test_the_configuration_is_the_same(moved: Path) -> None:
     subprocess.run(["make", "synth"], cwd=moved, check=True)
     assert_golden(moved / "terraform")
@@ -115,7 +141,11 @@ def test_a_program_of_several_files_runs_on_it(moved: Path) -> None:
 
 
 def test_a_second_time_it_changes_nothing(moved: Path) -> None:
-    assert make_successor(moved).stdout == "This checkout uses CDK Terrain already.\n"
+    assert make_successor(moved).stdout == (
+        "This checkout uses CDK Terrain already.\n"
+        "Look at these yourself, as they may name CDKTF's packages:\ncli.py:1: run('cdktf')\n"
+    )
+    assert git(moved, "diff", "HEAD", "--stat") == ""
 
 
 def test_it_completes_a_move_that_was_interrupted(moved: Path) -> None:

@@ -44,7 +44,7 @@ def cdktf_cli(pytestconfig: pytest.Config) -> Path:
             done = subprocess.run(npm, cwd=folder, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             (folder / "complete").touch()
-    return folder / "node_modules" / ".bin" / "cdktf"
+    return folder / "node_modules/.bin/cdktf"
 
 
 def cli_environment(cdktf_cli: Path) -> dict[str, str]:

@@ -157,7 +157,8 @@ def test_an_invalid_jsii_node_is_reported_in_one_line(tmp_path: Path) -> None:
     done = run_main(tmp_path, main=GOLDEN_MAIN, check=False, JSII_NODE="/no/node")
     assert (done.returncode, done.stderr) == (
         1,
-        f"error: JSII_NODE is '/no/node', which is not an executable: {NO_NODE}\n",
+        "error: JSII_NODE is '/no/node', which is not an executable: unset JSII_NODE, "
+        "or set it to Node.js 22 or newer\n",
     )
 
 
@@ -282,7 +283,7 @@ def test_a_python_without_cdktf_is_reported_in_one_line(tmp_path: Path, main: Pa
         check=False,
     )
     assert done.returncode == 1
-    assert done.stderr == (
+    assert done.stderr.startswith(
         f"error: the Python package {cdktf.__name__!r} is not installed for {sys.executable}: run "
-        "`make synth`, which installs it into .venv, or the program with .venv/bin/python\n"
     )
+    assert done.stderr.count("\n") == 1

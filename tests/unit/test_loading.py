@@ -140,3 +140,24 @@ def test_a_missing_node_names_the_command_that_installs_it(
     with pytest.raises(ConfigError) as raised:
         chosen_node(monkeypatch, tmp_path)
     assert f"run `{command}`, which installs one" in str(raised.value)
+
+
+def test_a_damaged_set_up_does_not_name_the_command_that_fails_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "checkout", lambda: tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert "run `make clean synth`" in loading.not_installed("it")
+    monkeypatch.setattr(sys, "executable", "/usr/bin/python3")
+    assert "run `make synth`" in loading.not_installed("it")
+
+
+@pytest.mark.usefixtures("no_wheel")
+@pytest.mark.parametrize("node", ["/no/node", "old"])
+def test_a_wrong_jsii_node_does_not_name_the_set_up_which_does_not_change_it(
+    node: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_node(tmp_path / "bin", "echo v18.0.0")
+    monkeypatch.setenv("JSII_NODE", str(tmp_path / "bin" / "node") if node == "old" else node)
+    with pytest.raises(ConfigError, match=": unset JSII_NODE, or set it to Node"):
+        loading.node_environment()

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from support.tools import load_tool
 
+from tools.index_settings import index_settings
+
 
 @pytest.fixture
 def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -25,14 +27,6 @@ def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return module
 
 
-def test_an_old_python_is_reported_in_one_line(tool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "version_info", (3, 10, 2))
-    with pytest.raises(
-        SystemExit, match=r"^error: Python 3\.11 to 3\.14 is supported, and .* is Python 3\.10:"
-    ):
-        tool.main(["synth"])
-
-
 def test_a_python_without_venv_shows_what_it_says_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,24 +39,38 @@ def test_a_python_without_venv_shows_what_it_says_itself(
     (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
-    with pytest.raises(SystemExit, match=r"the set-up failed in `.* -m venv"):
+    with pytest.raises(SystemExit, match=r"`.* -m venv .*UV_OFFLINE.*make clean`"):
         tool.main(["synth"])
     assert "apt install python3.13-venv" in capsys.readouterr().err
 
 
-def test_the_target_of_a_link_is_not_cleared(tool: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [".uv", ".venv"])
+def test_the_target_of_a_link_is_not_cleared(name: str, tool: Any, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "file").touch()
-    (tmp_path / ".venv").symlink_to(theirs)
-    with pytest.raises(SystemExit, match="is a symbolic link"):
+    (tmp_path / name).symlink_to(theirs)
+    with pytest.raises(SystemExit, match="a symbolic link: remove it"):
         tool.main(["synth"])
     assert (theirs / "file").exists()
 
 
-def test_a_read_only_folder_is_reported_in_one_line(tool: Any, tmp_path: Path) -> None:
-    (tmp_path / ".set-up.lock").mkdir()
-    with pytest.raises(SystemExit, match=r"^error: cannot set up "):
+@pytest.mark.parametrize("name", [".uv", ".venv"])
+def test_a_file_in_place_of_a_folder_is_not_cleared(name: str, tool: Any, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("theirs")
+    with pytest.raises(SystemExit, match="is no folder of this set-up"):
+        tool.main(["synth"])
+    assert (tmp_path / name).read_text() == "theirs"
+
+
+@pytest.mark.parametrize("text", [None, "<<<<<<<", "[]", "{}"])
+def test_a_lock_file_that_cannot_be_read_is_reported(
+    text: str | None, tool: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "Pipfile.lock").unlink()
+    if text is not None:
+        (tmp_path / "Pipfile.lock").write_text(text)
+    with pytest.raises(SystemExit, match=r"`git restore Pipfile.lock` or `make lock`"):
         tool.main(["synth"])
 
 
@@ -80,25 +88,39 @@ def test_locked_packages_have_their_extras_markers_and_hashes(tool: Any, tmp_pat
     )
 
 
-def test_pips_settings_of_the_index_and_the_network_are_those_of_uv(tool: Any) -> None:
-    for_uv = tool.uv_settings(
+def test_pips_settings_of_the_index_and_the_network_are_those_of_uv() -> None:
+    for_uv = index_settings(
         "global.index-url='https://global.example/simple'\n"
         "global.extra-index-url='\\nhttps://a.example/simple\\nhttps://b.example/simple'\n"
         "global.find-links='/wheels /more-wheels'\nglobal.no-cache-dir='true'\n"
         ":env:.proxy='http://proxy.example:3128'\nglobal.proxy='http://other.example'\n"
         "install.index-url='https://install.example/simple'\ninstall.trusted-host='a.example'\n"
+        "install.user='true'\nglobal.target='/target'\n",
+        {"PIP_PREFIX": "/prefix", "UV_SYSTEM_PYTHON": "1", "UV_CACHE_DIR": "/cache"},
     )
     assert for_uv["UV_DEFAULT_INDEX"] == "https://install.example/simple"
     assert for_uv["UV_INDEX"] == "https://a.example/simple https://b.example/simple"
     assert for_uv["UV_FIND_LINKS"] == "/wheels,/more-wheels"
     assert for_uv["ALL_PROXY"] == "http://proxy.example:3128"
     assert for_uv["UV_INSECURE_HOST"] == "a.example"
+    assert for_uv["PIP_INDEX_URL"] == "https://install.example/simple"
+    assert for_uv["UV_CACHE_DIR"] == "/cache"
+    assert not {"PIP_USER", "PIP_TARGET", "PIP_PREFIX", "UV_SYSTEM_PYTHON"} & set(for_uv)
 
 
-def test_without_an_index_only_the_links_are_used(tool: Any) -> None:
-    for_uv = tool.uv_settings(
+@pytest.mark.parametrize("name", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_uvs_own_index_is_that_of_both(name: str) -> None:
+    settings = index_settings(
+        "global.index-url='https://pip.example'\n", {name: "https://uv.example"}
+    )
+    assert settings["UV_DEFAULT_INDEX"] == settings["PIP_INDEX_URL"] == "https://uv.example"
+
+
+def test_without_an_index_only_the_links_are_used() -> None:
+    for_uv = index_settings(
         "global.no-index='true'\nglobal.index-url='https://a.example'\n"
-        "global.find-links='/wheels'\nglobal.extra-index-url='https://b.example'\n"
+        "global.find-links='/wheels'\nglobal.extra-index-url='https://b.example'\n",
+        {},
     )
     assert for_uv["UV_DEFAULT_INDEX"] == "file:///no-index"
     assert for_uv["UV_FIND_LINKS"] == "/wheels"
@@ -114,7 +136,7 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
         run.append(arguments[0])
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         (tmp_path / ".venv" / "lib" / version / "site-packages").mkdir(parents=True, exist_ok=True)
-        (tmp_path / ".venv" / "bin").mkdir(exist_ok=True)
+        (tmp_path / ".venv" / "bin").mkdir(parents=True, exist_ok=True)
         (tmp_path / ".venv" / "bin" / "python").touch()
 
     monkeypatch.setattr(tool, "run_uv", run_uv)
@@ -127,4 +149,14 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
         (tmp_path / "Pipfile.lock").write_text(json.dumps(lock))
         tool.main(["develop"])
     # An environment, and each of the three lists.
-    assert run == ["venv", "pip", "pip", "pip"] * 2
+    created = ["venv", "pip", "pip", "pip"]
+    assert run == created * 2
+    (tmp_path / ".venv" / "bin" / "python").write_text("damaged")
+    tool.main(["develop"])
+    assert run == created * 3
+    (tmp_path / ".venv" / "set-up.json").write_text("[]")
+    tool.main(["develop"])
+    assert run == created * 4
+    (tmp_path / ".venv" / "bin" / "python").chmod(0o744)
+    tool.main(["develop"])
+    assert run == created * 5

@@ -15,7 +15,7 @@ moto[server]==5.2.5 ; sys_platform == 'linux' \\
 """
 
 
-def test_a_lock_has_pipenvs_form(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_lock_has_pipenvs_form(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[str, str]] = []
 
     def compiled(requirements: str, *, keep: str = "", constraints: str = "") -> str:
@@ -24,15 +24,13 @@ def test_a_lock_has_pipenvs_form(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         return FOUND
 
     monkeypatch.setattr(lock, "compiled", compiled)
-    monkeypatch.setattr(lock, "ROOT", tmp_path)
-    (tmp_path / "Pipfile").write_text(
+    text = lock.locked(
         '[packages]\nours = {path = ".", editable = true}\nsix = ">=1"\nany = "*"\n[dev-packages]\n'
-        'moto = {version = ">=5", extras = ["server"], markers = "sys_platform == \'linux\'"}\n'
+        'moto = {version = ">=5", extras = ["server"], markers = "sys_platform == \'linux\'"}\n',
+        upgrade=True,
     )
-    (tmp_path / "Pipfile.lock").touch()
-    lock.lock_pipfile(upgrade=True)
     assert given == [("six>=1\nany\n", ""), ("moto[server]>=5 ; sys_platform == 'linux'\n", FOUND)]
-    written = json.loads((tmp_path / "Pipfile.lock").read_text())
+    written = json.loads(text)
     assert written["_meta"]["sources"] == []
     assert written["default"] == {
         "six": {"hashes": ["sha256:aa", "sha256:bb"], "version": "==1.17.0"},
@@ -49,3 +47,29 @@ def test_a_lock_has_pipenvs_form(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 def test_what_cannot_be_read_is_not_left_out() -> None:
     with pytest.raises(SystemExit, match="cannot read what uv found: six @ https://example"):
         lock._parsed("six @ https://example.com/six.zip\n")  # noqa: SLF001
+
+
+@pytest.mark.parametrize("text", ["[packages\n", "# \udce9\n"])
+def test_a_pipfile_that_cannot_be_parsed_is_reported_in_one_line(text: str) -> None:
+    with pytest.raises(SystemExit, match=r"^error: Pipfile: .*: correct it"):
+        lock.parsed_pipfile(text)
+
+
+def test_a_package_of_a_repository_is_reported_in_one_line() -> None:
+    with pytest.raises(SystemExit, match=r"^error: Pipfile: x has no version"):
+        lock.locked('[packages]\nx = {git = "https://example.com/x"}\n', upgrade=True)
+
+
+def test_all_files_are_written_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lock, "ROOT", tmp_path)
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("before")
+    one.chmod(0o755)
+    with pytest.raises(OSError, match="cannot be written to"):
+        lock.write_all({one: "after", tmp_path / "missing" / "two": ""})
+    assert [path.name for path in tmp_path.iterdir()] == ["one"]
+    assert one.read_text() == "before"
+    lock.write_all({one: "after", two: "\udcff\r\n"})
+    assert one.read_text() == "after"
+    assert one.stat().st_mode & 0o777 == 0o755
+    assert two.read_bytes() == b"\xff\r\n"

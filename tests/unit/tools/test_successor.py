@@ -1,5 +1,7 @@
 """The names that `make successor` writes."""
 
+from pathlib import Path
+
 import pytest
 
 from tools import successor
@@ -25,6 +27,30 @@ from tools import successor
         ("from cdktf_helpers import x", "from cdktf_helpers import x"),
         ("from .cdktf import x", "from .cdktf import x"),
         ("cdktf.App()", "cdktf.App()"),
+        ("import os as o, cdktf", "import os as o, cdktn as cdktf"),
+        ('mock.patch("cdktf.Testing.app")', 'mock.patch("cdktn.Testing.app")'),
+        ("pytest.importorskip('cdktf')", "pytest.importorskip('cdktn')"),
+        ('import_module("cdktf._jsii")', 'import_module("cdktn._jsii")'),
+        ('sys.modules["cdktf"]', 'sys.modules["cdktn"]'),
+        (
+            'import_module("cdktf_cdktf_provider_aws")',
+            'import_module("cdktn_provider_aws")',
+        ),
+        (
+            """install_requires=["cdktf[x]>=0.20; python_version<'3.13'"]""",
+            """install_requires=["cdktn[x]>=0.24,<0.25; python_version<'3.13'"]""",
+        ),
+        # What stays: annotations, the CLI, its files, paths and addresses.
+        ('def f(app: "cdktf.App"): ...', 'def f(app: "cdktf.App"): ...'),
+        ('cast("cdktf.App", app)', 'cast("cdktf.App", app)'),
+        ('run(["cdktf", "synth"])', 'run(["cdktf", "synth"])'),
+        ('shutil.which("cdktf")', 'shutil.which("cdktf")'),
+        ('open("cdktf.json")', 'open("cdktf.json")'),
+        ('Path("cdktf.out")', 'Path("cdktf.out")'),
+        (
+            "https://github.com/cdktf/cdktf-cdktf-provider-aws/issues",
+            "https://github.com/cdktf/cdktf-cdktf-provider-aws/issues",
+        ),
     ],
 )
 def test_imports(before: str, after: str) -> None:
@@ -57,7 +83,7 @@ def test_lists_of_packages() -> None:
         == """[packages]
 cdktn = ">=0.24,<0.25"
 cdktn-provider-aws = ">=25,<26"
-cdktn-provider-random = "*"
+cdktn-provider-random = {version = "*", markers = "x"}
 constructs = ">=10.6,<10.8"
 constructs-hub = "*"
 """
@@ -68,7 +94,7 @@ constructs-hub = "*"
         == """keywords = ["aws", "cdktf"]
 dependencies = [
   "cdktn>=0.24,<0.25",
-  "cdktn-provider-aws>=25,<26",
+  "cdktn-provider-aws",
   "cdktn-provider-random",
   "constructs>=10.6,<10.8"
 ]
@@ -76,3 +102,70 @@ packages = ["constructs/buildkite_agents"]
 """
     )
     assert (successor.in_list(pipfile), successor.in_list(pyproject)) == (pipfile, pyproject)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("Pipfile", '"cdktf" = ">=0.21"  # old', '"cdktn" = ">=0.24,<0.25"  # old'),
+        (
+            "Pipfile",
+            """cdktf = {version = ">=0.21", extras = ["x"], markers = "x < '3.13'"}""",
+            """cdktn = {version = ">=0.24,<0.25", extras = ["x"], markers = "x < '3.13'"}""",
+        ),
+        ("Pipfile", 'cdktf = {git = "https://x"}', 'cdktf = {git = "https://x"}'),
+        (
+            "pyproject.toml",
+            'dependencies = ["cdktf>=0.20", "cdktf", "constructs>=10,<11", "six"]',
+            'dependencies = ["cdktn>=0.24,<0.25", "cdktn", "constructs>=10.6,<10.8", "six"]',
+        ),
+        (
+            "pyproject.toml",
+            """x = ['cdktf >= 0.21 ; python_version < "3.13"']""",
+            """x = ['cdktn>=0.24,<0.25 ; python_version < "3.13"']""",
+        ),
+        ("pyproject.toml", 'module = ["cdktf.*", "cdktf"]', 'module = ["cdktn.*", "cdktn"]'),
+        (
+            "pyproject.toml",
+            'module = "cdktf_cdktf_provider_aws.*"',
+            'module = "cdktn_provider_aws.*"',
+        ),
+        ("pyproject.toml", 'exclude = ["cdktf.out"]', 'exclude = ["cdktf.out"]'),
+        ("pyproject.toml", 'known-third-party = ["constructs"]', None),
+        (
+            "pyproject.toml",
+            '[tool.poetry]\ncdktf = "^0.21"',
+            '[tool.poetry]\ncdktn = ">=0.24,<0.25"',
+        ),
+        ("setup.cfg", "[mypy-cdktf.*]", "[mypy-cdktn.*]"),
+        ("setup.cfg", "  cdktf>=0.20", "  cdktn>=0.24,<0.25"),
+        (
+            "requirements-dev.txt",
+            'cdktf[x]>=0.21; python_version<"3.13"  # why\r\ncdktf_cdktf_provider_aws==21.0\n',
+            'cdktn[x]>=0.24,<0.25; python_version<"3.13"  # why\r\ncdktn_provider_aws>=25,<26\n',
+        ),
+        ("constraints.txt", "constructs\ncdktf", "constructs\ncdktn"),
+        ("requirements.txt", "cdktf==0.21 --hash=sha256:aa", None),
+        ("notes.txt", "cdktf", None),
+    ],
+)
+def test_other_lists(name: str, before: str, after: str | None) -> None:
+    converted = successor.converted(Path(name), before)
+    assert converted == (before if after is None else after)
+    assert successor.converted(Path(name), converted) == converted
+
+
+def test_a_file_that_cannot_be_read_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret.py").touch()
+    (tmp_path / "x.py").mkdir()
+    (tmp_path / "link.py").symlink_to("nowhere")
+
+    def read_bytes(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    monkeypatch.setattr(successor, "ROOT", tmp_path)
+    monkeypatch.setattr(successor, "_git", lambda *_: ["secret.py", "x.py/", "link.py", "gone.py"])
+    assert successor._texts() == ({}, ["secret.py: Permission denied"])  # noqa: SLF001
