@@ -9,7 +9,7 @@ from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.adopt.constants import SHARED
-from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
+from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack, grouped
 from buildkite_agents.adopt.render import render
 from buildkite_agents.adopt.root import STACK
 from buildkite_agents.adopt.shared import NETWORK
@@ -66,7 +66,9 @@ def program_of(fleet: Fleet, *, folder: str, output: str) -> Program:
     while True:
         if not fleet.stacks:
             raise ConfigError(
-                *(f"{name} cannot be adopted: {why}" for name, why in fleet.left_out.items())
+                *grouped(
+                    f"{name}: cannot be adopted: {why}" for name, why in fleet.left_out.items()
+                )
             )
         settings = _settings(fleet, folder)
         addresses = _addresses(fleet)
@@ -107,7 +109,12 @@ def _refused(
                         refused.setdefault(stack.address or stack.name, []).append(problem.what)
         if refused:
             break
-    return {name: "; ".join(dict.fromkeys(found)) for name, found in refused.items()}
+    # Values are as in a program, where what is no reference is escaped.
+    return {
+        name: f"{'; '.join(dict.fromkeys(found)).replace('$${', '${').replace('%%{', '%{')}. "
+        "Change this in the stack, and adopt again"
+        for name, found in refused.items()
+    }
 
 
 def _problems_of(settings: StackSettings, queues: Sequence[AgentQueue]) -> Sequence[Problem]:
@@ -204,11 +211,8 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings, address: st
     more: dict[str, Any] = {}
     if stack.timeout_minutes is not None:
         more["timeout_minutes"] = stack.timeout_minutes
-    if {"ImageId", "ImageIdParameter"} & stack.parameters.keys() and elastic_ci_stack.is_at_least(
-        stack.version, "v7.0.0"
-    ):
-        # It boots no image of an older version.
-        more["image_stack_version"] = stack.version
+    if stack.image_version:
+        more["image_stack_version"] = stack.image_version
     bare = AgentQueue(
         **_types_of(stack),
         name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),

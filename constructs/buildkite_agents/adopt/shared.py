@@ -53,15 +53,17 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
 
 
 def _merged(queues: Sequence[AgentQueue], base: str) -> str:
-    """The tags ${base} with what all queues merge into them."""
+    """The tags ${base} with what all queues that merge something merge into them."""
     merged = [_MERGED.fullmatch(str(queue.tags)) for queue in queues]
     parts = [(q, hcl.arguments(m[3])) for q, m in zip(queues, merged, strict=True) if m]
     items: dict[str, str] = {}
     for key in dict.fromkeys(key for _, given in parts for key in given):
         for form in _FORMS[:_OF_STACK]:
             found = [form(given.get(key), queue, queue.name) for queue, given in parts]
-            if found[0] is not None and found.count(found[0]) == len(queues):
+            if found[0] is not None and found.count(found[0]) == len(parts):
                 items.setdefault(key, found[0])
+    if len(parts) * 2 <= len(queues):
+        return base
     text = ", ".join(f"{hcl.key_of(key)} = {value}" for key, value in items.items())
     return f"${{merge({base[2:-1]}, {{ {text} }})}}" if items else base
 
