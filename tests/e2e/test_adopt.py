@@ -18,6 +18,15 @@ from support.terraform import TOKEN, terraform_in
 
 from buildkite_agents.elastic_ci_stack import template_url
 
+OWN_TEMPLATE = {
+    "Description": "Our agents",
+    "Parameters": {
+        "BuildkiteQueue": {"Type": "String"},
+        "BuildkiteAgentTokenParameterStorePath": {"Type": "String", "Default": "/token"},
+    },
+    "Resources": {"T": {"Type": "AWS::SNS::Topic"}},
+}
+"""A template that does not name its version."""
 LAYOUT = Path(__file__).parent / "documented-layout"
 
 
@@ -304,6 +313,12 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             **arguments,
         )
+    cloudformation.create_stack(
+        StackName="own",
+        TemplateBody=json.dumps(OWN_TEMPLATE),
+        Parameters=[{"ParameterKey": "BuildkiteQueue", "ParameterValue": "own"}],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
     shown = tmp_path / "stacks.json"
     described = cloudformation.describe_stacks()
     for stack in described["Stacks"]:
@@ -320,7 +335,7 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     # The token of ci-other is in Parameter Store.
     tf.variables = {f"buildkite_agent_token_{name}": TOKEN for name in ("ci", "ci_gpu")}
     plan = tf.plan()
-    assert plan.imported == {f"{STACK}{queue}" for queue in ("default", "gpu_1", "other")}
+    assert plan.imported == {f"{STACK}{queue}" for queue in ("default", "gpu_1", "other", "own")}
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
     tf.apply()
     main.write_text(main.read_text().replace(', import_account="123456789012"', ""))
@@ -330,5 +345,6 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     aws_provider.prepare(tf.folder, aws.endpoint)
     plan = tf.plan()
     assert (plan.created, plan.deleted) == (set(), set())
+    assert "template_url" not in plan.changed_attributes(f"{STACK}own")
     changed = plan.changed_attributes(f"{STACK}other") - {"outputs", "tags_all", "timeouts"}
     assert changed <= {"capabilities", "parameters", "template_url"}
