@@ -1,4 +1,4 @@
-"""Finds what most queues share, with placeholders for their names."""
+"""Finds what queues share, with placeholders for their names."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -128,7 +128,7 @@ def own_of_each(queues: Sequence[AgentQueue], shared: Collection[str]) -> list[s
     said = []
     for field in ("parameters", "tags"):
         given = [getattr(queue, field) or {} for queue in queues]
-        of_each = [key for key in given[0] if all(key in each for each in given)]
+        of_each = [k for k in given[0] if all(k in g for g in given) and not isinstance(k, Code)]
         if field == "parameters" and not {*of_each} & {*_TOKENS}:
             has_token = all({*_TOKENS} & each.keys() for each in given)
             of_each += ["an agent token"] if has_token else []

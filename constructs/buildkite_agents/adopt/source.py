@@ -135,19 +135,9 @@ def definition(name: str, parameters: Sequence[str], end: str) -> str:
 
 def paragraphs(texts: Sequence[str], indent: int) -> str:
     """Wrap the texts of a docstring, each of which begins a line."""
-    space = " " * indent
-    wrapped = (
-        textwrap.wrap(
-            text,
-            WIDTH,
-            initial_indent=space,
-            subsequent_indent=space,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for text in texts
-    )
-    return "\n".join(line for one in wrapped for line in one)
+    wrapper = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent = wrapper.subsequent_indent = " " * indent
+    return "\n".join(map(wrapper.fill, texts))
 
 
 def constant(name: str, value: Any) -> str:

@@ -258,6 +258,16 @@ def test_each_queue_has_its_image_and_the_tag_of_its_architecture() -> None:
     assert "Each has parameters of its own: ImageId.\n    Each has tags of its own: arch." in shared
 
 
+def test_the_tags_of_each_queue_are_named_without_those_of_all() -> None:
+    tags = {"team": "ci", "cost": "x", "zone": "~"}
+    stacks = several("a", "b", "c", tags=tags)
+    for one, zone in zip(stacks, ("near", "far", "far"), strict=True):
+        one["values"]["tags"]["zone"] = zone
+    text = written(state(*stacks)).text
+    assert '"zone": "far"' in text
+    assert "Each has tags of its own: zone." in text
+
+
 def test_the_tags_of_the_function_are_not_repeated() -> None:
     stacks = several("a", "b", tags={"Name": "~", "team": "ci"})
     assert written(state(*stacks)).text.count("tags=") == 1
