@@ -147,7 +147,7 @@ def _found(stack: Mapping[str, Any], variable: str) -> FoundStack:
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
     unmanaged_ = unmanaged({_ARGUMENTS[k]: v for k, v in stack.items() if k in _ARGUMENTS})
     status = stack.get("StackStatus", "")
-    if not status.endswith("_COMPLETE"):
+    if status and not status.endswith("_COMPLETE"):
         steps.append(
             f"{name}: its status is {status}, in which CloudFormation cannot update it: see "
             "docs/troubleshooting.md, A stack is stuck"

@@ -147,7 +147,7 @@ def _value_problems(
         # The message does not contain the value.
         yield (
             f"{where} must not contain a secret: parameters are readable in CloudFormation and on "
-            "the instances. Jobs get secrets from the secrets bucket"
+            "the instances. Refer to a Terraform variable; jobs get secrets from the secrets bucket"
         )
         return
     if isinstance(value, str) and not rules_of(name):
