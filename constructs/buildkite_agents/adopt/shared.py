@@ -129,9 +129,6 @@ def own_of_each(queues: Sequence[AgentQueue], shared: Collection[str]) -> list[s
     for field in ("parameters", "tags"):
         given = [getattr(queue, field) or {} for queue in queues]
         of_each = [k for k in given[0] if all(k in g for g in given) and not isinstance(k, Code)]
-        if field == "parameters" and not {*of_each} & {*_TOKENS}:
-            has_token = all({*_TOKENS} & each.keys() for each in given)
-            of_each += ["an agent token"] if has_token else []
         if of_each and not any(isinstance(each, str) for each in given):
             said.append(f"Each has {field} of its own: {', '.join(of_each)}.")
     indices: dict[str, list[str]] = {}
