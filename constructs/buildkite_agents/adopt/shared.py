@@ -1,6 +1,7 @@
 """Finds what queues share, with placeholders for their names."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -124,13 +125,16 @@ def of_providers(
 
 
 def own_of_each(queues: Sequence[AgentQueue], shared: Collection[str]) -> list[str]:
-    """What each further queue has to set too, as sentences."""
+    """What a further queue has to set too, as sentences."""
     said = []
     for field in ("parameters", "tags"):
-        given = [getattr(queue, field) or {} for queue in queues]
-        of_each = [k for k in given[0] if all(k in g for g in given) and not isinstance(k, Code)]
-        if of_each and not any(isinstance(each, str) for each in given):
-            said.append(f"Each has {field} of its own: {', '.join(of_each)}.")
+        given = [getattr(queue, field) for queue in queues]
+        keys = [k for g in given if isinstance(g, Mapping) for k in g if not isinstance(k, Code)]
+        counts = Counter(keys)
+        of_each = [key for key, n in counts.items() if n == len(queues)]
+        of_most = [key for key, n in counts.items() if len(queues) > n > len(queues) / 2]
+        said += [f"Each has {field} of its own: {', '.join(of_each)}."] if of_each else []
+        said += [f"Most have {field} of their own: {', '.join(of_most)}."] if of_most else []
     indices: dict[str, list[str]] = {}
     for queue in () if "moved_from" in shared else queues:
         former = _INSTANCE.fullmatch(queue.moved_from or "")

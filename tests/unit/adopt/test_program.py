@@ -340,6 +340,16 @@ def test_what_each_queue_has_of_its_own_is_said() -> None:
     assert "Each has parameters of its own: VpcId, Subnets." in text
 
 
+def test_what_most_queues_have_of_their_own_is_said() -> None:
+    own = {"VpcId": "vpc-12345678", "Subnets": "subnet-12345678"}
+    one, *others = several("a", "b", "c", parameters=own)
+    for name in own:
+        del one["values"]["parameters"][name]
+    text = written(state(one, *others)).text
+    assert "network=" not in text
+    assert "    Most have parameters of their own: VpcId, Subnets.\n" in text
+
+
 def test_the_name_of_a_stack_is_never_that_of_its_siblings() -> None:
     own = {"InstanceRoleName": "role-~"}
     one, two = several("a", "b", name="same", parameters=own)
