@@ -35,10 +35,11 @@ def arn(service: str, resource: str = r"[^\s,\"]+") -> str:
     return rf"arn:aws[a-z-]*:{service}:[a-z0-9-]*:(?:[0-9]{{12}}|aws)?:{resource}"
 
 
-# Credentials in a URL, values that are named secret, and the prefixes of Buildkite's, GitHub's,
-# GitLab's, AWS's and Slack's tokens.
+# Credentials in a URL, values that are named secret, what signs a URL, and the prefixes of
+# Buildkite's, GitHub's, GitLab's, AWS's and Slack's tokens. A reference has no secret in it.
 SECRET = re.compile(
-    r"://[^/@\s]*:[^/@\s]*@|://\w{20,}@"
+    r"://[^/@\s]*:(?!\$\{)[^/@\s]*@|://\w{20,}@"
     r"|\b(?i:password|passwd|secret|api_?key|token)=[^$,&\s]"
+    r"|[?&](?i:[\w-]*(?:signature|token)|sig)=[^$&\s]"
     r"|\b(bk[a-z]{2}_|gh[opsur]_|github_pat_|glpat-|AKIA|ASIA|xox[abp]-)[A-Za-z0-9]"
 )

@@ -1,9 +1,11 @@
 """Existing fleets, adopted with the program that ``buildkite_agents.adopt`` writes."""
 
+import ast
 import json
 import re
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,15 @@ from support.terraform import TOKEN, terraform_in
 
 from buildkite_agents.elastic_ci_stack import template_url
 
+OWN_TEMPLATE = {
+    "Description": "Our agents",
+    "Parameters": {
+        "BuildkiteQueue": {"Type": "String"},
+        "BuildkiteAgentTokenParameterStorePath": {"Type": "String", "Default": "/token"},
+    },
+    "Resources": {"T": {"Type": "AWS::SNS::Topic"}},
+}
+"""A template that does not name its version."""
 LAYOUT = Path(__file__).parent / "documented-layout"
 
 
@@ -135,41 +146,58 @@ def test_a_further_queue_is_created_like_its_siblings_and_nothing_else(
     }
 
 
-@pytest.mark.parametrize(
-    ("fleet", "queue", "sibling"),
-    [
-        (
-            "one-stack",
-            'dataclasses.replace(queue, name="new", stack_name="new", address=None, '
-            'tags={"Name": "new", "team": "ci"}, '
-            'parameters={**queue.parameters, "InstanceRoleName": "new-role"})',
-            "agents",
-        ),
-        (
-            "two-regions",
-            'queue("new", "m6i.large", provider="aws.us_east_1", stack_name="new", '
-            'min_size=0, max_size=5, tags={"region": "us-east-1"}, '
-            'parameters={"InstanceRoleName": "new-role"})',
-            "east",
-        ),
-    ],
-)
 @pytest.mark.usefixtures("only_since_provider_5")
-def test_a_further_queue_has_all_that_its_siblings_have(
-    fleet: str, queue: str, sibling: str, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+def test_the_recipe_of_one_stack_makes_a_further_queue(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
-    adopter = Adopter(tmp_path, FLEETS / fleet, aws, aws_provider)
+    adopter = Adopter(tmp_path, FLEETS / "one-stack", aws, aws_provider)
     adopter.adopt(adopter.show(plan=True))
     (adopter.tf.folder / "stacks.tf").unlink()
-    adopter.edit("    queues=[", f"    queues=[{queue}, ")
-    adopter.edit("app = AgentApp()", "import dataclasses\n\napp = AgentApp()")
+    docstring = ast.get_docstring(ast.parse(adopter.main.read_text())) or ""
+    recipe = textwrap.dedent(docstring.partition("to queues:\n")[2])
+    for field, value in {
+        "name": "new",
+        "stack_name": "new",
+        "instance_type": "m7g.large",
+        '"Name"': "new",
+        '"InstanceRoleName"': "new-role",
+    }.items():
+        recipe = re.sub(rf"{field}(=|: )\.\.\.", rf'{field}\g<1>"{value}"', recipe)
+    assert "..." not in recipe
+    adopter.edit("app = AgentApp()", f"{recipe}\n\napp = AgentApp()")
+    adopter.edit("queues=[queue]", "queues=[queue, further]")
     adopter.synthesize()
+    types = {"InstanceTypes": "m7g.large"}
+    assert_is_like(adopter, "agents", {**types, "InstanceRoleName": "new-role"}, {"Name": "new"})
+
+
+@pytest.mark.usefixtures("only_since_provider_5")
+def test_a_further_queue_has_all_that_its_siblings_have(
+    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+) -> None:
+    adopter = Adopter(tmp_path, FLEETS / "two-regions", aws, aws_provider)
+    adopter.adopt(adopter.show(plan=True))
+    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.edit(
+        "    queues=[",
+        """    queues=[queue("new", "m6i.large", provider="aws.us_east_1", stack_name="new",
+        min_size=0, max_size=5, tags={"region": "us-east-1"},
+        parameters={"InstanceRoleName": "new-role"}), """,
+    )
+    adopter.synthesize()
+    assert_is_like(adopter, "east", {"InstanceRoleName": "new-role"}, {})
+
+
+def assert_is_like(
+    adopter: Adopter, sibling: str, parameters: dict[str, str], tags: dict[str, str]
+) -> None:
+    """Nothing but the queue ``new`` is created, like its sibling except for these values."""
     plan = adopter.tf.plan()
     assert (plan.created, plan.updated, plan.deleted) == ({f"{STACK}new"}, set(), set())
     new, old = plan.after(f"{STACK}new"), plan.before(f"{STACK}{sibling}")
-    own = {"BuildkiteQueue": "new", "InstanceRoleName": "new-role"}
+    own = {"BuildkiteQueue": "new", **parameters}
     assert new["parameters"] == {**old["parameters"], **own}
-    assert new["tags"] == {**old["tags"], **({"Name": "new"} if "Name" in old["tags"] else {})}
+    assert new["tags"] == {**old["tags"], **tags}
     assert new["template_url"] == old["template_url"]
 
 
@@ -285,6 +313,12 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
             **arguments,
         )
+    cloudformation.create_stack(
+        StackName="own",
+        TemplateBody=json.dumps(OWN_TEMPLATE),
+        Parameters=[{"ParameterKey": "BuildkiteQueue", "ParameterValue": "own"}],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
     shown = tmp_path / "stacks.json"
     described = cloudformation.describe_stacks()
     for stack in described["Stacks"]:
@@ -301,7 +335,7 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     # The token of ci-other is in Parameter Store.
     tf.variables = {f"buildkite_agent_token_{name}": TOKEN for name in ("ci", "ci_gpu")}
     plan = tf.plan()
-    assert plan.imported == {f"{STACK}{queue}" for queue in ("default", "gpu_1", "other")}
+    assert plan.imported == {f"{STACK}{queue}" for queue in ("default", "gpu_1", "other", "own")}
     assert (plan.created, plan.updated, plan.deleted) == (set(), set(), set())
     tf.apply()
     main.write_text(main.read_text().replace(', import_account="123456789012"', ""))
@@ -311,5 +345,6 @@ def test_stacks_that_never_had_a_terraform_are_imported_and_nothing_else(
     aws_provider.prepare(tf.folder, aws.endpoint)
     plan = tf.plan()
     assert (plan.created, plan.deleted) == (set(), set())
+    assert "template_url" not in plan.changed_attributes(f"{STACK}own")
     changed = plan.changed_attributes(f"{STACK}other") - {"outputs", "tags_all", "timeouts"}
     assert changed <= {"capabilities", "parameters", "template_url"}

@@ -38,6 +38,7 @@ class Adopter:
         done = run_adopt(shown, "--output", self.main, "--check", *arguments, cwd=self.main.parent)
         assert done.returncode == 0, done.stderr
         assert TOKEN not in self.main.read_text() + done.stderr
+        assert self.main.read_text() == formatted(self.main.read_text())
         return done.stderr
 
     def synthesize(self) -> str:
@@ -51,6 +52,12 @@ class Adopter:
         text = self.main.read_text()
         assert text.count(old) == 1, text
         self.main.write_text(text.replace(old, new))
+
+
+def formatted(program: str) -> str:
+    """A program as ruff formats it."""
+    ruff = [sys.executable, "-m", "ruff", "format", "--isolated", "-"]
+    return subprocess.run(ruff, input=program, capture_output=True, text=True, check=True).stdout
 
 
 def run_python(*arguments: Any, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

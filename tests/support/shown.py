@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from support.adopter import formatted
+
 from buildkite_agents.adopt import terraform
 from buildkite_agents.adopt.program import Program, program_of
 
@@ -90,7 +92,9 @@ def described(**changes: Any) -> dict[str, Any]:
 def written(content: dict[str, Any], folder: Path | str = "none") -> Program:
     """The program of a plan or a state; *folder* is that of the root module."""
     fleet = terraform.fleet_of(content, folder=folder)
-    return program_of(fleet, folder="terraform", output="main.py")
+    program = program_of(fleet, folder="terraform", output="main.py")
+    assert program.text == formatted(program.text)
+    return program
 
 
 def said(program: Program) -> str:

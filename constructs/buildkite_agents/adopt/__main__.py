@@ -3,7 +3,8 @@
 terraform plan -out=tfplan
 terraform show -json tfplan | python -m buildkite_agents.adopt - --folder . --output main.py
 
-aws cloudformation describe-stacks | python -m buildkite_agents.adopt - --output main.py
+aws cloudformation describe-stacks --output json |
+  python -m buildkite_agents.adopt - --output main.py
 
 The JSON has every secret of the root module. A file with it must be deleted, tfplan too.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from buildkite_agents.adopt import cloudformation, terraform
-from buildkite_agents.adopt.found import Fleet
+from buildkite_agents.adopt.found import Fleet, grouped
 from buildkite_agents.adopt.program import Program, program_of
 from buildkite_agents.errors import ConfigError
 
@@ -96,7 +97,8 @@ def _report(given: argparse.Namespace, program: Program, compared: int | None) -
     fleet, count, left_out = program.fleet, len(program.fleet.stacks), program.fleet.left_out
     lines = [f"found {_counted(count + len(left_out), 'stack')}: {count} adopted"]
     lines[0] += f", {len(left_out)} left out" if left_out else ""
-    lines += [f"  left out: {name}: {why}" for name, why in left_out.items()]
+    whys = grouped(f"{name}: {why}" for name, why in left_out.items())
+    lines += [f"  left out: {why}" for why in whys]
     lines += [f"note: {note}" for note in fleet.notes]
     if compared is not None:
         shown = "the input" if given.source == "-" else given.source
@@ -141,7 +143,8 @@ def _read(source: str) -> Mapping[str, Any]:
         raise ConfigError(f"cannot read {source}: {error.strerror}") from None
     except ValueError:
         raise ConfigError(
-            f"{source} is not JSON: use the output of `terraform show -json`, not a plan file"
+            f"{source} is not JSON: use the output of `terraform show -json`, not a plan file, or "
+            "of `aws cloudformation describe-stacks --output json`"
         ) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{source}: a JSON object was expected, got {type(content).__name__}")

@@ -12,6 +12,7 @@ from buildkite_agents.adopt.found import (
     Fleet,
     FoundStack,
     declarations,
+    grouped,
     literal,
     note_on,
     template_of,
@@ -31,6 +32,9 @@ _ARGUMENTS = {
 """The arguments that the provider reads. It ignores DisableRollback, which has an effect only when
 a stack is created."""
 
+_ONLY_DELETED = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "REVIEW_IN_PROGRESS"}
+"""The statuses of a stack that was never created."""
+
 
 def fleet_of(content: Mapping[str, Any]) -> Fleet:
     """Return the Elastic CI Stacks among the described stacks.
@@ -49,7 +53,8 @@ def fleet_of(content: Mapping[str, Any]) -> Fleet:
             left_out[stack["StackName"]] = why
     if not described:
         raise ConfigError(
-            f"there is no Elastic CI Stack among the {len(content['Stacks'])} stacks that this has"
+            f"there is no Elastic CI Stack to adopt among the {len(content['Stacks'])} stacks",
+            *grouped(f"{name}: {why}" for name, why in left_out.items()),
         )
     places = {tuple(stack["StackId"].split(":")[3:5]) for stack in described}
     if len(places) > 1:
@@ -91,7 +96,12 @@ def _not_a_queue(stack: Mapping[str, Any]) -> str | None:
         return f"it is a nested stack of {stack['ParentId'].split('/')[1]}"
     if "BuildkiteQueue" not in _values(stack):
         return "it is not an Elastic CI Stack"
-    return "it was deleted" if stack.get("StackStatus") == "DELETE_COMPLETE" else None
+    status = str(stack.get("StackStatus"))
+    if status == "DELETE_COMPLETE":
+        return "it was deleted"
+    if status.startswith("DELETE_") or status in _ONLY_DELETED:
+        return f"its status is {status}, in which CloudFormation can only delete a stack: delete it"
+    return None
 
 
 def _values(stack: Mapping[str, Any]) -> dict[str, str]:
@@ -108,10 +118,10 @@ def _has_hidden_token(stack: Mapping[str, Any]) -> bool:
 
 def _found(stack: Mapping[str, Any], variable: str) -> FoundStack:
     values, name = _values(stack), stack["StackName"]
-    version, assumed = template_of("", str(stack.get("Description", "")), values)
+    version, is_assumed = template_of("", str(stack.get("Description", "")), values)
     is_known = version in elastic_ci_stack.known_versions()
     if elastic_ci_stack.is_usable(version) and not is_known:
-        version, assumed = template_of("", "", values)
+        version, is_assumed = template_of("", "", values)
     specs = declarations(version)
     given = {
         parameter: literal(value)
@@ -120,10 +130,10 @@ def _found(stack: Mapping[str, Any], variable: str) -> FoundStack:
         if parameter in FIELDS or value != str(specs.get(parameter, {}).get("Default", ""))
     }
     notes, steps = [], []
-    if assumed:
+    if is_assumed:
         notes.append(
-            f"{name}: its description names no known version: {version} is assumed, the newest "
-            "that has its parameters"
+            f"{name}: its description names no release: {version} is assumed, and the stack keeps "
+            "the template that it has"
         )
     if _has_hidden_token(stack):
         given["BuildkiteAgentToken"] = f"${{var.{variable}}}"
@@ -137,15 +147,17 @@ def _found(stack: Mapping[str, Any], variable: str) -> FoundStack:
         given["BuildkiteQueue"] = values["BuildkiteQueue"]
     unmanaged_ = unmanaged({_ARGUMENTS[k]: v for k, v in stack.items() if k in _ARGUMENTS})
     status = stack.get("StackStatus", "")
-    if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}:
+    if status and not status.endswith("_COMPLETE"):
         steps.append(
-            f"{name}: its status is {status}: see docs/troubleshooting.md, A stack is stuck"
+            f"{name}: its status is {status}, in which CloudFormation cannot update it: see "
+            "docs/troubleshooting.md, A stack is stuck"
         )
     tags = {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
     return FoundStack(
         name=name,
         version=version,
         parameters=given,
+        template_url="" if is_assumed else None,
         tags={literal(key): literal(value) for key, value in tags.items()},
         ignore_changes=sorted(unmanaged_),
         values={

@@ -81,6 +81,13 @@ class FoundStack:
         """A parameter, by its name in the newest version."""
         return self.parameters.get(name, self.parameters.get(name.removesuffix("s")))
 
+    @property
+    def image_version(self) -> str | None:
+        """The version of the stack's own image, which from v7.0.0 on boots no older one."""
+        has_image = {"ImageId", "ImageIdParameter"} & self.parameters.keys()
+        is_needed = elastic_ci_stack.is_at_least(self.version, "v7.0.0")
+        return self.version if has_image and is_needed else None
+
     def is_named_in(self, values: Mapping[str, Any]) -> bool:
         """Whether one of the values contains the name of the stack or its queue."""
         own = (self.name, self.parameters.get("BuildkiteQueue") or self.name)
@@ -125,7 +132,13 @@ class Fleet:
     @property
     def notes(self) -> Sequence[str]:
         """What was assumed, and what became of references, of all stacks."""
-        notes = _grouped(note for stack in self.stacks for note in stack.notes)
+        notes = grouped(note for stack in self.stacks for note in stack.notes)
+        notes += grouped(
+            f"{stack.address or stack.name}: image_stack_version={stack.image_version!r} is that "
+            "of the stack: set the version from whose image its own one was built, if it is another"
+            for stack in self.stacks
+            if stack.image_version
+        )
         found = {e: name for stack in self.stacks for e, name in stack.found.items()}
         # The program itself refers to what the documented layout has.
         if found and self.layout is None:
@@ -141,7 +154,7 @@ class Fleet:
         """What to do, and what to check, before the first plan."""
         return [
             *dict.fromkeys(self.first_steps),
-            *_grouped(step for stack in self.stacks for step in stack.steps),
+            *grouped(step for stack in self.stacks for step in stack.steps),
         ]
 
 
@@ -168,7 +181,7 @@ def _places(where: Sequence[str]) -> str:
     return ", ".join(f"{one} of {n} stack{'s'[: n - 1]}" for one, n in counts.items())
 
 
-def _grouped(notes: Iterable[str]) -> list[str]:
+def grouped(notes: Iterable[str]) -> list[str]:
     """The notes, each once with all that it is about."""
     about: dict[str, list[str]] = {}
     for note in dict.fromkeys(notes):
@@ -188,9 +201,11 @@ def template_of(url: str, text: str, parameters: Mapping[str, str]) -> tuple[str
     The assumed version is the newest that has all of the *parameters* and accepts their values, or
     else the newest.
     """
-    version = version_in(url) or version_in(text)
-    if version is not None:
-        return version, False
+    for place in (url, text):
+        version = version_in(place)
+        if version is not None:
+            # v6.30.0-12-gdeadbee is of a build after that release.
+            return version, re.search(rf"{re.escape(version)}[\w+-]", place) is not None
     known = elastic_ci_stack.known_versions()
     for candidate in map(elastic_ci_stack.load, reversed(known)):
         if parameters.keys() <= candidate.parameters.keys() and not any(

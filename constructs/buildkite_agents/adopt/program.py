@@ -9,7 +9,7 @@ from typing import Any
 
 from buildkite_agents import elastic_ci_stack, names
 from buildkite_agents.adopt.constants import SHARED
-from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack
+from buildkite_agents.adopt.found import EMPTY, Fleet, FoundStack, grouped
 from buildkite_agents.adopt.render import render
 from buildkite_agents.adopt.root import STACK
 from buildkite_agents.adopt.shared import NETWORK
@@ -66,7 +66,9 @@ def program_of(fleet: Fleet, *, folder: str, output: str) -> Program:
     while True:
         if not fleet.stacks:
             raise ConfigError(
-                *(f"{name} cannot be adopted: {why}" for name, why in fleet.left_out.items())
+                *grouped(
+                    f"{name}: cannot be adopted: {why}" for name, why in fleet.left_out.items()
+                )
             )
         settings = _settings(fleet, folder)
         addresses = _addresses(fleet)
@@ -107,7 +109,12 @@ def _refused(
                         refused.setdefault(stack.address or stack.name, []).append(problem.what)
         if refused:
             break
-    return {name: "; ".join(dict.fromkeys(found)) for name, found in refused.items()}
+    # Values are as in a program, where what is no reference is escaped.
+    return {
+        name: f"{'; '.join(dict.fromkeys(found)).replace('$${', '${').replace('%%{', '%{')}. "
+        "Change this in the stack, and adopt again"
+        for name, found in refused.items()
+    }
 
 
 def _problems_of(settings: StackSettings, queues: Sequence[AgentQueue]) -> Sequence[Problem]:
@@ -122,15 +129,14 @@ def _settings(fleet: Fleet, folder: str) -> StackSettings:
     """The settings of the AgentStack, without parameters."""
     deployment = Deployment(folder=folder, inside_root_module=True)
     mappings = [stack.tags for stack in fleet.stacks if isinstance(stack.tags, Mapping)]
-    tags = _most(mappings, len(fleet.stacks))
-    if not tags and len(mappings) == len(fleet.stacks):
-        tags = dict(sorted(set.intersection(*(set(each.items()) for each in mappings))))
+    tags: dict[str, str] = {}
+    if len(mappings) == len(fleet.stacks):
+        first = mappings[0].items()
+        tags = dict(sorted(item for item in first if all(item in m.items() for m in mappings)))
     if len(fleet.stacks) == 1 and fleet.stacks[0].is_named_in(tags):
         tags = {}
     if fleet.account is not None:
         deployment = Deployment(folder=folder, import_account=fleet.account)
-        # They are default tags too, which each stack gets.
-        tags = tags if all(tags.items() <= each.items() for each in mappings) else {}
     settings = StackSettings(
         project="buildkite",
         token=None,
@@ -162,7 +168,7 @@ def _settings(fleet: Fleet, folder: str) -> StackSettings:
             template_defaults=False,
         )
     for argument, name in SHARED.items():
-        value = _most([stack.parameter(name) for stack in fleet.stacks], len(fleet.stacks))
+        value = _of_all([stack.parameter(name) for stack in fleet.stacks])
         if value and value != EMPTY:
             shared = value if argument == "bootstrap_script" else Existing(value)
             settings = _with(settings, **{argument: shared})
@@ -176,6 +182,11 @@ def _with(settings: StackSettings, **more: Any) -> StackSettings:
     return settings if problems else changed
 
 
+def _of_all(values: Sequence[Any]) -> Any:
+    """The value that all stacks have, or None."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
 def _most(values: Sequence[Any], count: int) -> Any:
     """The value that more than half of *count* stacks have, or None."""
     counts = Counter(json.dumps(value, sort_keys=True) for value in values)
@@ -184,9 +195,8 @@ def _most(values: Sequence[Any], count: int) -> Any:
 
 
 def _network(stacks: Sequence[FoundStack]) -> Network | None:
-    """The VPC and subnets, if most stacks have the same ones."""
-    networks = [[s.parameters.get("VpcId"), s.parameters.get("Subnets")] for s in stacks]
-    vpc_id, subnets = _most(networks, len(stacks)) or (None, None)
+    """The VPC and subnets, if all stacks have the same ones."""
+    vpc_id, subnets = (_of_all([s.parameters.get(name) for s in stacks]) for name in NETWORK[:2])
     # A network is of one region: with several providers, each queue has its own. One stack's is
     # among the parameters.
     is_of_all = len(stacks) > 1 and len({stack.provider for stack in stacks}) == 1
@@ -201,11 +211,8 @@ def _queue(stack: FoundStack, fleet: Fleet, settings: StackSettings, address: st
     more: dict[str, Any] = {}
     if stack.timeout_minutes is not None:
         more["timeout_minutes"] = stack.timeout_minutes
-    if {"ImageId", "ImageIdParameter"} & stack.parameters.keys() and elastic_ci_stack.is_at_least(
-        stack.version, "v7.0.0"
-    ):
-        # It boots no image of an older version.
-        more["image_stack_version"] = stack.version
+    if stack.image_version:
+        more["image_stack_version"] = stack.image_version
     bare = AgentQueue(
         **_types_of(stack),
         name=stack.parameters.get("BuildkiteQueue", _TEMPLATE_QUEUE),
@@ -349,7 +356,7 @@ def _python(value: str) -> Any:
 def _in_most(
     all_given: Sequence[Mapping[str, Any]], stacks: Sequence[FoundStack]
 ) -> dict[str, Any]:
-    """The value that more than half of several queues have for a parameter."""
+    """The value that all of several queues have for a parameter; for a number, more than half."""
     if len(stacks) == 1:
         return {}
     everywhere = set.intersection(*(set(_version(stack).parameters) for stack in stacks))
@@ -359,7 +366,9 @@ def _in_most(
     for name in sorted({name for given in all_given for name in given} & everywhere):
         values = [given[name] for given in all_given if name in given]
         most = _most(values, len(all_given))
-        if most is not None and name not in never:
+        # A text can be of a team, an architecture or a role: another queue must not get it.
+        is_shared = not isinstance(most, str) or len(values) == values.count(most) == len(stacks)
+        if most is not None and name not in never and is_shared:
             common[name] = most
     return common
 

@@ -22,14 +22,18 @@ from buildkite_agents.adopt.source import (
     arguments,
     call,
     constant,
+    definition,
     is_set,
     lines,
+    paragraphs,
     source,
 )
 from buildkite_agents.options import Unset
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
 
+_OF_IMAGE = ("ImageId", "ImageIdParameter")
+_OF_PROVIDERS = '"""By provider configuration, of which None is the default one."""'
 _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 
 
@@ -42,7 +46,7 @@ def render(
     settings, queues, items = shared_items(settings, queues, by_type=by_type)
     settings, queues, constants = with_constants(settings, queues)
     if by_provider:
-        constants.append(f'{constant("PARAMETERS", by_provider)}\n"""By provider configuration."""')
+        constants.append(f"{constant('PARAMETERS', by_provider)}\n{_OF_PROVIDERS}")
         own = items.get("parameters", {Code('**fields.pop("parameters", {})'): ""})
         items["parameters"] = {Code("**PARAMETERS.get(provider, {})"): "", **own}
     shared = {"provider": None, **shared_fields(queues, by_type=by_type), **items}
@@ -66,10 +70,13 @@ def render(
     used = ["AgentApp", "AgentStack"]
     used += [name for name in _NAMES if re.search(rf"\b{name}\b", "\n".join([*app, function]))]
     folder = settings.deployment.folder
-    header = f"Buildkite agents. Next: python {output} && terraform -chdir={folder} plan."
+    steps = f"Next: python {output} && terraform -chdir={folder} plan."
+    header = f"Buildkite agents. {steps}"
+    if len(header) > WIDTH - 6:
+        header = f"Buildkite agents.\n\n{paragraphs([steps], 0)}\n"
     if is_one:
-        header += f"\n\n{_further(queues[0], fleet.stacks[0])}\n"
-    paragraphs = [
+        header = f"{header.rstrip()}\n\n{_further(queues[0], fleet.stacks[0])}\n"
+    parts = [
         f'"""{header}"""',
         "from dataclasses import replace\nfrom typing import Any" if function else "",
         _import(sorted(used)),
@@ -77,7 +84,7 @@ def render(
         function and f"\n{function}\n",
         "\n".join(app),
     ]
-    return "\n\n".join(filter(None, paragraphs)) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _queue(
@@ -118,12 +125,28 @@ def _queue(
 
 
 def _further(queue: AgentQueue, stack: FoundStack) -> str:
-    """How to define a further queue like this one."""
+    """How to define a further queue like this one: with each field that has to differ."""
     own = ["name=...", *(["stack_name=..."] if queue.stack_name else [])]
+    own += ["instance_type=..."] if queue.instance_type else []
+    own += ["architecture=..."] if queue.architecture_is_given else []
+    own += ["more_instance_types=()"] if queue.more_instance_types else []
+    # Only a stack that exists can keep its template.
+    own += ["template_url=None"] if queue.template_url == "" else []
     own += [f"{name}=None" for name in ("address", "moved_from") if getattr(queue, name)]
-    of_queue = {"tags": queue.tags, "parameters": queue.parameters}
-    own += [f"{name}=..." for name, value in of_queue.items() if stack.is_named_in({"": value})]
-    return f"A further queue is dataclasses.replace(queue, {', '.join(own)})."
+    for field in ("tags", "parameters"):
+        given, real = getattr(queue, field) or {}, stack.values.get(field) or {}
+        of_stack = [k for k in real if k in _OF_IMAGE or stack.is_named_in({k: real[k]})]
+        of_stack = [k for k in of_stack if k != "BuildkiteAgentToken"]
+        if isinstance(given, str):
+            own += [f"{field}=..."] if of_stack else []
+            continue
+        changed = [f"{source(key)}: ..." for key in given if key in of_stack]
+        own += [f"{field}={{**queue.{field}, {', '.join(changed)}}}"] if changed else []
+    code = call("replace", ["queue", *own], 4, used=10)
+    return (
+        "A further queue is this one with its own values in place of ...; add it to queues:\n\n"
+        f"    from dataclasses import replace\n\n    further = {code}"
+    )
 
 
 def _function(
@@ -135,16 +158,15 @@ def _function(
     have_types = all(queue.instance_type for queue in queues)
     first = f"instance_type: str{'' if have_types else ' | None = None'}"
     first = first if by_type else f"name: str, {first}"
-    own = own_of_each(queues)
     keywords = ["stack_name: str"] if shared.get("stack_name") == STACK_NAME else []
     if "**PARAMETERS.get(provider, {})" in shared.get("parameters", {}):
         keywords.append(f"provider: str | None = {source(shared['provider'])}")
         shared = {**shared, "provider": Code("provider")}
-    named = f", *, {', '.join(keywords)}" if keywords else ""
-    line = f"def queue({first}{named}, **fields: Any) -> AgentQueue:"
-    yield line if len(line) <= WIDTH else line.replace("(", "(\n    ").replace(") ->", "\n) ->")
+    named = [*(["*", *keywords] if keywords else []), "**fields: Any"]
+    yield definition("def queue", [*first.split(", "), *named], " -> AgentQueue:")
     doc = '    """Return a queue with what most queues share, and its own *fields*.'
-    yield f'{doc}\n\n    Each has parameters of its own: {own}.\n    """' if own else f'{doc}"""'
+    more = own_of_each(queues, shared)
+    yield f'{doc}\n\n{paragraphs(more, 4)}\n    """' if more else f'{doc}"""'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
     for local, old, new in (("key", "_", "-"), ("snake", "-", "_")):
@@ -164,8 +186,9 @@ def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
             by_override.setdefault("\0".join(formatted), []).append(key)
     for override, keys in by_override.items():
         one, indent = f"stack.queue_stacks[{source(keys[0])}]", ""
-        if len(keys) > 1:
-            every = len(keys) == len(queues)
+        # What all have is of further queues too.
+        every = len(keys) == len(queues)
+        if every or len(keys) > 1:
             over = "stack.queue_stacks.values()" if every else source(keys, used=12)
             yield f"for {'queue_stack' if every else 'key'} in {over}:"
             one, indent = "queue_stack" if every else "stack.queue_stacks[key]", "    "

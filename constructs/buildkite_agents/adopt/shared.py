@@ -1,7 +1,8 @@
-"""Finds what most queues share, with placeholders for their names."""
+"""Finds what queues share, with placeholders for their names."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,27 +12,24 @@ from buildkite_agents.adopt.source import KEY, NAME, SNAKE, STACK_NAME, Code, is
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
 
-_OWN = {
-    "ignore_changes",
-    "instance_type",
-    "more_instance_types",
-    "name",
-    "architecture",
-    "parameters",
-}
+_OWN = {"instance_type", "more_instance_types", "name", "architecture", "parameters"}
 NETWORK = ["VpcId", "Subnets", "SecurityGroupIds"]
 """The parameters of a network, which is of one region."""
 _TOKENS = ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
 _OF_PROVIDER = (*NETWORK, *_TOKENS, *SHARED.values(), "KeyName")
 # No two queues have the same.
 _UNIQUE = {"stack_name", "address", "moved_from"}
+# Shared only if all queues have it: what is of a team or a region is not of each further queue.
+_OF_ALL = {*_UNIQUE, "ignore_changes", "tags"}
+_INSTANCE = re.compile(r"(aws_cloudformation_stack\.[\w-]+)\[(.+)\]")
 _MERGED = re.compile(r"\$\{(merge\(([\w.\[\]\"-]+), \{)(.*)\}\)\}")
 
 
 def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, Any]:
     """What more than half of several queues have, by field, with placeholders for their names.
 
-    Stacks whose names do not derive from their queues' are named by each queue.
+    Names, tags and what Terraform ignores are shared only if all queues have them. Where the
+    stacks' names do not derive from their queues', each queue names its stack.
     """
     shared: dict[str, Any] = {}
     for field in fields(AgentQueue) if len(queues) > 1 else ():
@@ -46,7 +44,8 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
             if field.name in _UNIQUE:
                 found = [value for value in found if value == "" or "\0" in value]
             most = max(found, key=found.count, default=None)
-            if found.count(most) * 2 > len(queues):
+            least = len(queues) if field.name in _OF_ALL else len(queues) // 2 + 1
+            if found.count(most) >= least:
                 shared[field.name] = _merged(given, str(most)) if form is _FORMS[-1] else most
                 break
         if field.name == "stack_name" and "stack_name" not in shared and given == [*queues] != []:
@@ -55,16 +54,17 @@ def shared_fields(queues: Sequence[AgentQueue], *, by_type: bool) -> dict[str, A
 
 
 def _merged(queues: Sequence[AgentQueue], base: str) -> str:
-    """The tags ${base} with what most queues merge into them."""
+    """The tags ${base} with what all queues that merge something merge into them."""
     merged = [_MERGED.fullmatch(str(queue.tags)) for queue in queues]
     parts = [(q, hcl.arguments(m[3])) for q, m in zip(queues, merged, strict=True) if m]
     items: dict[str, str] = {}
     for key in dict.fromkeys(key for _, given in parts for key in given):
         for form in _FORMS[:_OF_STACK]:
             found = [form(given.get(key), queue, queue.name) for queue, given in parts]
-            most = max(found, key=found.count)
-            if most is not None and found.count(most) * 2 > len(queues):
-                items.setdefault(key, most)
+            if found[0] is not None and found.count(found[0]) == len(parts):
+                items.setdefault(key, found[0])
+    if len(parts) * 2 <= len(queues):
+        return base
     text = ", ".join(f"{hcl.key_of(key)} = {value}" for key, value in items.items())
     return f"${{merge({base[2:-1]}, {{ {text} }})}}" if items else base
 
@@ -72,7 +72,7 @@ def _merged(queues: Sequence[AgentQueue], base: str) -> str:
 def shared_items(
     settings: StackSettings, queues: Sequence[AgentQueue], *, by_type: bool
 ) -> tuple[StackSettings, list[AgentQueue], dict[str, Any]]:
-    """Separate the tags and parameters with their names, which most of several queues share."""
+    """Separate the tags and parameters with their names, which all of several queues share."""
     shared: dict[str, Any] = {}
     changed = [*queues]
     forms = _forms(shared_fields(queues, by_type=by_type).get("stack_name"))
@@ -82,30 +82,24 @@ def shared_items(
         if by_type or len(queues) == 1 or not all(isinstance(given, Mapping) for given in every):
             continue
         items = {}
-        for key in every[0]:
-            values = [given.get(key) for given in every]
+        for key in set.intersection(*map(set, every)):
             for form in forms[:-1]:
-                found = [form(v, q, q.name) for v, q in zip(values, queues, strict=True)]
-                most = max(found, key=found.count)
-                has_name = isinstance(most, str) and "\0" in most
-                is_shared = has_name or (field == "tags" and form is forms[0])
-                if None not in values and found.count(most) * 2 > len(queues) and is_shared:
-                    items[key] = most
+                one, *more = [form(e[key], q, q.name) for e, q in zip(every, queues, strict=True)]
+                is_shared = "\0" in str(one) or (field == "tags" and form is forms[0])
+                if is_shared and more.count(one) == len(more):
+                    items[key] = one
                     break
         if not any("\0" in item for item in items.values()):
             continue
-        own = [
-            {k: v for k, v in given.items() if k not in items or v != filled(items[k], queue)}
-            for given, queue in zip(every, queues, strict=True)
-        ]
+        items = {key: items[key] for key in every[0] if key in items}
+        own = [{k: v for k, v in given.items() if k not in items} for given in every]
         changed = [_with_field(q, field, o) for q, o in zip(changed, own, strict=True)]
         if field == "tags" and settings.tags:
-            kept = {k: v for k, v in settings.tags.items() if "\0" not in items.get(k, "")}
             # Without a state, they are default tags too: none, not this program's own.
             is_imported = settings.deployment.import_account is not None
-            settings = replace(settings, tags=kept if kept or is_imported else None)
-        more = {Code(f'**fields.pop("{field}", {{}})'): ""}
-        shared[field] = {**items, **(more if field == "parameters" or any(own) else {})}
+            settings = replace(settings, tags={} if is_imported else None)
+        rest = {Code(f'**fields.pop("{field}", {{}})'): ""}
+        shared[field] = {**items, **(rest if field == "parameters" or any(own) else {})}
     return settings, changed, shared
 
 
@@ -130,12 +124,27 @@ def of_providers(
     return [replace(q, parameters=o) for q, o in zip(queues, own, strict=True)], shared
 
 
-def own_of_each(queues: Sequence[AgentQueue]) -> str:
-    """What each further queue has to set too, if anything."""
-    given = [queue.parameters.keys() for queue in queues]
-    needed = [name for name in NETWORK if all(name in each for each in given)]
-    needed += ["the agent token"] if all({*_TOKENS} & each for each in given) else []
-    return ", ".join(needed)
+def own_of_each(queues: Sequence[AgentQueue], shared: Collection[str]) -> list[str]:
+    """What a further queue has to set too, as sentences."""
+    said = []
+    for field in ("parameters", "tags"):
+        given = [getattr(queue, field) for queue in queues]
+        keys = [k for g in given if isinstance(g, Mapping) for k in g if not isinstance(k, Code)]
+        counts = Counter(keys)
+        of_each = [key for key, n in counts.items() if n == len(queues)]
+        of_most = [key for key, n in counts.items() if len(queues) > n > len(queues) / 2]
+        said += [f"Each has {field} of its own: {', '.join(of_each)}."] if of_each else []
+        said += [f"Most have {field} of their own: {', '.join(of_most)}."] if of_most else []
+    indices: dict[str, list[str]] = {}
+    for queue in () if "moved_from" in shared else queues:
+        former = _INSTANCE.fullmatch(queue.moved_from or "")
+        if former:
+            indices.setdefault(former[1], []).append(former[2])
+    for resource, keys in indices.items():
+        key = max(map(int, keys)) + 1 if all(map(str.isdecimal, keys)) else '"KEY"'
+        local = resource.partition(".")[2]
+        said.append(f"With moved_from='{resource}[{key}]', a queue is in local.{local} too.")
+    return said
 
 
 def _with(value: Any, text: str, placeholder: str) -> Any:

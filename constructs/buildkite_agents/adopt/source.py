@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
@@ -10,7 +11,11 @@ from buildkite_agents.options import Unset
 
 WIDTH = 88
 LONGEST = 100
-"""No line is longer."""
+"""No line is longer, unless it is that of a string which fits on a line of its own."""
+
+# Where to split a string, in order of preference: after a comma, a space, a slash, a character. A
+# placeholder is one character.
+_PIECES = [*map(re.compile, (r"[^,]*, ?|[^,]+", "[^ ]* |[^ ]+", "[^/]*/|[^/]+", r"\0\w+\0|(?s:.)"))]
 
 NAME, KEY, SNAKE, STACK_NAME = "\0name\0", "\0key\0", "\0snake\0", "\0stack_name\0"
 """In place of the queue's name in a text, that with hyphens, with underscores, and its stack's."""
@@ -57,16 +62,23 @@ def _string(value: str) -> str:
 
 def _parts(value: str, indent: int) -> str:
     """Format a long string, of which each part is on a line of its own."""
-    inner, parts, rest = " " * (indent + 4), [], value
-    while len(_string(rest)) + len(inner) > LONGEST:
-        # After a comma, a space or a slash, if there is one.
-        most = WIDTH - 12 - indent
-        end = max(rest.rfind(mark, 1, most) for mark in ", /") + 1 or most
-        parts.append(_string(rest[:end]))
-        rest = rest[end:]
-    return "\n".join(
-        ["(", *(f"{inner}{part}" for part in [*parts, _string(rest)]), " " * indent + ")"]
-    )
+    inner, parts = " " * (indent + 4), [""]
+    for piece in _pieces(value, LONGEST - len(inner)):
+        if parts[-1] and len(inner + _string(parts[-1] + piece)) > WIDTH:
+            parts.append("")
+        parts[-1] += piece
+    if len(parts) == 1:
+        return _string(value)
+    return "\n".join(["(", *(inner + _string(part) for part in parts), " " * indent + ")"])
+
+
+def _pieces(value: str, width: int, level: int = 0) -> Iterator[str]:
+    """The smallest number of splits with which each piece of a string fits on a line."""
+    for piece in _PIECES[level].findall(value):
+        if len(_string(piece)) <= width or level + 1 == len(_PIECES):
+            yield piece
+        else:
+            yield from _pieces(piece, width, level + 1)
 
 
 def _mapping(value: Mapping[str, Any], indent: int, used: int) -> str:
@@ -111,9 +123,28 @@ def lines(start: str, items: Sequence[str], end: str, indent: int) -> str:
     return "\n".join([start, *(f"{inner}{item}," for item in items), " " * indent + end])
 
 
+def definition(name: str, parameters: Sequence[str], end: str) -> str:
+    """Format the first line of a function: on one line, or else as few as fit."""
+    inner = ", ".join(parameters)
+    if len(f"{name}({inner}){end}") <= WIDTH:
+        return f"{name}({inner}){end}"
+    if len(inner) + 4 <= WIDTH:
+        return f"{name}(\n    {inner}\n){end}"
+    return "\n".join([f"{name}(", *(f"    {one}," for one in parameters), f"){end}"])
+
+
+def paragraphs(texts: Sequence[str], indent: int) -> str:
+    """Wrap the texts of a docstring, each of which begins a line."""
+    wrapper = textwrap.TextWrapper(WIDTH, break_long_words=False, break_on_hyphens=False)
+    wrapper.initial_indent = wrapper.subsequent_indent = " " * indent
+    return "\n".join(map(wrapper.fill, texts))
+
+
 def constant(name: str, value: Any) -> str:
     """Format an assignment."""
-    return f"{name} = {source(value, used=len(name) + 3)}"
+    line = f"{name} = {source(value, used=len(name) + 3)}"
+    is_moved = "\n" not in line and len(line) > WIDTH >= len(source(value)) + 4
+    return f"{name} = (\n    {source(value)}\n)" if is_moved else line
 
 
 def is_set(field: Any, value: Any) -> bool:

@@ -15,6 +15,7 @@ from buildkite_agents.adopt.found import (
 from buildkite_agents.adopt.hcl import Block, arguments, assigned_in, named_in
 from buildkite_agents.adopt.references import Matcher
 from buildkite_agents.adopt.root import META_ARGUMENTS, STACK, Root, prefix_of, without_index
+from buildkite_agents.patterns import SECRET
 
 # All instances of a module share its configuration.
 _CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
@@ -37,8 +38,8 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     )
     if assumed:
         notes.append(
-            f"{resource}: its template {url or 'without a URL'} names no version: {version} is "
-            "assumed, the newest that has its parameters"
+            f"{resource}: its template {url or 'without a URL'} names no release: {version} is "
+            "assumed, which decides what parameters a queue accepts"
         )
     if not url and values.get("template_body"):
         notes.append(
@@ -50,6 +51,9 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
             f"{resource}: a state does not say what its module's variables refer to: what is not "
             "found by its value is a value now. Use a plan to keep more"
         )
+    minutes, timeouts = _minutes(values.get("timeouts") or {}), values.get("timeouts") or {}
+    if minutes and len({timeouts.get(name) for name in ("create", "update", "delete")}) > 1:
+        notes.append(f"{resource}: timeout_minutes={minutes} is the longest of its timeouts")
     others = unmanaged(values)
     notes += note_on(others, resource)
     secrets = {
@@ -60,6 +64,9 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     secrets["parameters"].pop("BuildkiteQueue", None)
     matchers = {name: _matcher(stack, root, block, name, secrets.get(name, {})) for name in _READ}
     parameters = {name: matchers["parameters"].text(name, value) for name, value in given.items()}
+    # A literal one too, such as a signed URL, which a synthesis would refuse.
+    literals = {name: given[name] for name, text in parameters.items() if SECRET.search(text)}
+    secrets["parameters"] |= literals
     written_tags = matchers["tags"].tags(tags)
     steps = [] if block else [_unread(root, resource)]
     steps += _replace_secrets(stack, root, "parameters", parameters, secrets["parameters"])
@@ -80,7 +87,7 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
         provider=used if used != "aws" else None,
         ignore_changes=sorted({*ignored, *others}),
         overrides=overrides,
-        timeout_minutes=_minutes(values.get("timeouts") or {}),
+        timeout_minutes=minutes,
         values={
             "name": values["name"],
             "parameters": given,

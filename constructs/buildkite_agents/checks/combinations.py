@@ -62,15 +62,16 @@ def rule(parameters: Sequence[str], words: str, source: str) -> Callable[[_Probl
     "One of these parameters is required.",
     _TEMPLATE,
 )
-def _token(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
-    if not any(
-        queue.is_given(name)
-        for name in ("BuildkiteAgentToken", "BuildkiteAgentTokenParameterStorePath")
-    ):
-        yield (
-            "an agent token is required, and token is None: set "
-            "parameters={'BuildkiteAgentTokenParameterStorePath': ...}"
-        )
+def _token(queue: ResolvedQueue, stack: ResolvedStack) -> Iterator[str]:
+    names = ("BuildkiteAgentTokenParameterStorePath", "BuildkiteAgentToken")
+    if any(map(queue.is_given, names)):
+        return
+    # As the other queues do.
+    of_others = [name for name in names if any(q.is_given(name) for q in stack.queues)]
+    yield (
+        "an agent token is required, and token is None: set "
+        f"parameters={{{(of_others or names)[0]!r}: ...}}"
+    )
 
 
 @rule(("InstanceOperatingSystem",), "Windows is not supported.", _TEMPLATE)
@@ -127,7 +128,8 @@ def _grace_periods(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]
 def _iops(queue: ResolvedQueue, _stack: ResolvedStack) -> Iterator[str]:
     kind, size = queue.text("RootVolumeType"), queue.number("RootVolumeSize")
     iops = queue.number("RootVolumeIops")
-    given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
+    # The warning gp3-iops is about the default, with which stacks run.
+    given = queue.is_given("RootVolumeIops") or (kind != "gp3" and queue.is_given("RootVolumeType"))
     if kind not in _IOPS or iops is None or not given:
         return
     least, most, by_gib = _IOPS[kind]

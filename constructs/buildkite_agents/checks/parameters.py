@@ -116,6 +116,7 @@ def _problems(
 
 def _unknown_parameter(where: str, name: str, version: StackVersion) -> str:
     of_fields = {**FIELDS, **{field.name: field.name for field in fields(AgentQueue)}}
+    del of_fields["parameters"]
     known = {
         **{parameter: parameter for parameter in version.parameters},
         **{word: f"the field {field} of the AgentQueue" for word, field in of_fields.items()},
@@ -146,9 +147,12 @@ def _value_problems(
         # The message does not contain the value.
         yield (
             f"{where} must not contain a secret: parameters are readable in CloudFormation and on "
-            "the instances. Jobs get secrets from the secrets bucket"
+            "the instances. Refer to a Terraform variable; jobs get secrets from the secrets bucket"
         )
         return
+    if isinstance(value, str) and not rules_of(name):
+        # The script has a line break at the end, as of a heredoc, within quotes: it is harmless.
+        value = value.removesuffix("\n")
     if is_reference(value):
         if isinstance(value, str) and _UNSAFE.search(literal_text(value)):
             yield _unsafe(where, value, template)

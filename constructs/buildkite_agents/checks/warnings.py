@@ -218,8 +218,8 @@ def _burstable(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
 )
 def _gp3_iops(queue: ResolvedQueue, _stack: ResolvedStack) -> str | None:
     iops = queue.number("RootVolumeIops")
-    given = queue.is_given("RootVolumeIops") or queue.is_given("RootVolumeType")
-    if given or iops is None or iops >= _GP3_LEAST_IOPS:
+    is_default = queue.text("RootVolumeType") == "gp3" and not queue.is_given("RootVolumeIops")
+    if not is_default or iops is None or iops >= _GP3_LEAST_IOPS:
         return None
     return (
         f"RootVolumeIops defaults to {iops:g} in {queue.version.version}, below EC2's minimum of "

@@ -29,9 +29,41 @@ def test_described_stacks_in_two_regions_are_refused() -> None:
         cloudformation.fleet_of({"Stacks": [described(), other]})
 
 
-def test_a_stuck_stack_is_reported() -> None:
-    fleet = cloudformation.fleet_of({"Stacks": [described(StackStatus="ROLLBACK_COMPLETE")]})
-    assert any("its status is ROLLBACK_COMPLETE" in step for step in fleet.steps)
+@pytest.mark.parametrize("status", ["UPDATE_ROLLBACK_FAILED", "UPDATE_IN_PROGRESS"])
+def test_a_stuck_stack_is_reported(status: str) -> None:
+    fleet = cloudformation.fleet_of({"Stacks": [described(StackStatus=status)]})
+    assert any(f"its status is {status}, in which" in step for step in fleet.steps)
+    fleet = cloudformation.fleet_of({"Stacks": [described(StackStatus="IMPORT_COMPLETE")]})
+    assert not any("its status" in step for step in fleet.steps)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "DELETE_FAILED", "REVIEW_IN_PROGRESS"])
+def test_a_stack_that_can_only_be_deleted_is_left_out(status: str) -> None:
+    failed = described(StackName="failed", StackStatus=status)
+    fleet = cloudformation.fleet_of({"Stacks": [described(), failed]})
+    assert [stack.name for stack in fleet.stacks] == ["ci"]
+    assert f"its status is {status}, in which" in fleet.left_out["failed"]
+    with pytest.raises(ConfigError, match=f"failed: its status is {status}"):
+        cloudformation.fleet_of({"Stacks": [failed]})
+
+
+@pytest.mark.parametrize(
+    ("description", "version"),
+    [
+        ("Buildkite stack v6.30.0-12-gdeadbee", "v6.30.0"),
+        ("Buildkite stack v6.30.999", "v7.13.0"),
+        ("our agents", "v7.13.0"),
+    ],
+)
+def test_a_stack_of_an_assumed_version_keeps_its_template(description: str, version: str) -> None:
+    fleet = cloudformation.fleet_of({"Stacks": [described(Description=description)]})
+    assert fleet.stacks[0].version == version
+    assert fleet.notes == [
+        f"ci: its description names no release: {version} is assumed, and the stack keeps the "
+        "template that it has"
+    ]
+    text = program_of(fleet, folder="terraform", output="main.py").text
+    assert 'template_url=""' in text
 
 
 def test_each_masked_token_has_a_variable_of_its_own() -> None:
@@ -104,7 +136,7 @@ def test_each_stack_that_is_not_adopted_is_listed() -> None:
 
 
 def test_nothing_is_said_about_a_stack_that_is_left_out() -> None:
-    windows = described(StackName="win", TimeoutInMinutes=20, StackStatus="ROLLBACK_COMPLETE")
+    windows = described(StackName="win", TimeoutInMinutes=20, StackStatus="UPDATE_IN_PROGRESS")
     windows["Parameters"] = [
         *windows["Parameters"],
         {"ParameterKey": "InstanceOperatingSystem", "ParameterValue": "windows"},

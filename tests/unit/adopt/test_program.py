@@ -1,11 +1,10 @@
 """The program of a fleet: its queues, and what they share."""
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
+from support.adopter import formatted
 from support.shown import (
     configured,
     described,
@@ -109,23 +108,15 @@ def test_every_field_of_a_queue_that_is_written_is_one() -> None:
     assert queue.idle_minutes == 1.5
 
 
-@pytest.mark.parametrize(
-    ("fleet", "width"),
-    # Where a string is longer than 88 characters, the default width would move it.
-    [
-        ("one", 88),
-        ("one", 100),
-        ("several", 100),
-        ("named", 88),
-        ("named", 100),
-        ("described", 88),
-        ("described", 100),
-    ],
-)
-def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
+@pytest.mark.parametrize("fleet", ["one", "several", "named", "described"])
+def test_a_program_is_as_ruff_formats_it(fleet: str) -> None:
     long: dict[str, Any] = {
         "tags": {"team": "ci", "contact": "x" * 40},
-        "parameters": {"KeyName": "k" * 70},
+        "parameters": {
+            "KeyName": "k" * 70,
+            "BootstrapScriptUrl": f"s3://{'b' * 60}",
+            "ManagedPolicyARNs": ",".join(f"arn:aws:iam::aws:policy/{'p' * n}" for n in (40, 64)),
+        },
     }
     several = [
         stack(
@@ -153,10 +144,10 @@ def test_a_program_is_as_ruff_formats_it(fleet: str, width: int) -> None:
         "described": cloudformation.fleet_of({"Stacks": [described()]}),
     }[fleet]
     text = program_of(found, folder="terraform", output="main.py").text
-    ruff = [sys.executable, "-m", "ruff", "format", "--isolated", f"--line-length={width}", "-"]
-    formatted = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True).stdout
-    assert text == formatted
-    assert max(map(len, text.splitlines())) <= 100
+    assert text == formatted(text)
+    lines = [line for line in text.splitlines() if "policy/" not in line]
+    assert max(map(len, lines)) <= 100
+    assert fleet != "one" or f'"arn:aws:iam::aws:policy/{"p" * 64}"' in text
 
 
 def test_a_value_that_an_argument_refuses_stays_on_its_queue() -> None:
@@ -227,26 +218,99 @@ def test_parameters_and_tags_with_the_name_are_shared_by_key() -> None:
     two["values"]["parameters"]["KeyName"] = "own"
     text = written(state(one, two, three)).text
     assert 'parameters={"InstanceName": f"ci-{name}", **fields.pop("parameters", {})}' in text
-    assert 'tags={"Queue": name, "zone": name, **fields.pop("tags", {})}' in text
-    assert 'queue("b", parameters={"KeyName": "own"})' in text.replace('stack_name="b", ', "")
+    assert 'tags={"Queue": name, **fields.pop("tags", {})}' in text
+    assert 'queue("b", tags={"zone": "b"}, parameters={"KeyName": "own"})' in text
     assert 'tags={"zone": "far"}' in text
+    assert "Each has tags of its own: zone." in text
+
+
+def test_what_is_of_most_queues_only_is_of_no_further_queue() -> None:
+    own = {"BuildkiteAgentTokenParameterStorePath": "/~", "SecretsBucket": "~-secrets"}
+    core = {name: value.replace("~", "core") for name, value in own.items()}
+    *stacks, other = several("a", "b", "c", name="core-~", tags={"team": "core"}, parameters=core)
+    other["values"] |= {"name": "apps-c", "tags": {"team": "apps"}}
+    apps = {name: value.replace("~", "apps") for name, value in own.items()}
+    other["values"]["parameters"] |= {**apps, "BuildkiteQueue": "c"}
+    for one in (*stacks, other):
+        one["address"] = f'aws_cloudformation_stack.team["{one["values"]["name"][-1]}-{len(one)}"]'
+    other["address"] = 'aws_cloudformation_stack.team["x"]'
+    text = written(state(*stacks, other)).text
+    shared, _, queues = text.partition("app = ")
+    assert "*, stack_name: str, **fields: Any" in shared
+    assert "moved_from=" not in shared.partition("shared = ")[2]
+    for said in (
+        "Each has parameters of its own: BuildkiteAgentTokenParameterStorePath, SecretsBucket.",
+        "Each has tags of its own: team.",
+        "With moved_from='aws_cloudformation_stack.team[\"KEY\"]', a queue is in local.team too.",
+    ):
+        assert said in " ".join(shared.split())
+    assert "token=None" in queues
+    assert "secrets_bucket=None" in queues
+    assert queues.count('tags={"team": "core"}') == 2
+
+
+def test_each_queue_has_its_image_and_the_tag_of_its_architecture() -> None:
+    image = {"ImageId": "ami-0123456789abcdef0"}
+    stacks = several("a", "b", "c", tags={"Name": "~", "arch": "x86"}, parameters=image)
+    stacks[2]["values"]["tags"]["arch"] = "arm"
+    shared, _, _ = written(state(*stacks)).text.partition("app = ")
+    assert 'tags={"Name": name, **fields.pop("tags", {})}' in shared
+    assert "Each has parameters of its own: ImageId.\n    Each has tags of its own: arch." in shared
+
+
+def test_the_tags_of_each_queue_are_named_without_those_of_all() -> None:
+    tags = {"team": "ci", "cost": "x", "zone": "~"}
+    stacks = several("a", "b", "c", tags=tags)
+    for one, zone in zip(stacks, ("near", "far", "far"), strict=True):
+        one["values"]["tags"]["zone"] = zone
+    text = written(state(*stacks)).text
+    assert '"zone": "far"' in text
+    assert "Each has tags of its own: zone." in text
+
+
+def test_the_tags_of_the_function_are_not_repeated() -> None:
+    stacks = several("a", "b", tags={"Name": "~", "team": "ci"})
+    assert written(state(*stacks)).text.count("tags=") == 1
 
 
 @pytest.mark.parametrize(
     ("values", "own"),
     [
-        ({}, "stack_name=..., address=None"),
-        ({"tags": {"Name": "ci", "a": "b"}}, "stack_name=..., address=None, tags=..."),
-        ({"tags": {"team": "quick"}}, "stack_name=..., address=None"),
-        ({"parameters": {"InstanceName": "q-1"}}, "stack_name=..., address=None, parameters=..."),
+        ({}, "address=None"),
+        ({"tags": {"Name": "ci", "a": "b"}}, 'address=None, tags={**queue.tags, "Name": ...}'),
+        ({"tags": {"team": "quick"}}, "address=None"),
+        (
+            {"parameters": {"InstanceName": "q-1"}},
+            'address=None, parameters={**queue.parameters, "InstanceName": ...}',
+        ),
+        (
+            {"parameters": {"InstanceTypes": "m5.large,m5a.large"}},
+            "instance_type=..., more_instance_types=(), address=None",
+        ),
+        (
+            {"parameters": {"ImageId": "ami-0123456789abcdef0"}},
+            'address=None, parameters={**queue.parameters, "ImageId": ...}',
+        ),
+        ({"template_url": None, "template_body": "v6.30.0"}, "template_url=None, address=None"),
     ],
 )
 def test_the_program_of_one_stack_says_how_to_define_a_further_queue(
     values: dict[str, Any], own: str
 ) -> None:
     text = written(state(stack(**values))).text
-    assert f"\nA further queue is dataclasses.replace(queue, name=..., {own}).\n" in text
+    recipe = " ".join(text.partition("further = ")[2].partition('"""')[0].split())
+    recipe = recipe.replace("( ", "(").replace(", )", ")").replace(", }", "}")
+    assert recipe == f"replace(queue, name=..., stack_name=..., {own})"
     assert "def queue" not in text
+
+
+def test_a_reference_to_the_stacks_name_is_own_of_a_further_queue() -> None:
+    one = stack(name="prod-ci", tags={"Name": "prod-ci", "team": "ci"})
+    content = configured(one, {"tags": {"references": ["var.tags"]}})
+    content["variables"] = {"tags": {"value": {"Name": "prod-ci", "team": "ci"}}}
+    text = written(content).text
+    assert 'tags="${var.tags}"' in text
+    assert "replace(queue, name=..., stack_name=..., address=None, tags=...)" in text
 
 
 def test_a_further_queue_of_one_stack_that_moved_does_not_move() -> None:
@@ -260,14 +324,30 @@ def test_a_further_queue_has_buildkites_template() -> None:
     text = written(state(*several("a", "b", name="ci-~", **values))).text
     function, _, stacks = text.partition("app = ")
     assert "template_url" not in function
-    assert "ignore_changes" not in function
-    assert stacks.count('template_url=""') == stacks.count('ignore_changes=["capabilities"]') == 2
+    assert stacks.count('template_url=""') == 2
+
+
+def test_what_terraform_ignores_of_all_queues_is_of_further_queues_too() -> None:
+    values = {"capabilities": ["CAPABILITY_IAM"]}
+    function, _, stacks = written(state(*several("a", "b", **values))).text.partition("app = ")
+    assert 'ignore_changes=["capabilities"]' in function
+    assert "ignore_changes" not in stacks
 
 
 def test_what_each_queue_has_of_its_own_is_said() -> None:
     stacks = several("a", "b", parameters={"VpcId": "vpc-1234567~", "Subnets": "subnet-1234567~"})
     text = written(state(*stacks)).text
     assert "Each has parameters of its own: VpcId, Subnets." in text
+
+
+def test_what_most_queues_have_of_their_own_is_said() -> None:
+    own = {"VpcId": "vpc-12345678", "Subnets": "subnet-12345678"}
+    one, *others = several("a", "b", "c", parameters=own)
+    for name in own:
+        del one["values"]["parameters"][name]
+    text = written(state(one, *others)).text
+    assert "network=" not in text
+    assert "    Most have parameters of their own: VpcId, Subnets.\n" in text
 
 
 def test_the_name_of_a_stack_is_never_that_of_its_siblings() -> None:
@@ -319,7 +399,7 @@ def test_a_further_queue_names_its_stack_where_the_names_do_not_derive_from_queu
     assert '        queue("b", stack_name="green"),\n' in text
 
 
-def test_what_most_queues_merge_into_a_variable_is_shared_by_key() -> None:
+def test_what_all_queues_merge_into_a_variable_is_shared_by_key() -> None:
     tags = {"team": "ci", "Queue": "~", "a b": "c", "own": "~ of ~"}
     one, *more = several("a", "b", "c", tags=tags)
     one["values"]["tags"]["own"] = "x"
@@ -349,7 +429,7 @@ def test_a_further_queue_has_what_the_queues_of_its_region_have() -> None:
     constants, _, program = text.partition("def queue")
     assert '    None: {"VpcId": "vpc-1234567a", "Subnets": "subnet-1234567a"},\n' in constants
     assert '    "aws.west": {"VpcId": "vpc-1234567c", "Subnets": "subnet-1234567c"},\n' in constants
-    assert "provider: str | None = None, **fields: Any" in program
+    assert "    provider: str | None = None,\n    **fields: Any,\n" in program
     assert 'parameters={**PARAMETERS.get(provider, {}), **fields.pop("parameters", {})},' in program
     assert 'queue("a"),' in program
     assert 'queue("c", provider="aws.west"),' in program

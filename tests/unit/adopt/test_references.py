@@ -214,8 +214,9 @@ def test_a_token_of_a_data_source_is_kept() -> None:
 def test_the_dependencies_of_a_stack_are_kept() -> None:
     content = configured(stack(), {})
     content["configuration"]["root_module"]["resources"][0]["depends_on"] = ["aws_vpc.main"]
-    line = 'stack.queue_stacks["q"].add_override("depends_on", ["aws_vpc.main"])'
-    assert line in written(content).text
+    text = written(content).text
+    assert "for queue_stack in stack.queue_stacks.values():\n" in text
+    assert '    queue_stack.add_override("depends_on", ["aws_vpc.main"])\n' in text
 
 
 def test_a_note_on_several_stacks_is_one() -> None:

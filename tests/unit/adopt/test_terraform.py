@@ -25,6 +25,29 @@ def test_what_a_queue_has_no_field_for_is_kept_by_ignore_changes() -> None:
     assert 'stack_version="v6.30.0"' in program.text
 
 
+@pytest.mark.parametrize(
+    "url", ["https://user:planted@host/boot.sh", "https://host/boot.sh?X-Amz-Signature=planted"]
+)
+def test_a_literal_secret_becomes_a_variable(url: str) -> None:
+    program = written(state(stack(parameters={"BootstrapScriptUrl": url})))
+    assert 'bootstrap_script="${var.bootstrap_script_url}"' in program.text
+    assert "planted" not in program.text + said(program)
+    assert "declare a variable bootstrap_script_url, and set it to that value" in said(program)
+
+
+def test_what_was_chosen_for_a_stack_is_said() -> None:
+    url = URL.replace("v6.30.0", "v7.0.0")
+    image = {"ImageId": "ami-0123456789abcdef0"}
+    one = stack(template_url=url, parameters=image, timeouts={"create": "30m", "update": "60m"})
+    notes = said(written(state(one)))
+    assert "image_stack_version='v7.0.0' is that of the stack" in notes
+    assert "timeout_minutes=60 is the longest of its timeouts" in notes
+    every = dict.fromkeys(("create", "update", "delete"), "60m")
+    notes = said(written(state(stack(timeouts=every))))
+    assert "image_stack_version" not in notes
+    assert "timeout_minutes" not in notes
+
+
 def test_for_a_template_without_a_version_the_newest_that_fits_is_assumed() -> None:
     program = written(
         state(
@@ -35,7 +58,7 @@ def test_for_a_template_without_a_version_the_newest_that_fits_is_assumed() -> N
         )
     )
     assert 'stack_version="v6.30.0"' not in program.text
-    assert "names no version" in said(program)
+    assert "names no release" in said(program)
 
 
 @pytest.mark.parametrize(

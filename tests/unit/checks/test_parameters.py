@@ -253,6 +253,12 @@ def test_a_token_in_a_list_is_not_repeated() -> None:
         ("BuildkiteAgentTags", "os=linux,api_key=planted"),
         ("BuildkiteAgentTags", "x=glpat-planted"),
         ("AgentEnvFileUrl", "https://host/env?token=planted"),
+        ("BootstrapScriptUrl", "https://host/boot.sh?X-Amz-Signature=planted"),
+        ("BootstrapScriptUrl", "https://host/boot.sh?a=b&x-amz-security-token=planted"),
+        ("BootstrapScriptUrl", "https://host/boot.sh?Expires=1&Signature=planted"),
+        ("BootstrapScriptUrl", "https://host/boot.sh?sv=1&sig=planted"),
+        ("BootstrapScriptUrl", "https://host/boot.sh?access_token=planted"),
+        ("BootstrapScriptUrl", "https://${var.user}:planted@host/boot.sh"),
         ("AgentEnvFileUrl", "https://" + "planted" * 4 + "@host/env"),
         ("BuildkiteAgentTags", "os=linux,pat=ghp_planted"),
         ("KeyName", "AKIAPLANTED"),
@@ -263,6 +269,39 @@ def test_a_secret_in_a_parameter_is_refused_and_not_repeated(name: str, value: s
     (problem,) = problems_with({name: value})
     assert problem.startswith(f"parameters[{name!r}] must not contain a secret")
     assert "planted" not in problem.lower()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "https://user:${var.secret}@host/boot.sh",
+        "https://${var.user}:${var.secret}@host/boot.sh",
+        "https://host/boot.sh?X-Amz-Signature=${var.signature}",
+        "https://host/design?design=planted&versionId=3",
+    ],
+)
+def test_a_reference_is_no_secret(value: str) -> None:
+    assert problems_with({"BootstrapScriptUrl": value}) == []
+
+
+def test_a_line_break_at_the_end_is_harmless() -> None:
+    assert problems_with({"BuildkiteAdditionalSudoPermissions": "/usr/bin/dnf\n"}) == []
+
+
+def test_the_default_iops_of_a_given_gp3_volume_are_no_problem() -> None:
+    queue = AgentQueue("m5.large", stack_version="v6.21.0", parameters={"RootVolumeType": "gp3"})
+    assert problems_of(queue) == []
+
+
+def test_a_queue_without_a_token_is_told_the_parameter_of_its_siblings() -> None:
+    sibling = AgentQueue("m5.large", parameters={"BuildkiteAgentToken": "${var.token}"})
+    (problem,) = problems_of(sibling, AgentQueue("t4g.large"), token=None)
+    assert "set parameters={'BuildkiteAgentToken': ...}" in problem
+
+
+def test_an_unknown_parameter_is_not_meant_to_be_parameters() -> None:
+    (problem,) = problems_with({"OurOwnParameter": "x"})
+    assert problem.endswith("has no such parameter")
 
 
 def test_all_problems_of_a_mapping_are_reported() -> None:

@@ -20,7 +20,10 @@ WARNED: dict[str, tuple[str, dict[str, Any]]] = {
     "shared-instance": ("m5.large", {"agents_per_instance": 2}),
     "spot": ("m5.large", {"on_demand_percentage": 99}),
     "burstable": ("t3.large", {"parameters": {"CpuCredits": "standard"}}),
-    "gp3-iops": ("m5.large", {"stack_version": "v6.21.0"}),
+    "gp3-iops": (
+        "m5.large",
+        {"stack_version": "v6.21.0", "parameters": {"RootVolumeType": "gp3"}},
+    ),
     "no-effect": ("m5.large", {"parameters": {"ScaleUpMinSize": 1}}),
     "cpu-quota": ("m5.large", {"parameters": {"ExperimentalEnableResourceLimits": True}}),
     "open-ssh": ("m5.large", {"parameters": {"KeyName": "ours"}}),
