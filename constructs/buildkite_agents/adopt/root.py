@@ -51,6 +51,11 @@ class Root:
     _blocks: dict[str, Block | None] = field(default_factory=dict)
 
     @property
+    def stacks(self) -> list[Mapping[str, Any]]:
+        """The CloudFormation stacks."""
+        return [one for one in self.resources if one["type"] == STACK]
+
+    @property
     def has_configuration(self) -> bool:
         """Whether this is a plan."""
         return "configuration" in self.content

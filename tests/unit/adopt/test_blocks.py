@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.shown import configured, plan, role, said, stack, state, written
 
 from buildkite_agents.adopt import hcl, terraform
@@ -152,34 +151,6 @@ def test_a_module_of_unknown_source_has_no_folder(tmp_path: Path) -> None:
     program = written(state(stack("module.x.aws_cloudformation_stack.ci")), tmp_path)
     (step, *_) = program.fleet.edits(program.addresses)
     assert step.startswith("module.x: remove the block resource")
-
-
-@pytest.mark.parametrize(
-    ("count", "every"), [(2, "values(local.ci)"), (12, "[for n in range(12) : local.ci[n]]")]
-)
-def test_all_instances_of_a_count_are_a_list(count: int, every: str, tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text(
-        f"{HEAD}  count = {count}\n  x = aws_cloudformation_stack.ci[*].id\n}}\n"
-        'output "ids" {\n  value = aws_cloudformation_stack.ci[*].id\n}\n'
-    )
-    stacks = [
-        stack(f"aws_cloudformation_stack.ci[{n}]", name=f"ci-{n}", parameters={"BuildkiteQueue": q})
-        for n, q in enumerate("abcdefghijkl"[:count])
-    ]
-    program = written(state(*stacks), tmp_path)
-    assert [*program.fleet.edits(program.addresses)][1:] == [
-        f"{tmp_path}/main.tf:6: replace aws_cloudformation_stack.ci[*] with {every}[*]"
-    ]
-
-
-def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text(
-        'variable "unused" {}\nvariable "used" {}\noutput "x" {\n  value = var.used\n}\n'
-    )
-    program = of(tmp_path, '  name = "${var.unused}-${var.used}"\n')
-    edits = [*program.fleet.edits(program.addresses, program.fleet.lost, program.text)]
-    assert f"{tmp_path}: remove var.unused, which only the removed blocks used" in edits
-    assert not any("var.used" in edit for edit in edits)
 
 
 def test_a_secret_in_tags_is_not_copied(tmp_path: Path) -> None:

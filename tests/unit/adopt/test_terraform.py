@@ -111,52 +111,6 @@ def test_a_value_without_effect_is_kept() -> None:
     assert '"CostAllocationTagName": "aws:createdBy"' in written(state(one)).text
 
 
-def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
-    (tmp_path / "stacks.tf").write_text(
-        'resource "aws_cloudformation_stack" "ci" {\n}\n\n# aws_cloudformation_stack.ci\n'
-        'output "names" {\n  value = aws_cloudformation_stack.ci["a"].name\n}\n'
-    )
-    content = state(stack('aws_cloudformation_stack.ci["a"]', name="ci-a"))
-    fleet = terraform.fleet_of(content, folder=tmp_path)
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert named == [
-        f'{tmp_path}/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "ci"',
-        f"{tmp_path}/stacks.tf:6: replace aws_cloudformation_stack.ci with local.ci",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("a.tf", "locals {\n  ci = 1\n}\n"),
-        ("a.tf", "locals{\n  other = 1\n  ci    = { a = 2 }\n}\n"),
-        ("a.tf.json", '{"locals": {"ci": 1}}'),
-    ],
-)
-def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
-    file: str, text: str, tmp_path: Path
-) -> None:
-    (tmp_path / file).write_text(text)
-    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert any(f"{tmp_path}/{file}:1: rename local.ci, and what refers" in step for step in named)
-    (tmp_path / file).unlink()
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert not any("rename" in step for step in named)
-
-
-def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
-    instances = [stack(f'aws_cloudformation_stack.ci["{name}"]', name=name) for name in "ab"]
-    instances[1]["values"]["parameters"]["InstanceOperatingSystem"] = "windows"
-    program = written(state(*instances), tmp_path)
-    named = [*program.fleet.edits(program.addresses)]
-    assert named[0] == (
-        f'{tmp_path}/stacks.tf:1: keep the block resource "aws_cloudformation_stack" "ci" for '
-        'aws_cloudformation_stack.ci["b"] only'
-    )
-
-
 def test_a_reference_to_an_instance_type_has_its_architecture(tmp_path: Path) -> None:
     (tmp_path / "stacks.tf").write_text(
         'resource "aws_cloudformation_stack" "ci" {\n'
