@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, named_in
+from buildkite_agents.adopt.hcl import Block, find, named_in
 from buildkite_agents.adopt.root import STACK, Root, prefix_of
 from buildkite_agents.adopt.uses import Uses, name_of
 
@@ -162,10 +162,10 @@ class _Edits:
             called = self.uses.calls(folder)[call]
             if not self.uses.is_empty(called):
                 named.setdefault(f"module.{call}", []).append(f"{argument} ({place})")
-            elif argument == "source":
+            elif argument == "source" and (block := find(folder, "module", call)):
                 yield (
-                    f"{part.path}:{part.first}: remove module.{call}, and the folder {called} if "
-                    "no other root module uses it: nothing else is in it"
+                    f"{block.place}: remove module.{call}, and the folder {called} if no other "
+                    "root module uses it: nothing else is in it"
                 )
         for call, some in named.items():
             what = f"the arguments {', '.join(some)} of {call}" if call else ", ".join(some)

@@ -108,7 +108,7 @@ CI = f"module.queue.{STACK}.ci"
 
 def test_a_module_with_nothing_but_a_stack_is_removed(modules: Path) -> None:
     assert steps(modules, f"module.a.{CI}", f"module.b.{CI}") == [
-        "fleet/main.tf:4: remove module.queue, and the folder queue if no other root module uses "
+        "fleet/main.tf:3: remove module.queue, and the folder queue if no other root module uses "
         "it: nothing else is in it",
         "fleet: remove var.token (main.tf:1), which only the removed blocks used",
         ".: remove var.token (main.tf:1), which only the removed blocks used",
