@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildkite_agents.adopt.hcl import Block, find, named_in
-from buildkite_agents.adopt.root import STACK, Root, prefix_of
+from buildkite_agents.adopt.root import STACK, Root, bare_of, outer_of, prefix_of
 from buildkite_agents.adopt.uses import Uses, name_of
 
 _LAYOUT = "buildkite.tf"
@@ -62,7 +62,7 @@ class _Edits:
     def __post_init__(self) -> None:
         self.uses = Uses(self.root.folder)
         for former in self.addresses:
-            self.formers.setdefault(_bare(former), []).append(former)
+            self.formers.setdefault(bare_of(former), []).append(former)
         block_of = {one["address"]: self.root.block(one) for one in self.root.stacks}
         for resource, formers in self.formers.items():
             # Calls of a module share its blocks.
@@ -70,7 +70,8 @@ class _Edits:
             self.kept[resource] = [
                 one
                 for one, block in block_of.items()
-                if one not in self.addresses and (_bare(one) == resource or (own and block == own))
+                if one not in self.addresses
+                and (bare_of(one) == resource or (own and block == own))
             ]
             if own and not self.kept[resource]:
                 self.uses.gone.add(own)
@@ -134,8 +135,8 @@ class _Edits:
                 value = part.arguments.get("value", "")
                 plain = re.fullmatch(rf"{re.escape(name)}(?:\[[^\]]*\])?(\.[^*\s]+)?", value)
                 own = "" if output else (plain[1] if plain else None) or ""
-                outer, call = _outer(prefix)
-                self._follow(resource, outer, call, part.labels[0], attribute or own)
+                outer, call = outer_of(prefix)
+                self._follow(resource, outer, f"module.{call}", part.labels[0], attribute or own)
 
     def _steps_on_block(self, resource: str) -> Iterator[str]:
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
@@ -177,7 +178,10 @@ class _Edits:
         folder, stack = self.uses.folders.get(prefix), resource.removeprefix(prefix)
         for part in self.uses.parts(self.root.folder):
             target = part.arguments.get("to", "") if part.kind == "import" else ""
-            if _bare(target) == resource != self.addresses.get(target) and not self.kept[resource]:
+            if (
+                bare_of(target) == resource != self.addresses.get(target)
+                and not self.kept[resource]
+            ):
                 yield f"{part.place}: remove this import block: {target} is imported, and moves"
         if folder == self.root.folder and resource not in self.addresses:
             name = stack.rpartition(".")[2]
@@ -214,16 +218,6 @@ class _Edits:
         if len(numbers) > _SORTED:
             every = f"[for n in range({len(numbers)}) : {local}[n]]"
         return was, f"{every}[*]" if splat else every
-
-
-def _bare(address: str) -> str:
-    return re.sub(r"\[[^\]]*\]", "", address)
-
-
-def _outer(prefix: str) -> tuple[str, str]:
-    """The module that calls a module, and the call."""
-    found = re.fullmatch(r"(.*?)(module\.[\w-]+)\.", prefix)
-    return (found[1], found[2]) if found else ("", "")
 
 
 def _is_of(part: Block, end: int, output: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import Block, assigned_in, find, named_in
+from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, find, named_in
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
@@ -60,9 +60,15 @@ class Root:
         """Whether this is a plan."""
         return "configuration" in self.content
 
+    @property
+    def variables(self) -> dict[str, Mapping[str, Any]]:
+        """The declared variables, with their values in a plan."""
+        declared = (one for one in blocks(self.folder) if one.kind == "variable")
+        return {**{one.labels[0]: {} for one in declared}, **self.content.get("variables", {})}
+
     def variable_for(self, name: str, value: str, stack: str) -> str:
         """The variable *name* for a secret, or one of the *stack* if there are several values."""
-        values, declared = self.secrets.setdefault(name, {}), self.content.get("variables", {})
+        values, declared = self.secrets.setdefault(name, {}), self.variables
         while value not in values and stack in values.values():
             stack += "_2"
         of_stack = f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', values.setdefault(value, stack))}"
@@ -93,18 +99,45 @@ class Root:
 
     def provider_of(self, resource: Mapping[str, Any]) -> str | None:
         """A resource's provider in the root module; None if its module configures the provider."""
-        key = str(self.configuration_of(resource).get("provider_config_key", "aws"))
-        module, _, name = key.rpartition(":")
+        key = self.configuration_of(resource).get("provider_config_key")
+        if key is None:
+            block, module = self.block(resource), bare_of(prefix_of(resource["address"]))[:-1]
+            name = block.arguments.get("provider", "aws") if block else "aws"
+        else:
+            module, _, name = str(key).rpartition(":")
         while module:
-            configured = self.content["configuration"].get("provider_config", {})
-            if configured.get(f"{module}:{name}", {}).get("expressions"):
+            configured = self.content.get("configuration", {}).get("provider_config", {})
+            is_configured = configured.get(f"{module}:{name}", {}).get("expressions")
+            if is_configured or (key is None and name in self.providers(f"{module}.")):
                 return None
-            outer, _, call = module.rpartition("module.")
-            folder = self.folder_of(outer)
-            block = find(folder, "module", call) if folder else None
+            block = self._call(f"{module}.")
             passed = assigned_in(block.arguments.get("providers", "")) if block else {}
-            module, name = outer.rstrip("."), passed.get(name, name)
+            module, name = outer_of(f"{module}.")[0].rstrip("."), passed.get(name, name)
         return name
+
+    def providers(self, prefix: str = "") -> dict[str, str]:
+        """The provider configurations of a module, with the expressions of their regions."""
+        folder, found = self.folder_of(prefix), {}
+        for one in blocks(folder) if folder else ():
+            if (one.kind, one.labels) == ("provider", ("aws",)):
+                alias = one.arguments.get("alias", "").strip('"')
+                found[f"aws.{alias}".rstrip(".")] = one.arguments.get("region", "")
+        return found
+
+    def _call(self, prefix: str) -> Block | None:
+        """The block that calls a module."""
+        outer, name = outer_of(prefix)
+        folder = self.folder_of(outer)
+        return find(folder, "module", name) if folder else None
+
+    def passed(self, text: str, prefix: str) -> tuple[str, str]:
+        """An expression of a module or, for a variable, what the calls pass, and the module."""
+        while prefix and re.fullmatch(r"var\.[\w-]+", text):
+            block = self._call(prefix)
+            if block is None or text[4:] not in block.arguments:
+                break
+            text, prefix = block.arguments[text[4:]], outer_of(prefix)[0]
+        return text, prefix
 
     def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
         """A resource's configuration in a plan; empty for a state."""
@@ -140,11 +173,13 @@ class Root:
     def references(self, expression: Any, prefix: str = "") -> list[str]:
         """The references of an expression in the module *prefix*, as those of the root module."""
         named = [*_longest(_references(expression))]
-        if not prefix or not self.has_configuration:
-            return [prefix + one for one in named]
-        *_, name, _ = re.split(r"module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
-        outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)
+        if not prefix:
+            return named
+        outer, name = outer_of(prefix)
         call = self.module(outer).get("module_calls", {}).get(name, {}).get("expressions", {})
+        block = None if self.has_configuration else self._call(prefix)
+        if block:
+            call = {arg: {"references": named_in(text)} for arg, text in block.arguments.items()}
         resolved = []
         for reference in named:
             if reference.startswith("var."):
@@ -154,9 +189,18 @@ class Root:
                 resolved.append(next(outputs, prefix + reference))
         return resolved
 
+    def _outputs(self, prefix: str) -> Mapping[str, Any]:
+        """The outputs of a module, with their references."""
+        folder = None if self.has_configuration else self.folder_of(prefix)
+        return self.module(prefix).get("outputs", {}) or {
+            one.labels[0]: {"expression": {"references": named_in(one.arguments.get("value", ""))}}
+            for one in (blocks(folder) if folder else ())
+            if one.kind == "output"
+        }
+
     def _outputs_of(self, prefix: str, reference: str) -> Iterator[str]:
         """The outputs of a module of the root module that are a reference in it."""
-        outputs = self.module(prefix).get("outputs", {}) if prefix.count("module.") == 1 else {}
+        outputs = self._outputs(prefix) if prefix.count("module.") == 1 else {}
         for name, output in outputs.items():
             inner = [*_longest(_references(output.get("expression", {})))]
             if len(inner) == 1 and f"{inner[0]}.".startswith(f"{reference}."):
@@ -165,13 +209,14 @@ class Root:
     def value(self, reference: str, prefix: str = "") -> Any:
         """The value of a reference in the module *prefix*, or None."""
         if reference.startswith("var."):
+            name, *path = re.findall(r"[\w-]+", reference[4:])
             variables = self.content.get("variables", {}) if not prefix else {}
-            return variables.get(reference[4:], {}).get("value")
+            return _at(variables.get(name, {}).get("value"), path)
         called = _MODULE.fullmatch(reference)
         if called:
             inner = f"{prefix}module.{called[1]}{called[2] or ''}."
             output, *index = re.split(r"\[(\d+)\]", called[3])[:2]
-            expression = self.module(inner).get("outputs", {}).get(output, {}).get("expression", {})
+            expression = self._outputs(inner).get(output, {}).get("expression", {})
             named = [*_longest(_references(expression))]
             return _at(self.value(named[0], inner) if named else None, index)
         matched = _RESOURCE.fullmatch(reference)
@@ -233,6 +278,11 @@ class Root:
                     yield Candidate(f"{one['address']}.{attribute}", value, reference, only_for)
 
 
+def bare_of(address: str) -> str:
+    """An address without any indices."""
+    return re.sub(r"\[[^\]]*\]", "", address)
+
+
 def without_index(address: str) -> str:
     """The address of a resource without the index of its instance."""
     return re.sub(r"\[[^\]]*\]$", "", address)
@@ -242,6 +292,12 @@ def prefix_of(address: str) -> str:
     """The path of a resource's module, such as ``module.vpc.``; empty in the root module."""
     found = re.match(r"(module\.[\w-]+(\[[^\]]*\])?\.)*", address)
     return found[0] if found else ""
+
+
+def outer_of(prefix: str) -> tuple[str, str]:
+    """The module that calls a module, and the call's name."""
+    found = re.fullmatch(r"(.*?)module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _references(expression: Any) -> Iterator[str]:

@@ -45,11 +45,6 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
             f"{resource}: its template_body is no longer managed: the stack keeps the template "
             "that it has"
         )
-    if prefix_of(address) and not root.has_configuration:
-        notes.append(
-            f"{resource}: a state does not say what its module's variables refer to: what is not "
-            "found by its value is a value now. Use a plan to keep more"
-        )
     others = unmanaged(values)
     notes += note_on(others, resource)
     secrets = {
@@ -110,7 +105,7 @@ def _replace_secrets(
         base = base if argument == "parameters" else f"tag_{base}"
         variable = root.variable_for(base, value, str(stack["values"]["name"]))
         texts[name] = f"${{var.{variable}}}"
-        if variable not in root.content.get("variables", {}):
+        if variable not in root.variables:
             mark = " with sensitive = true" if _is_marked(stack, argument, name) else ""
             yield (
                 f"{stack['address']}: the value of {argument}[{name!r}] is a secret, and was not "
@@ -188,10 +183,7 @@ def _lost(
     for argument, expression in root.expressions(stack).items():
         kept = matchers[argument].used if argument in matchers else set()
         for reference in root.references(expression, prefix):
-            # A state does not say what the variables of a module are.
-            is_unknown = prefix and not root.has_configuration
-            own = f"each|count|self{'|var|local' if is_unknown else ''}"
-            if reference not in kept and not re.search(rf"(?:^|\.)(?:{own})\.", reference):
+            if reference not in kept and not re.search(r"(?:^|\.)(?:each|count|self)\.", reference):
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
                 yield named, f"{argument} of {place}"
 
