@@ -62,7 +62,7 @@ class Adopter:
                 call = re.fullmatch(r"(module\.\w+)\.(\w+)", was)
                 pattern = rf"{call[1]}(\[\w+\])?\.{call[2]}" if call else re.escape(was)
                 line = lines(path)[int(number) - 1]
-                lines(path)[int(number) - 1] = re.sub(pattern, lambda _, now=now: now, line)
+                lines(path)[int(number) - 1] = re.sub(pattern, now.replace("\\", r"\\"), line)
             for file, first in re.findall(r"\(([\w.-]+):(\d+)\)", unused[2] if unused else ""):
                 _remove(lines(f"{step.partition(': ')[0]}/{file}"), int(first) - 1)
         for path, text in files.items():

@@ -45,6 +45,9 @@ class Root:
     known: dict[str, Any] = field(default_factory=dict)
     """The values of the references that were written, by reference."""
 
+    planned: list[Mapping[str, Any]] = field(default_factory=list)
+    """The stacks that the plan would create."""
+
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     """The values of secrets and the stack of each, by the variable that takes their place."""
 
@@ -52,8 +55,8 @@ class Root:
 
     @property
     def stacks(self) -> list[Mapping[str, Any]]:
-        """The CloudFormation stacks."""
-        return [one for one in self.resources if one["type"] == STACK]
+        """The CloudFormation stacks, and those that the plan would create."""
+        return [one for one in [*self.resources, *self.planned] if one["type"] == STACK]
 
     @property
     def has_configuration(self) -> bool:
@@ -209,9 +212,9 @@ class Root:
     def value(self, reference: str, prefix: str = "") -> Any:
         """The value of a reference in the module *prefix*, or None."""
         if reference.startswith("var."):
-            name, *path = re.findall(r"[\w-]+", reference[4:])
+            name, *keys = re.findall(r"[\w-]+", reference[4:])
             variables = self.content.get("variables", {}) if not prefix else {}
-            return _at(variables.get(name, {}).get("value"), path)
+            return _at(variables.get(name, {}).get("value"), keys)
         called = _MODULE.fullmatch(reference)
         if called:
             inner = f"{prefix}module.{called[1]}{called[2] or ''}."

@@ -237,6 +237,90 @@ def test_a_note_on_several_stacks_is_one() -> None:
     ]
 
 
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A root module whose stack is in a nested module."""
+    for name in ("fleet", "queue"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "main.tf").write_text(
+        'module "fleet" {\n  source = "./fleet"\n  token = var.tokens["web"]\n'
+        "  subnets = aws_subnet.s[*].id\n  sizes = { a = var.size }\n  tags = local.tags\n}\n"
+    )
+    (tmp_path / "fleet" / "main.tf").write_text(
+        'module "queue" {\n  source = "../queue"\n  for_each = var.sizes\n  token = var.token\n'
+        "  subnets = var.subnets\n  max = each.value\n  tags = var.tags\n}\n"
+    )
+    (tmp_path / "queue" / "main.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n  parameters = {\n'
+        '    BuildkiteAgentToken = var.token\n    Subnets = join(",", var.subnets)\n'
+        "    MaxSize = var.max\n  }\n  tags = var.tags\n}\n"
+    )
+    return tmp_path
+
+
+@pytest.mark.parametrize("has_variables", [True, False], ids=["a plan", "a state"])
+def test_what_calls_of_modules_pass_is_kept(has_variables: bool, modules: Path) -> None:
+    parameters = {
+        "BuildkiteAgentToken": "planted-web",
+        "Subnets": "subnet-12345670,subnet-12345671",
+        "MaxSize": "7",
+        "VpcId": "vpc-12345678",
+    }
+    one = stack(
+        'module.fleet.module.queue["a"].aws_cloudformation_stack.ci',
+        parameters=parameters,
+        tags={"team": "ci"},
+    )
+    subnets = [
+        {
+            **role("aws_subnet.s", id=f"subnet-1234567{n}"),
+            "address": f"aws_subnet.s[{n}]",
+            "index": n,
+        }
+        for n in range(2)
+    ]
+    content = state(one, *subnets)
+    if has_variables:
+        # The provider of a module is in its configuration.
+        call = {"token": ['var.tokens["web"]', "var.tokens"], "subnets": ["aws_subnet.s"]}
+        own = {"token": ["var.token"], "subnets": ["var.subnets"], "max": ["each.value"]}
+        named = {"references": ["var.token", "var.subnets", "var.max"]}
+        config = {"type": one["type"], "name": "ci", "expressions": {"parameters": named}}
+        queue: dict[str, Any] = {"module": {"resources": [config]}, "source": "../queue"}
+        queue["expressions"] = {k: {"references": v} for k, v in own.items()}
+        fleet: dict[str, Any] = {"module": {"module_calls": {"queue": queue}}, "source": "./fleet"}
+        fleet["expressions"] = {k: {"references": v} for k, v in call.items()}
+        content = {
+            "format_version": "1.2",
+            "prior_state": content,
+            "variables": {"tokens": {"value": {"web": "planted-web"}}},
+            "configuration": {"root_module": {"module_calls": {"fleet": fleet}}},
+        }
+    program = written(content, modules)
+    assert "'${var.tokens[\"web\"]}'" in program.text
+    assert 'join(",", aws_subnet.s[*].id)' in program.text
+    assert 'tags="${local.tags}"' in program.text
+    assert "max_size=7" in program.text
+    assert "declare" not in said(program)
+
+
+def test_a_declared_variable_with_another_value_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text('variable "buildkite_agent_token" {}\n')
+    one = stack(parameters={"BuildkiteAgentToken": "planted-one"})
+    program = written(state(one), tmp_path)
+    assert '"${var.buildkite_agent_token_ci}"' in program.text
+    assert "declare a variable buildkite_agent_token_ci" in said(program)
+
+
+def test_a_workspace_is_a_reference(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n'
+        '  tags = { Name = "ci-${terraform.workspace}" }\n}\n'
+    )
+    program = written(state(stack(tags={"Name": "ci-default"})), tmp_path)
+    assert '"ci-${terraform.workspace}"' in program.text
+
+
 def test_two_tokens_are_two_variables_whatever_is_declared() -> None:
     def token(value: str) -> dict[str, Any]:
         return {"BuildkiteQueue": value, "BuildkiteAgentToken": f"planted-{value}"}
