@@ -116,20 +116,59 @@ def arguments(text: str) -> dict[str, str]:
     return found
 
 
-def assigned_in(expression: str) -> dict[str, str]:
-    """What the objects of an expression assign, by name."""
+def assigned_in(expression: str, others: Mapping[str, str] = {}) -> dict[str, str]:
+    """What the objects of an expression assign in any case, by name.
+
+    Args:
+        expression: The expression.
+        others: The expressions of locals, which can be objects too.
+    """
     found: dict[str, str] = {}
-    start, depth = 0, 0
-    for token in _TOKEN.finditer(expression):
+    for text, is_certain in _objects(expression):
+        if text.startswith("local."):
+            rest = {name: other for name, other in others.items() if f"local.{name}" != text}
+            own = assigned_in(others.get(text[6:], ""), rest)
+        else:
+            own = arguments(text)
+            inner = [assigned_in(value) for value in own.values()]
+            own = {name: value for each in (*inner, own) for name, value in each.items()}
+        for name, value in own.items():
+            found.pop(name, None)
+            found.update({name: value} if is_certain else {})
+    return found
+
+
+def _objects(expression: str) -> Iterator[tuple[str, bool]]:
+    """The objects and the locals in an expression, and whether each is there in any case."""
+    start, end, depth, brackets, condition = 0, 0, 0, 0, -1
+    for token in [*_TOKEN.finditer(expression), None]:
+        outside = expression[end : token.start() if token else None] if depth == 0 else ""
+        if "?" in outside:
+            condition = brackets
+        for name in re.findall(r"(?<![\w.-])local\.[\w-]+(?![\w.\[-])", outside):
+            yield name, condition < 0
+        if token is None:
+            return
+        end = token.end()
+        brackets += 1 if token["open"] else -1 if token["close"] else 0
         depth += {"{": 1, "}": -1}.get(token[0], 0)
         if token[0] == "{" and depth == 1:
-            start = token.end()
+            start = end
         elif token[0] == "}" and depth == 0:
-            own = arguments(expression[start : token.start()])
-            for value in own.values():
-                found |= assigned_in(value)
-            found |= own
-    return found
+            yield expression[start : token.start()], condition < 0
+        elif brackets < condition or (token[0] == "," and brackets == condition):
+            condition = -1
+
+
+def constant(expression: str) -> Any:
+    """The value of an expression of literals, or None."""
+    if expression.startswith("{"):
+        items = {name: constant(text) for name, text in arguments(expression[1:-1]).items()}
+        return None if None in items.values() else items
+    try:
+        return json.loads(expression)
+    except ValueError:
+        return None
 
 
 def is_whole(text: str) -> bool:

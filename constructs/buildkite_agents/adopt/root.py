@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, find, named_in
+from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, constant, find, named_in
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
@@ -52,6 +53,7 @@ class Root:
     """The values of secrets and the stack of each, by the variable that takes their place."""
 
     _blocks: dict[str, Block | None] = field(default_factory=dict)
+    _locals: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def stacks(self) -> list[Mapping[str, Any]]:
@@ -63,11 +65,18 @@ class Root:
         """Whether this is a plan."""
         return "configuration" in self.content
 
-    @property
+    @cached_property
     def variables(self) -> dict[str, Mapping[str, Any]]:
         """The declared variables, with their values in a plan."""
-        declared = (one for one in blocks(self.folder) if one.kind == "variable")
-        return {**{one.labels[0]: {} for one in declared}, **self.content.get("variables", {})}
+        declared = (one[4:] for one in self._declared if one.startswith("var."))
+        return {**{name: {} for name in declared}, **self.content.get("variables", {})}
+
+    @cached_property
+    def _declared(self) -> dict[str, str]:
+        """The expressions of the root module's locals, and of the defaults of its variables."""
+        variables = (one for one in blocks(self.folder) if one.kind == "variable")
+        defaults = {f"var.{one.labels[0]}": one.arguments.get("default", "") for one in variables}
+        return defaults | {f"local.{name}": text for name, text in self.locals_of("").items()}
 
     def variable_for(self, name: str, value: str, stack: str) -> str:
         """The variable *name* for a secret, or one of the *stack* if there are several values."""
@@ -126,6 +135,16 @@ class Root:
                 alias = one.arguments.get("alias", "").strip('"')
                 found[f"aws.{alias}".rstrip(".")] = one.arguments.get("region", "")
         return found
+
+    def locals_of(self, prefix: str) -> Mapping[str, str]:
+        """The expressions of the locals of a module, by name."""
+        if prefix not in self._locals:
+            folder = self.folder_of(prefix)
+            found = (
+                [one.arguments for one in blocks(folder) if one.kind == "locals"] if folder else []
+            )
+            self._locals[prefix] = {name: text for given in found for name, text in given.items()}
+        return self._locals[prefix]
 
     def _call(self, prefix: str) -> Block | None:
         """The block that calls a module."""
@@ -223,7 +242,7 @@ class Root:
             named = [*_longest(_references(expression))]
             return _at(self.value(named[0], inner) if named else None, index)
         matched = _RESOURCE.fullmatch(reference)
-        if not matched:
+        if not matched or reference.startswith("local."):
             return None
         bare, index_, path = matched.groups()
         instances = self.instances(prefix + bare)
@@ -250,6 +269,9 @@ class Root:
             if self.is_moved(reference):
                 continue
             value = self.value(reference)
+            if value is None:
+                # What the files say; it is used only if the stack has it.
+                value = constant(self._declared.get(reference, ""))
             resource = _RESOURCE.fullmatch(reference)
             if reference.startswith("module."):
                 found += [Candidate(*each, reference) for each in _items(reference, value)]

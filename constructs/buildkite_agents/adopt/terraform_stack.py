@@ -171,7 +171,8 @@ def _matcher(
     prefix, text = prefix_of(stack["address"]), block.arguments.get(argument, "") if block else ""
     named = root.references(root.expressions(stack).get(argument), prefix)
     candidates = root.candidates(named, depends_on if argument == "parameters" else [])
-    written = {**assigned_in(text), **({} if argument == "parameters" else {argument: text})}
+    others = root.locals_of(prefix) if argument == "parameters" else {}
+    written = assigned_in(text, others) | ({} if argument == "parameters" else {argument: text})
     return Matcher(root, prefix, candidates, written, secret)
 
 
@@ -182,7 +183,14 @@ def _lost(
     prefix, resource = prefix_of(stack["address"]), without_index(stack["address"])
     for argument, expression in root.expressions(stack).items():
         kept = matchers[argument].used if argument in matchers else set()
-        for reference in root.references(expression, prefix):
+        references = root.references(expression, prefix)
+        for reference in references:
+            name = reference.removeprefix(f"{prefix}local.")
+            if argument == "parameters" and name != reference and reference not in kept:
+                # What its objects refer to is kept where it is possible.
+                inner = named_in(root.locals_of(prefix).get(name, ""))
+                more = root.references({"references": inner}, prefix)
+                references += [one for one in more if one not in references]
             if reference not in kept and not re.search(r"(?:^|\.)(?:each|count|self)\.", reference):
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
                 yield named, f"{argument} of {place}"

@@ -35,6 +35,12 @@ def test_objects_of_one_line_and_of_several_are_read() -> None:
     assert hcl.assigned_in(text) == {"A": "var.s.b", "B": "1", "C d": "[for k, v in m : k]"}
 
 
+def test_what_depends_on_a_condition_is_not_certain() -> None:
+    text = "merge(local.a, { B = 1, C = 2 }, f() ? merge(local.b, { B = 3 }) : {}, { E = 5 })"
+    others = {"a": "merge({ A = var.a }, local.c)", "b": "{ A = 1 }", "c": "{ D = var.d }"}
+    assert hcl.assigned_in(text, others) == {"C": "2", "D": "var.d", "E": "5"}
+
+
 def test_a_block_of_json_is_read_as_the_hcl_that_it_stands_for(tmp_path: Path) -> None:
     body = {
         "parameters": {"MaxSize": "${var.max}", "Subnets": '${join(",", aws_subnet.s[*].id)}'},
