@@ -50,7 +50,7 @@ class Adopter:
             return files.setdefault(file, file.read_text().split("\n"))
 
         for step in re.findall(r"^  \d+\. (.*)", said, re.MULTILINE):
-            removed = re.match(r"(\S+):(\d+): remove (the (block|output)|this|module)", step)
+            removed = re.match(r"(\S+):(\d+): remove (the (block|output)|this|local|module)", step)
             unused = re.match(r"(\S+): remove (.+), which only the removed blocks used", step)
             replaced = re.match(
                 r"(\S+):(\d+): replace (\S+?)(?:, which was of \S+,)? (?:with|by) (.+)", step

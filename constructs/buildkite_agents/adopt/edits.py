@@ -186,7 +186,12 @@ class _Edits:
         if folder == self.root.folder and resource not in self.addresses:
             name = stack.rpartition(".")[2]
             for part in self.uses.parts(folder):
-                if part.kind == "locals" and part.labels == (name,) and part not in self.uses.gone:
+                if (part.kind, part.labels) != ("locals", (name,)) or part in self.uses.gone:
+                    continue
+                if part.text.partition("=")[2].strip() == stack and formers[0].endswith('"]'):
+                    self.uses.gone.add(part)
+                    yield f"{part.place}: remove local.{name}, which the program defines"
+                else:
                     yield (
                         f"{part.place}: rename local.{name}, and what refers to it: the program "
                         f"defines local.{name} in place of {stack}"

@@ -78,6 +78,16 @@ def test_a_local_that_is_removed_is_not_renamed(tmp_path: Path) -> None:
     ]
 
 
+def test_a_local_that_is_the_resource_is_what_the_program_defines(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        f'locals {{\n  ci = {STACK}.ci\n}}\n{HEAD}  for_each = toset(["a"])\n}}\n'
+        'output "x" {\n  value = local.ci["a"].id\n}\n'
+    )
+    assert steps(tmp_path, f'{STACK}.ci["a"]')[1:] == [
+        "main.tf:2: remove local.ci, which the program defines"
+    ]
+
+
 @pytest.fixture
 def modules(tmp_path: Path) -> Path:
     """A root module that calls a module of stacks in another module, twice."""
