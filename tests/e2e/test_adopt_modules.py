@@ -18,6 +18,12 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
     adopter.follow(said)
     assert "replace module.docs.name, which was of aws_cloudformation_stack.this" in said
     assert "remove var.queue (main.tf:5), var.tags (main.tf:9)" in said
+    assert f"{STACK}this with a variable, and pass to the module {STACK}docs" in said
+    child, main = adopter.tf.folder / "queue" / "main.tf", adopter.tf.folder / "main.tf"
+    alarm = child.read_text().replace(f"{STACK}this.name", "var.stack.name")
+    child.write_text(f'{alarm}\nvariable "stack" {{}}\n')
+    call = 'module "docs" {\n'
+    main.write_text(main.read_text().replace(call, f"{call}  stack = {STACK}docs\n"))
     adopter.synthesize()
     plan = adopter.tf.plan()
     assert plan.moved == {

@@ -42,7 +42,7 @@ class Adopter:
         return done.stderr
 
     def follow(self, said: str) -> None:
-        """Edit the root module as the printed steps say."""
+        """Edit the root module as the printed steps say, except for variables to declare."""
         files: dict[Path, list[str]] = {}
 
         def lines(path: str) -> list[str]:
@@ -53,7 +53,8 @@ class Adopter:
             removed = re.match(r"(\S+):(\d+): remove (the (block|output)|this|local|module)", step)
             unused = re.match(r"(\S+): remove (.+), which only the removed blocks used", step)
             replaced = re.match(
-                r"(\S+):(\d+): replace (\S+?)(?:, which was of \S+,)? (?:with|by) (.+)", step
+                r"(\S+):(\d+): replace (\S+?)(?:, which was of \S+,)? (?:with|by) (?!a var)(.+)",
+                step,
             )
             if removed:
                 _remove(lines(removed[1]), int(removed[2]) - 1)
