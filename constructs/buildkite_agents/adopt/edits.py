@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, find, named_in
+from buildkite_agents.adopt.hcl import Block, named_in
 from buildkite_agents.adopt.root import STACK, Root, bare_of, outer_of, prefix_of
 from buildkite_agents.adopt.uses import Uses, name_of
 
@@ -60,7 +60,7 @@ class _Edits:
     """The outputs of modules that have nothing but stacks."""
 
     def __post_init__(self) -> None:
-        self.uses = Uses(self.root.folder)
+        self.uses = Uses(self.root)
         for former in self.addresses:
             self.formers.setdefault(bare_of(former), []).append(former)
         block_of = {one["address"]: self.root.block(one) for one in self.root.stacks}
@@ -163,7 +163,11 @@ class _Edits:
             called = self.uses.calls(folder)[call]
             if not self.uses.is_empty(called):
                 named.setdefault(f"module.{call}", []).append(f"{argument} ({place})")
-            elif argument == "source" and (block := find(folder, "module", call)):
+            elif argument == "source":
+                of_folder = self.root.blocks_in(folder)
+                block = next(
+                    one for one in of_folder if [one.kind, *one.labels] == ["module", call]
+                )
                 yield (
                     f"{block.place}: remove module.{call}, and the folder {called} if no other "
                     "root module uses it: nothing else is in it"

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -55,12 +56,11 @@ class Block:
         """The file and line."""
         return f"{self.path}:{self.first}"
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, str]:
         """The expressions of its arguments, and its nested blocks, each on one line, by name."""
         return arguments(self.text)
 
-    @property
     def parts(self) -> Iterator["Block"]:
         """Its arguments, each with its name as a further label."""
         for start, end, statement in _statements(self.text):
@@ -74,11 +74,6 @@ class Block:
         """The number of the line of a position in its text; of JSON, that of the block."""
         is_json = self.path.suffix == ".json"
         return self.first if is_json else self.first + self.text.count("\n", 0, position)
-
-
-def find(folder: Path, *labels: str) -> Block | None:
-    """The block with these labels, such as ``resource``, its type and its name, in a folder."""
-    return next((one for one in blocks(folder) if (one.kind, *one.labels) == labels), None)
 
 
 def blocks(folder: Path) -> Iterator[Block]:
@@ -181,9 +176,10 @@ def named_in(text: str) -> list[str]:
     return [text[slice(*found.span())] for found in _NAMED.finditer(_masked(text))]
 
 
-def places_of(pattern: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where a pattern is in Terraform's source, outside comments and texts."""
-    return (found.span() for found in re.finditer(pattern, _masked(text)))
+def places_of(name: str, text: str) -> list[tuple[int, int]]:
+    """Where a reference, such as ``local.x``, is in Terraform's source."""
+    pattern = rf"(?<![\w.-]){re.escape(name)}(?![\w-])"
+    return [one.span() for one in re.finditer(pattern, _masked(text))] if name in text else []
 
 
 def _masked(text: str) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, constant, find, named_in
+from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, constant, named_in
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
@@ -52,8 +52,7 @@ class Root:
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     """The values of secrets and the stack of each, by the variable that takes their place."""
 
-    _blocks: dict[str, Block | None] = field(default_factory=dict)
-    _locals: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    _files: dict[Path, list[Block]] = field(default_factory=dict)
 
     @property
     def stacks(self) -> list[Mapping[str, Any]]:
@@ -74,9 +73,24 @@ class Root:
     @cached_property
     def _declared(self) -> dict[str, str]:
         """The expressions of the root module's locals, and of the defaults of its variables."""
-        variables = (one for one in blocks(self.folder) if one.kind == "variable")
+        variables = self.blocks("", "variable")
         defaults = {f"var.{one.labels[0]}": one.arguments.get("default", "") for one in variables}
         return defaults | {f"local.{name}": text for name, text in self.locals_of("").items()}
+
+    def blocks_in(self, folder: Path) -> list[Block]:
+        """The blocks in a folder."""
+        if folder not in self._files:
+            self._files[folder] = [*blocks(folder)]
+        return self._files[folder]
+
+    def blocks(self, prefix: str, kind: str) -> list[Block]:
+        """The blocks of a type, such as ``variable``, in a module."""
+        folder = self.folder_of(prefix)
+        return [one for one in self.blocks_in(folder) if one.kind == kind] if folder else []
+
+    def find(self, prefix: str, kind: str, *labels: str) -> Block | None:
+        """The block with these labels in a module, or None."""
+        return next((one for one in self.blocks(prefix, kind) if one.labels == labels), None)
 
     def variable_for(self, name: str, value: str, stack: str) -> str:
         """The variable *name* for a secret, or one of the *stack* if there are several values."""
@@ -97,17 +111,12 @@ class Root:
 
     def folder_of(self, address: str) -> Path | None:
         """The folder of the module of a resource; None if it is not known, or downloaded."""
-        outer, folder = "", self.folder
-        for part, name in re.findall(r"(module\.([\w-]+)(?:\[[^\]]*\])?\.)", prefix_of(address)):
-            source = self.module(outer).get("module_calls", {}).get(name, {}).get("source")
-            if source is None:
-                call = find(folder, "module", name)
-                source = call.arguments.get("source", "").strip('"') if call else ""
-            if not source.startswith("."):
-                return None
-            folder = Path(os.path.normpath(folder / source))
-            outer += part
-        return folder
+        prefix = prefix_of(address)
+        if not prefix:
+            return self.folder
+        call, outer = self._call(prefix), self.folder_of(outer_of(prefix)[0])
+        source = call.arguments.get("source", "").strip('"') if call else ""
+        return Path(os.path.normpath(outer / source)) if outer and source[:1] == "." else None
 
     def provider_of(self, resource: Mapping[str, Any]) -> str | None:
         """A resource's provider in the root module; None if its module configures the provider."""
@@ -129,28 +138,20 @@ class Root:
 
     def providers(self, prefix: str = "") -> dict[str, str]:
         """The provider configurations of a module, with the expressions of their regions."""
-        folder, found = self.folder_of(prefix), {}
-        for one in blocks(folder) if folder else ():
-            if (one.kind, one.labels) == ("provider", ("aws",)):
-                alias = one.arguments.get("alias", "").strip('"')
-                found[f"aws.{alias}".rstrip(".")] = one.arguments.get("region", "")
-        return found
+        every = self.blocks(prefix, "provider")
+        of_aws = [one.arguments for one in every if one.labels == ("aws",)]
+        names = (f"aws.{given.get('alias', '')}".replace('"', "").rstrip(".") for given in of_aws)
+        return dict(zip(names, (given.get("region", "") for given in of_aws), strict=True))
 
     def locals_of(self, prefix: str) -> Mapping[str, str]:
         """The expressions of the locals of a module, by name."""
-        if prefix not in self._locals:
-            folder = self.folder_of(prefix)
-            found = (
-                [one.arguments for one in blocks(folder) if one.kind == "locals"] if folder else []
-            )
-            self._locals[prefix] = {name: text for given in found for name, text in given.items()}
-        return self._locals[prefix]
+        found = [one.arguments for one in self.blocks(prefix, "locals")]
+        return {name: text for given in found for name, text in given.items()}
 
     def _call(self, prefix: str) -> Block | None:
         """The block that calls a module."""
         outer, name = outer_of(prefix)
-        folder = self.folder_of(outer)
-        return find(folder, "module", name) if folder else None
+        return self.find(outer, "module", name)
 
     def passed(self, text: str, prefix: str) -> tuple[str, str]:
         """An expression of a module or, for a variable, what the calls pass, and the module."""
@@ -171,12 +172,8 @@ class Root:
 
     def block(self, resource: Mapping[str, Any]) -> Block | None:
         """A resource's block in the module's files, or None."""
-        address = without_index(resource["address"])
-        if address not in self._blocks:
-            folder = self.folder_of(address)
-            labels = ("resource", resource["type"], resource["name"])
-            self._blocks[address] = find(folder, *labels) if folder else None
-        return self._blocks[address]
+        prefix = prefix_of(resource["address"])
+        return self.find(prefix, "resource", resource["type"], resource["name"])
 
     def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """The references of a resource's arguments; for a state, those in its block."""
@@ -213,11 +210,9 @@ class Root:
 
     def _outputs(self, prefix: str) -> Mapping[str, Any]:
         """The outputs of a module, with their references."""
-        folder = None if self.has_configuration else self.folder_of(prefix)
         return self.module(prefix).get("outputs", {}) or {
             one.labels[0]: {"expression": {"references": named_in(one.arguments.get("value", ""))}}
-            for one in (blocks(folder) if folder else ())
-            if one.kind == "output"
+            for one in self.blocks(prefix, "output")
         }
 
     def _outputs_of(self, prefix: str, reference: str) -> Iterator[str]:

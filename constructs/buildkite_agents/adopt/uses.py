@@ -1,12 +1,12 @@
 """Says what in the files of a root module and its modules uses what."""
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, blocks, places_of
+from buildkite_agents.adopt.hcl import Block, places_of
+from buildkite_agents.adopt.root import Root
 
 _NO_CONTENT = {"locals", "provider", "terraform", "variable"}
 """What can be in a module without a use of its own."""
@@ -16,39 +16,33 @@ _NO_CONTENT = {"locals", "provider", "terraform", "variable"}
 class Uses:
     """The blocks of a root module and of its modules with a local source."""
 
-    folder: Path
+    root: Root
     gone: set[Block] = field(default_factory=set)
     """The blocks, locals and arguments that are to be removed."""
 
     folders: dict[str, Path] = field(default_factory=dict)
     """The folder of each module, by its path without indices, such as ``module.vpc.``."""
 
-    _blocks: dict[Path, list[Block]] = field(default_factory=dict)
-
     def __post_init__(self) -> None:
-        self._read("", self.folder)
+        self._read("")
 
-    def _read(self, prefix: str, folder: Path) -> None:
-        self.folders[prefix] = folder
-        if folder not in self._blocks:
-            self._blocks[folder] = [*blocks(folder)]
-        for block in self._blocks[folder]:
-            if block.kind == "module":
-                source = block.arguments.get("source", "").strip('"')
-                if source.startswith("."):
-                    inner = Path(os.path.normpath(folder / source))
-                    self._read(f"{prefix}module.{block.labels[0]}.", inner)
+    def _read(self, prefix: str) -> None:
+        folder = self.root.folder_of(prefix)
+        if folder:
+            self.folders[prefix] = folder
+            for call in self.root.blocks(prefix, "module"):
+                self._read(f"{prefix}module.{call.labels[0]}.")
 
     def parts(self, folder: Path) -> Iterator[Block]:
         """The blocks of a folder; of locals and calls of modules, each argument."""
-        for block in self._blocks[folder]:
-            yield from block.parts if block.kind in {"locals", "module"} else [block]
+        for block in self.root.blocks_in(folder):
+            yield from block.parts() if block.kind in {"locals", "module"} else [block]
 
     def of(self, name: str, folder: Path) -> Iterator[tuple[Block, int, int]]:
         """What uses a name, and where in its text; not what is gone or only names addresses."""
         for part in self.parts(folder):
             if part not in self.gone and part.kind not in {"import", "moved", "removed"}:
-                for start, end in places_of(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", part.text):
+                for start, end in places_of(name, part.text):
                     yield part, start, end
 
     def calls(self, folder: Path) -> dict[str, Path]:
@@ -64,7 +58,7 @@ class Uses:
         """Whether what is gone was all that a module had."""
         parts = [*self.parts(folder)]
         has_content = any(p.kind not in _NO_CONTENT and p not in self.gone for p in parts)
-        return folder != self.folder and not has_content and any(p in self.gone for p in parts)
+        return folder != self.root.folder and not has_content and any(p in self.gone for p in parts)
 
     def remove_unused(self, is_kept: Callable[[str], bool]) -> dict[Path, list[Block]]:
         """Remove what only removed blocks used; return it by folder.
@@ -76,7 +70,7 @@ class Uses:
         while True:
             found = [
                 (folder, part)
-                for folder in self._blocks
+                for folder in dict.fromkeys(self.folders.values())
                 for part in self.parts(folder)
                 if part not in self.gone and self._is_unused(part, folder, is_kept)
             ]
@@ -95,11 +89,10 @@ class Uses:
                 or any((p.kind, p.labels) == ("variable", (argument,)) for p in self._gone(called))
             )
         name = name_of(part)
-        if name is None or (folder == self.folder and is_kept(name)):
+        if name is None or (folder == self.root.folder and is_kept(name)):
             return False
         is_used = any(one != part for one, *_ in self.of(name, folder))
-        pattern = rf"(?<![\w.-]){re.escape(name)}(?![\w-])"
-        return not is_used and any([*places_of(pattern, p.text)] for p in self._gone(folder))
+        return not is_used and any(places_of(name, part.text) for part in self._gone(folder))
 
     def _gone(self, folder: Path) -> Iterator[Block]:
         return (part for part in self.parts(folder) if part in self.gone)

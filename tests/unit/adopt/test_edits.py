@@ -194,6 +194,7 @@ def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
     rename = f"{tmp_path}/{file}:{line}: rename local.ci, and what refers"
     assert any(rename in step for step in named)
     (tmp_path / file).unlink()
+    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
     named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
     assert not any("rename" in step for step in named)
 
