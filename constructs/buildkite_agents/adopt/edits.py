@@ -164,10 +164,8 @@ class _Edits:
             if not self.uses.is_empty(called):
                 named.setdefault(f"module.{call}", []).append(f"{argument} ({place})")
             elif argument == "source":
-                of_folder = self.root.blocks_in(folder)
-                block = next(
-                    one for one in of_folder if [one.kind, *one.labels] == ["module", call]
-                )
+                calls = (b for b in self.root.blocks_in(folder) if b.kind == "module")
+                block = next(one for one in calls if one.labels == (call,))
                 yield (
                     f"{block.place}: remove module.{call}, and the folder {called} if no other "
                     "root module uses it: nothing else is in it"
