@@ -9,12 +9,13 @@ from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 
 
+@pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+    plan: bool, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "modules", aws, aws_provider)
-    said = adopter.adopt(adopter.show(plan=True))
+    said = adopter.adopt(adopter.show(plan=plan))
     adopter.follow(said)
     assert "replace module.docs.name, which was of aws_cloudformation_stack.this" in said
     assert "remove var.queue (main.tf:5), var.tags (main.tf:9)" in said
@@ -50,12 +51,13 @@ def test_stacks_of_the_same_local_name_get_addresses_of_their_own(
     assert plan.is_empty
 
 
+@pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_the_instances_of_a_module_are_adopted_with_its_provider(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+    plan: bool, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "module-for-each", aws, aws_provider)
-    adopter.follow(adopter.adopt(adopter.show(plan=True)))
+    adopter.follow(adopter.adopt(adopter.show(plan=plan)))
     adopter.synthesize()
     plan = adopter.tf.plan()
     assert plan.moved == {

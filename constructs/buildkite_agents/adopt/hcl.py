@@ -10,7 +10,8 @@ from typing import Any
 
 GENERATED = "buildkite.tf.json"
 _INNER = r'[^{}"]|"[^"\n]*"'
-_STRING = rf'"(?:[^"\\\n$]|\\.|(?>\$\{{(?:{_INNER}|\{{(?:{_INNER})*\}})*\}}|\$))*"'
+_BRACED = rf"(?:{_INNER}|\{{(?:{_INNER}|\{{(?:{_INNER})*\}})*\}})*"
+_STRING = rf'"(?:[^"\\\n$]|\\.|(?>\$\{{{_BRACED}\}}|\$))*"'
 _TOKEN = re.compile(
     rf"(?P<text>{_STRING}|<<-?(?P<end>\w+)\n.*?\n[ \t]*(?P=end)\b)"
     r"|(?P<comment>/\*.*?\*/|(?:#|//)[^\n]*)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<stop>[,\n])",
@@ -20,9 +21,7 @@ _STATEMENT = re.compile(
     r'(?:"([^"]+)"|([\w.-]+))\s*(?:=(?![=>])|:)\s*(.+)|(\w+)(?:\s+"[^"]*")*\s*(\{.*\})', re.DOTALL
 )
 _HEADER = re.compile(r'(\w+)((?:\s+(?:"[^"]*"|[\w-]+))*)\s*\{')
-_INTERPOLATION = re.compile(
-    rf"[$%]([$%]\{{)|([$%]\{{)((?:{_INNER}|\{{(?:{_INNER}|\{{(?:{_INNER})*\}})*\}})*)\}}"
-)
+_INTERPOLATION = re.compile(rf"[$%]([$%]\{{)|([$%]\{{)({_BRACED})\}}")
 _NAMED = re.compile(
     r"(?<![\w.-])(?:data\.\w+|var|local|module|terraform|aws_\w+)\.[\w-]+"
     r'(?:\[(?:\d+|" *")\]|\.[\w-]+)*'

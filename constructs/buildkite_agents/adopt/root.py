@@ -123,7 +123,7 @@ class Root:
         key = self.configuration_of(resource).get("provider_config_key")
         if key is None:
             block, module = self.block(resource), bare_of(prefix_of(resource["address"]))[:-1]
-            name = block.arguments.get("provider", "aws") if block else "aws"
+            name = block.arguments.get("provider", "aws").strip('"') if block else "aws"
         else:
             module, _, name = str(key).rpartition(":")
         while module:
@@ -138,10 +138,13 @@ class Root:
 
     def providers(self, prefix: str = "") -> dict[str, str]:
         """The provider configurations of a module, with the expressions of their regions."""
-        every = self.blocks(prefix, "provider")
-        of_aws = [one.arguments for one in every if one.labels == ("aws",)]
-        names = (f"aws.{given.get('alias', '')}".replace('"', "").rstrip(".") for given in of_aws)
-        return dict(zip(names, (given.get("region", "") for given in of_aws), strict=True))
+        found: dict[str, str] = {}
+        for one in self.blocks(prefix, "provider"):
+            if one.labels == ("aws",):
+                name = f"aws.{one.arguments.get('alias', '')}".replace('"', "").rstrip(".")
+                # Override files add to a block.
+                found[name] = one.arguments.get("region") or found.get(name, "")
+        return found
 
     def locals_of(self, prefix: str) -> Mapping[str, str]:
         """The expressions of the locals of a module, by name."""

@@ -115,7 +115,7 @@ def _planned(
     addresses, destroyed, steps = {stack["address"] for stack in stacks}, [], []
     for one in content.get("resource_changes", ()):
         address, actions = one["address"], one["change"]["actions"]
-        if address in addresses and "delete" in actions:
+        if address in addresses and {"delete", "forget"} & {*actions}:
             destroyed.append(address)
         elif address in addresses and actions not in (["no-op"], ["read"]):
             steps.append(
@@ -128,7 +128,7 @@ def _planned(
                 root.planned.append(one)
     if destroyed:
         raise ConfigError(
-            f"this plan destroys or replaces {', '.join(destroyed)}: do not apply it. Adopt from a "
+            f"this plan removes or replaces {', '.join(destroyed)}: do not apply it. Adopt from a "
             "plan without changes: terraform plan -out=tfplan, not with -destroy or -replace"
         )
     return steps
@@ -193,7 +193,7 @@ def _regions(root: Root) -> set[str]:
 
 def _left_out(stack: Mapping[str, Any], root: Root) -> str | None:
     """Why a stack is not adopted, or None if it is."""
-    if "region" in root.configuration_of(stack).get("expressions", {}):
+    if "region" in root.expressions(stack):
         return "it has the argument region, which a queue has not: give it a provider with an alias"
     if root.provider_of(stack) is None:
         return "its module configures the provider, which the root module cannot refer to"

@@ -30,6 +30,17 @@ def test_a_block_is_found_whatever_is_around_it(tmp_path: Path) -> None:
     assert block.arguments == {"url": '"https://h/${f("}", {a = 1})}#x"', "n": "2"}
 
 
+def test_references_are_read_outside_texts_and_comments() -> None:
+    text = (
+        'a = "${f({ x = { y = "local.no" } }, local.a["k"].b)} local.no" # local.no\n'
+        "b = <<-EOT\n  $${local.no} %{ for s in var.c ~} local.no ${data.x_y.d.id}\n  EOT\n"
+        'c = "https://h/#${terraform.workspace}" /* local.no\n */ + module.e[0].f\n'
+    )
+    assert hcl.named_in(text) == [
+        *('local.a["k"].b', "var.c", "data.x_y.d.id", "terraform.workspace", "module.e[0].f")
+    ]
+
+
 def test_objects_of_one_line_and_of_several_are_read() -> None:
     text = 'merge(local.x, { A = var.s.b, B = 1\n  "C d" = [for k, v in m : k]\n})'
     assert hcl.assigned_in(text) == {"A": "var.s.b", "B": "1", "C d": "[for k, v in m : k]"}

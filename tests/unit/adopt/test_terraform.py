@@ -146,17 +146,30 @@ def test_a_provider_that_contradicts_the_files_is_refused(
         terraform.fleet_of(content, folder=tmp_path, providers={"eu-west-1": option})
 
 
+def test_a_states_stack_with_a_region_of_its_own_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        EU % "eu-west-1" + 'resource "aws_cloudformation_stack" "eu" {\n  region = var.eu\n}\n'
+        'resource "aws_cloudformation_stack" "ci" {\n}\n'
+    )
+    one = stack("aws_cloudformation_stack.eu")
+    one["values"]["id"] = one["values"]["id"].replace("us-east-1", "eu-west-1")
+    program = written(state(stack(), one), tmp_path)
+    assert "it has the argument region" in said(program)
+
+
 def test_a_stack_is_not_in_the_region_of_its_provider(tmp_path: Path) -> None:
     content = in_eu(tmp_path, "${var.region}")
     fleet = terraform.fleet_of(content, folder=tmp_path)
     assert "check that the provider aws.eu is of eu-west-1, as its stacks are" in fleet.steps
 
 
-@pytest.mark.parametrize("actions", [["delete"], ["delete", "create"], ["create", "delete"]])
+@pytest.mark.parametrize(
+    "actions", [["delete"], ["delete", "create"], ["create", "delete"], ["forget"]]
+)
 def test_a_plan_that_destroys_a_stack_is_refused(actions: list[str]) -> None:
     content = configured(stack(), {})
     content["resource_changes"] = [{**stack(), "change": {"actions": actions}}]
-    with pytest.raises(ConfigError, match=r"destroys or replaces .*ci: do not apply it"):
+    with pytest.raises(ConfigError, match=r"removes or replaces .*ci: do not apply it"):
         written(content)
 
 
