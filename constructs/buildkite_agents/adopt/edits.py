@@ -190,7 +190,7 @@ class _Edits:
             for part in self.uses.parts(folder):
                 if (part.kind, part.labels) != ("locals", (name,)) or part in self.uses.gone:
                     continue
-                if part.text.partition("=")[2].strip() == stack and formers[0].endswith('"]'):
+                if part.arguments == {name: stack} and formers[0].endswith('"]'):
                     self.uses.gone.add(part)
                     yield f"{part.place}: remove local.{name}, which the program defines"
                 else:

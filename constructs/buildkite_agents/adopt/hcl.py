@@ -31,7 +31,7 @@ _LABELS |= dict.fromkeys(("provider", "check", "ephemeral"), 1)
 
 # The arguments whose texts are references.
 _BARE = {"depends_on", "from", "ignore_changes", "provider", "providers", "to"}
-_BARE.add("replace_triggered_by")
+_BARE |= {"replace_triggered_by"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,6 @@ class Block:
     first: int
     """The number of its first line."""
 
-    last: int
     kind: str
     """Its type, such as ``resource``."""
 
@@ -66,8 +65,8 @@ class Block:
             assigned = _STATEMENT.fullmatch(statement)
             if assigned:
                 name, expression = assigned[1] or assigned[2] or assigned[4], self.text[start:end]
-                first, last = self.line(start), self.line(end)
-                yield Block(self.path, first, last, self.kind, (*self.labels, name), expression)
+                labels = (*self.labels, name)
+                yield Block(self.path, self.line(start), self.kind, labels, expression)
 
     def line(self, position: int) -> int:
         """The number of the line of a position in its text; of JSON, that of the block."""
@@ -84,12 +83,12 @@ def blocks(folder: Path) -> Iterator[Block]:
         masked = _masked(text)
         for start, end, clean in _statements(text):
             header = _HEADER.match(clean)
-            if header:
+            if header and clean.endswith("}"):
                 # The first line is that of the brace, which starts the text.
                 inside = masked.index("{", start) + 1
                 body = text[inside : masked.rindex("}", start, end)]
                 labels = tuple(re.findall(r"[^\s\"]+", header[2]))
-                yield Block(path, _line(text, start), _line(text, end), header[1], labels, body)
+                yield Block(path, _line(text, start), header[1], labels, body)
 
 
 def files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -249,15 +248,8 @@ def _json_blocks(path: Path, text: str) -> Iterator[Block]:
             for label in (kind, *labels):
                 found = re.compile(rf'"{re.escape(label)}"\s*:').search(text, position)
                 position = found.end() if found else position
-            depth, end = 0, position
-            for token in _TOKEN.finditer(text, position):
-                depth += 1 if token["open"] else -1 if token["close"] else 0
-                end = token.end()
-                if depth == 0:
-                    break
             lines = (f"{key_of(k)} = {_expression(_block(v), k)}" for k, v in body.items())
-            first, last = _line(text, position), _line(text, end)
-            yield Block(path, first, last, kind, labels, "\n".join(lines))
+            yield Block(path, _line(text, position), kind, labels, "\n".join(lines))
 
 
 def _bodies(value: Any, depth: int) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:

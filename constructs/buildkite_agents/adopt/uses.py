@@ -1,12 +1,11 @@
 """Says what in the files of a root module and its modules uses what."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from buildkite_agents.adopt.hcl import Block, places_of
-from buildkite_agents.adopt.root import Root
+from buildkite_agents.adopt.root import Root, outer_of
 
 _NO_CONTENT = {"locals", "provider", "terraform", "variable"}
 """What can be in a module without a use of its own."""
@@ -47,11 +46,11 @@ class Uses:
 
     def calls(self, folder: Path) -> dict[str, Path]:
         """The folders of the modules that a folder calls, by the names of the calls."""
-        found: dict[str, Path] = {}
-        for prefix, one in self.folders.items():
-            for inner, called in self.folders.items() if one == folder else ():
-                name = re.fullmatch(rf"{re.escape(prefix)}module\.([\w-]+)\.", inner)
-                found |= {name[1]: called} if name else {}
+        found = {}
+        for prefix, called in self.folders.items():
+            outer, name = outer_of(prefix)
+            if prefix and self.folders[outer] == folder:
+                found[name] = called
         return found
 
     def is_empty(self, folder: Path) -> bool:

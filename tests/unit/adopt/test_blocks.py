@@ -26,8 +26,14 @@ def test_a_block_is_found_whatever_is_around_it(tmp_path: Path) -> None:
     )
     block = next(one for one in hcl.blocks(tmp_path) if one.kind == "resource")
     assert block.labels == ("x", "y")
-    assert (block.first, block.last) == (7, 7)
+    assert block.first == 7
     assert block.arguments == {"url": '"https://h/${f("}", {a = 1})}#x"', "n": "2"}
+
+
+def test_a_file_that_is_not_complete_has_no_blocks(tmp_path: Path) -> None:
+    (tmp_path / "a.tf").write_text(f"{HEAD}  tags = {{\n")
+    (tmp_path / "b.tf.json").write_text("{")
+    assert not [*hcl.blocks(tmp_path)]
 
 
 def test_references_are_read_outside_texts_and_comments() -> None:
