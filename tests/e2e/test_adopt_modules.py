@@ -26,12 +26,12 @@ def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
     call = 'module "docs" {\n'
     main.write_text(main.read_text().replace(call, f"{call}  stack = {STACK}docs\n"))
     adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
+    planned = adopter.tf.plan()
+    assert planned.moved == {
         f"{STACK}build[0]": f"{STACK}build",
         f"module.docs.{STACK}this": f"{STACK}docs",
     }
-    assert plan.is_empty
+    assert planned.is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
@@ -59,12 +59,12 @@ def test_the_instances_of_a_module_are_adopted_with_its_provider(
     adopter = Adopter(tmp_path, FLEETS / "module-for-each", aws, aws_provider)
     adopter.follow(adopter.adopt(adopter.show(plan=plan)))
     adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
+    planned = adopter.tf.plan()
+    assert planned.moved == {
         f'module.agents["{queue}"].{STACK}this': f"{STACK}{queue}"
         for queue in ("builds", "docs", "gpu")
     }
-    assert plan.is_empty
+    assert planned.is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
