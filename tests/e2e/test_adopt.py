@@ -31,7 +31,7 @@ LAYOUT = Path(__file__).parent / "documented-layout"
 
 
 @pytest.mark.parametrize(
-    ("fleet", "moved", "one_line", "changed", "providers"),
+    ("fleet", "moved", "one_line", "changed"),
     [
         (
             "arrow-today",
@@ -41,7 +41,6 @@ LAYOUT = Path(__file__).parent / "documented-layout"
                 '"new-conbench",\n            max_size=3',
             ),
             "conbench",
-            (),
         ),
         (
             "for-each",
@@ -55,31 +54,27 @@ LAYOUT = Path(__file__).parent / "documented-layout"
             | moves("bk_test", {"0": "test-queue"}),
             ("max_size=208", "max_size=209"),
             "gpu_1_queue",
-            (),
         ),
         (
             "two-regions",
             {},
             ("min_size=1", "min_size=2"),
             "west",
-            ("--provider=us-east-1=aws.us_east_1", "--provider=us-west-2=aws"),
         ),
         (
             "aliased",
             moves("queue", {'"big"': "big", '"small"': "small"}),
             ("max_size=4", "max_size=5"),
             "big",
-            ("--provider=us-west-2=aws.west",),
         ),
         (
             "fixed-size",
             {},
             ('"RootVolumeIops": 16000', '"RootVolumeIops": 15000'),
             "agents",
-            (),
         ),
-        ("own-templates", {}, ("min_size=0", "min_size=1"), "body", ()),
-        ("one-stack", {}, ("max_size=6", "max_size=7"), "agents", ()),
+        ("own-templates", {}, ("min_size=0", "min_size=1"), "body"),
+        ("one-stack", {}, ("max_size=6", "max_size=7"), "agents"),
     ],
 )
 @pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
@@ -89,15 +84,13 @@ def test_a_fleet_is_adopted_without_a_change_and_then_changed_by_one_line(
     moved: dict[str, str],
     one_line: tuple[str, str],
     changed: str,
-    providers: tuple[str, ...],
     plan: bool,
     aws: LoopbackAws,
     aws_provider: Provider,
     tmp_path: Path,
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / fleet, aws, aws_provider)
-    adopter.adopt(adopter.show(plan=plan), *(() if plan else providers))
-    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.follow(adopter.adopt(adopter.show(plan=plan)))
     adopter.synthesize()
     planned = adopter.tf.plan()
     assert planned.moved == moved
@@ -151,8 +144,7 @@ def test_the_recipe_of_one_stack_makes_a_further_queue(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "one-stack", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.follow(adopter.adopt(adopter.show(plan=True)))
     docstring = ast.get_docstring(ast.parse(adopter.main.read_text())) or ""
     recipe = textwrap.dedent(docstring.partition("to queues:\n")[2])
     for field, value in {
@@ -176,8 +168,7 @@ def test_a_further_queue_has_all_that_its_siblings_have(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "two-regions", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.follow(adopter.adopt(adopter.show(plan=True)))
     adopter.edit(
         "    queues=[",
         """    queues=[queue("new", "m6i.large", provider="aws.us_east_1", stack_name="new",
@@ -208,7 +199,7 @@ def test_secrets_become_the_variables_that_are_named(
     adopter = Adopter(tmp_path, FLEETS / "secrets", aws, aws_provider)
     said = adopter.adopt(adopter.show(plan=True))
     assert "planted" not in adopter.main.read_text() + said
-    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.follow(said)
     values = {
         "bootstrap_script_url": "https://example.com/boot.sh?signature=planted-meta",
         "buildkite_agent_token_secrets_one": "planted-a",
@@ -232,8 +223,7 @@ def test_a_variable_in_tags_still_changes_the_stacks(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "arrow-today", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    (adopter.tf.folder / "stacks.tf").unlink()
+    adopter.follow(adopter.adopt(adopter.show(plan=True)))
     adopter.synthesize()
     plan = adopter.tf.plan('-var=default_tags={team="benchmarks",owner="another"}')
     assert len([address for address in plan.updated if address.startswith(STACK)]) == 7

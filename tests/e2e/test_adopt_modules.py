@@ -9,38 +9,29 @@ from support.loopback_aws import LoopbackAws
 from support.provider import Provider
 
 
+@pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_a_stack_in_a_module_is_adopted_with_the_edits_that_are_named(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+    plan: bool, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "modules", aws, aws_provider)
-    said = adopter.adopt(adopter.show(plan=True))
-    folder = adopter.tf.folder
-    for edit in (
-        'terraform/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "build"',
-        'terraform/queue/main.tf:18: remove the block resource "aws_cloudformation_stack" "this"',
-        "terraform/queue: remove the output name, which refers to aws_cloudformation_stack.this",
-        "terraform/main.tf:67: replace module.docs.name, which was of aws_cloudformation_stack.this"
-        ", by aws_cloudformation_stack.docs.name",
-        "terraform/queue: the variables queue, tags are not used otherwise",
-    ):
-        assert edit in said
-    (folder / "stacks.tf").unlink()
-    child, main = folder / "queue" / "main.tf", folder / "main.tf"
-    text = child.read_text()
-    text = (
-        text[: text.index('resource "aws_cloudformation_stack"')]
-        + text[text.index('output "subnet_id"') :]
-    )
-    child.write_text(text)
-    main.write_text(main.read_text().replace("module.docs.name", f"{STACK}docs.name"))
+    said = adopter.adopt(adopter.show(plan=plan))
+    adopter.follow(said)
+    assert "replace module.docs.name, which was of aws_cloudformation_stack.this" in said
+    assert "remove var.queue (main.tf:5), var.tags (main.tf:9)" in said
+    assert f"{STACK}this with a variable, and pass to the module {STACK}docs" in said
+    child, main = adopter.tf.folder / "queue" / "main.tf", adopter.tf.folder / "main.tf"
+    alarm = child.read_text().replace(f"{STACK}this.name", "var.stack.name")
+    child.write_text(f'{alarm}\nvariable "stack" {{}}\n')
+    call = 'module "docs" {\n'
+    main.write_text(main.read_text().replace(call, f"{call}  stack = {STACK}docs\n"))
     adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
+    planned = adopter.tf.plan()
+    assert planned.moved == {
         f"{STACK}build[0]": f"{STACK}build",
         f"module.docs.{STACK}this": f"{STACK}docs",
     }
-    assert plan.is_empty
+    assert planned.is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
@@ -48,10 +39,7 @@ def test_stacks_of_the_same_local_name_get_addresses_of_their_own(
     aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "same-names", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    (adopter.tf.folder / "stacks.tf").unlink()
-    for module in "ab":
-        (adopter.tf.folder / module / "main.tf").write_text("")
+    adopter.follow(adopter.adopt(adopter.show(plan=True)))
     adopter.synthesize()
     plan = adopter.tf.plan()
     assert plan.moved == {
@@ -63,22 +51,20 @@ def test_stacks_of_the_same_local_name_get_addresses_of_their_own(
     assert plan.is_empty
 
 
+@pytest.mark.parametrize("plan", [True, False], ids=["a plan", "a state"])
 @pytest.mark.usefixtures("only_since_provider_5")
 def test_the_instances_of_a_module_are_adopted_with_its_provider(
-    aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
+    plan: bool, aws: LoopbackAws, aws_provider: Provider, tmp_path: Path
 ) -> None:
     adopter = Adopter(tmp_path, FLEETS / "module-for-each", aws, aws_provider)
-    adopter.adopt(adopter.show(plan=True))
-    stacks = adopter.tf.folder / "queue" / "stacks.tf"
-    text = stacks.read_text()
-    stacks.write_text(text[: text.index('resource "aws_cloudformation_stack"')])
+    adopter.follow(adopter.adopt(adopter.show(plan=plan)))
     adopter.synthesize()
-    plan = adopter.tf.plan()
-    assert plan.moved == {
+    planned = adopter.tf.plan()
+    assert planned.moved == {
         f'module.agents["{queue}"].{STACK}this': f"{STACK}{queue}"
         for queue in ("builds", "docs", "gpu")
     }
-    assert plan.is_empty
+    assert planned.is_empty
 
 
 @pytest.mark.usefixtures("only_since_provider_5")
@@ -89,18 +75,8 @@ def test_nested_modules_and_what_protects_a_stack_are_adopted(
     said = adopter.adopt(adopter.show(plan=True))
     folder = adopter.tf.folder
     assert "found 5 stacks: 5 adopted\n" in said
-    for edit in (
-        'terraform/stack/main.tf:3: remove the block resource "aws_cloudformation_stack" "this"',
-        f"terraform/main.tf:36: replace {STACK}spare[*] with values(local.spare)[*]",
-        "terraform/main.tf:32: replace module.solo.stack, which was of "
-        "aws_cloudformation_stack.this, by aws_cloudformation_stack.solo.name",
-    ):
-        assert edit in said
-    (folder / "stacks.tf").unlink()
-    child, main = folder / "stack" / "main.tf", folder / "main.tf"
-    child.write_text(child.read_text().partition("resource")[0])
-    text = main.read_text().replace("module.solo[0].stack", f"{STACK}solo.name")
-    main.write_text(text.replace(f"{STACK}spare[*]", "values(local.spare)[*]"))
+    assert f"terraform/main.tf:36: replace {STACK}spare[*] with values(local.spare)[*]" in said
+    adopter.follow(said)
     adopter.synthesize()
     plan = adopter.tf.plan()
     queue = "module.fleet.module.queue"

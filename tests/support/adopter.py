@@ -1,6 +1,7 @@
 """A user who adopts the stacks of an existing root module."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,34 @@ class Adopter:
         assert self.main.read_text() == formatted(self.main.read_text())
         return done.stderr
 
+    def follow(self, said: str) -> None:
+        """Edit the root module as the printed steps say, except for variables to declare."""
+        files: dict[Path, list[str]] = {}
+
+        def lines(path: str) -> list[str]:
+            file = self.main.parent / path
+            return files.setdefault(file, file.read_text().split("\n"))
+
+        for step in re.findall(r"^  \d+\. (.*)", said, re.MULTILINE):
+            removed = re.match(r"(\S+):(\d+): remove (the (block|output)|this|local|module)", step)
+            unused = re.match(r"(\S+): remove (.+), which only the removed blocks used", step)
+            replaced = re.match(
+                r"(\S+):(\d+): replace (\S+?)(?:, which was of \S+,)? (?:with|by) (?!a var)(.+)",
+                step,
+            )
+            if removed:
+                _remove(lines(removed[1]), int(removed[2]) - 1)
+            elif replaced:
+                path, number, was, now = replaced.groups()
+                call = re.fullmatch(r"(module\.\w+)\.(\w+)", was)
+                pattern = rf"{call[1]}(\[\w+\])?\.{call[2]}" if call else re.escape(was)
+                line = lines(path)[int(number) - 1]
+                lines(path)[int(number) - 1] = re.sub(pattern, now.replace("\\", r"\\"), line)
+            for file, first in re.findall(r"\(([\w.-]+):(\d+)\)", unused[2] if unused else ""):
+                _remove(lines(f"{step.partition(': ')[0]}/{file}"), int(first) - 1)
+        for path, text in files.items():
+            path.write_text("\n".join(text))
+
     def synthesize(self) -> str:
         """Run ``main.py`` and prepare its output for Terraform; return its warnings."""
         done = run_python(self.main, cwd=self.main.parent)
@@ -58,6 +87,17 @@ def formatted(program: str) -> str:
     """A program as ruff formats it."""
     ruff = [sys.executable, "-m", "ruff", "format", "--isolated", "-"]
     return subprocess.run(ruff, input=program, capture_output=True, text=True, check=True).stdout
+
+
+def _remove(lines: list[str], first: int) -> None:
+    """Empty the lines of a statement."""
+    depth = 0
+    for number in range(first, len(lines)):
+        depth += len(re.findall(r"[\[({]", lines[number]))
+        depth -= len(re.findall(r"[\])}]", lines[number]))
+        lines[number] = ""
+        if depth == 0:
+            return
 
 
 def run_python(*arguments: Any, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -1,16 +1,19 @@
 """Lists what to edit in the files of a root module before the program defines its stacks."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, blocks, files
-from buildkite_agents.adopt.root import STACK, Root, prefix_of
+from buildkite_agents.adopt.hcl import Block, named_in
+from buildkite_agents.adopt.root import STACK, Root, bare_of, outer_of, prefix_of
+from buildkite_agents.adopt.uses import Uses, name_of
 
 _LAYOUT = "buildkite.tf"
 # values() sorts the keys of instances as texts: 10 comes before 2.
 _SORTED = 10
+# The arguments whose references are not evaluated.
+_STATIC = re.compile(r"\b(depends_on|replace_triggered_by)\s*=\s*\[[^\]]*$")
 
 
 def edits(
@@ -21,7 +24,7 @@ def edits(
     *,
     layout: bool = False,
 ) -> Iterator[str]:
-    """What to edit: the blocks that the program replaces, and references to them.
+    """What to edit: the blocks that the program replaces, and what refers to them.
 
     Args:
         root: The root module.
@@ -30,119 +33,205 @@ def edits(
         program: The program's text.
         layout: Whether it is the documented layout, of which one file has all of it.
     """
-    stacks = {one["address"]: one for one in root.resources if one["type"] == STACK}
-    block_of = {address: root.block(one) for address, one in stacks.items()}
-    by_resource: defaultdict[str, list[str]] = defaultdict(list)
-    for former in addresses:
-        by_resource[_bare(former)].append(former)
-    kept = {}
-    for resource, formers in by_resource.items():
-        # Calls of a module share its blocks.
-        own = block_of[formers[0]]
-        kept[resource] = [
-            one
-            for one, block in block_of.items()
-            if one not in addresses and (_bare(one) == resource or (own and block == own))
-        ]
-    removed = [block for a in addresses if (block := block_of[a]) and not kept[_bare(a)]]
-    if layout:
-        yield f"{root.folder / _LAYOUT}: remove this file"
-    else:
-        yield from _references_to_review(root, lost, program, removed)
-    for resource, formers in by_resource.items():
-        prefix, name, block = prefix_of(resource), resource.rpartition(".")[2], block_of[formers[0]]
-        where = block.place if block else str(root.folder_of(prefix) or prefix.rstrip("."))
-        if kept[resource]:
-            only = ", ".join(kept[resource])
-            yield f'{where}: keep the block resource "{STACK}" "{name}" for {only} only'
-        elif not layout:
-            yield f'{where}: remove the block resource "{STACK}" "{name}"'
-        if resource not in addresses and not prefix:
-            yield from _local_edits(root, name, formers, removed)
-        if prefix and not kept[resource]:
-            yield from _edits_of_module(root, prefix, name, [addresses[one] for one in formers])
+    yield from dict.fromkeys(_Edits(root, addresses, layout=layout).steps(lost, program))
 
 
-def _bare(address: str) -> str:
-    return re.sub(r"\[[^\]]*\]", "", address)
+@dataclass
+class _Edits:
+    """The stacks that are adopted, and what refers to them."""
 
+    root: Root
+    addresses: Mapping[str, str]
+    layout: bool
+    uses: Uses = field(init=False)
+    formers: dict[str, list[str]] = field(default_factory=dict)
+    """The former addresses, by those of their resources."""
 
-def _local_edits(
-    root: Root, name: str, formers: Sequence[str], removed: Sequence[Block]
-) -> Iterator[str]:
-    """Where to refer to the local that stands for a resource with instances."""
-    for block in blocks(root.folder, "locals"):
-        if name in block.arguments:
-            yield (
-                f"{block.place}: rename local.{name}, and what refers to it: the program defines "
-                f"local.{name} in place of {STACK}.{name}"
-            )
-    every = f"values(local.{name})"
-    if len(formers) > _SORTED:
-        every = f"[for n in range({len(formers)}) : local.{name}[n]]"
-    for line, text in _lines(root.folder, rf"\b{STACK}\.{re.escape(name)}(?![\w-])", removed):
-        splat = re.search(rf"{STACK}\.{re.escape(name)}(\[\*\]|\.\*)", text)
-        if splat:
-            yield f"{line}: replace {splat[0]} with {every}[*]"
+    blocks: dict[str, Block | None] = field(default_factory=dict)
+    """The blocks of the resources, by their addresses."""
+
+    kept: dict[str, list[str]] = field(default_factory=dict)
+    """The stacks for which the block of a resource stays, by the resource's address."""
+
+    found: dict[tuple[Path, Block, str], list[str]] = field(default_factory=dict)
+    """The stacks that a block in or around a module uses, by its folder, itself and the step."""
+
+    outputs: set[Block] = field(default_factory=set)
+    """The outputs of modules that have nothing but stacks."""
+
+    def __post_init__(self) -> None:
+        self.uses = Uses(self.root)
+        for former in self.addresses:
+            self.formers.setdefault(bare_of(former), []).append(former)
+        block_of = {one["address"]: self.root.block(one) for one in self.root.stacks}
+        for resource, formers in self.formers.items():
+            # Calls of a module share its blocks.
+            own = self.blocks[resource] = block_of[formers[0]]
+            self.kept[resource] = [
+                one
+                for one, block in block_of.items()
+                if one not in self.addresses
+                and (bare_of(one) == resource or (own and block == own))
+            ]
+            if own and not self.kept[resource]:
+                self.uses.gone.add(own)
+        if self.layout:
+            of_root = self.uses.parts(self.root.folder)
+            self.uses.gone |= {part for part in of_root if part.path.name == _LAYOUT}
+        for resource in self.formers:
+            prefix, _, name = resource.rpartition(f"{STACK}.")
+            if prefix in self.uses.folders and prefix and not self.kept[resource]:
+                self._follow(resource, prefix, f"{STACK}.{name}")
+        self.uses.gone |= self.outputs
+
+    def steps(self, lost: Sequence[str], program: str) -> Iterator[str]:
+        """All edits, first those of the blocks."""
+        if self.layout:
+            yield f"{self.root.folder / _LAYOUT}: remove this file"
+            unused = {}
         else:
-            yield f"{line}: replace {STACK}.{name} with local.{name}"
+            unused = self.uses.remove_unused(lambda name: _has(name, program))
+        for resource in self.formers:
+            yield from self._steps_on_block(resource)
+        for folder, parts in unused.items():
+            yield from self._steps_on_unused(folder, parts)
+        for resource in self.formers:
+            yield from self._steps_on_references(resource)
+        for (folder, part, step), now in self.found.items():
+            is_needed = part.kind == "output" or part not in self.uses.gone
+            if is_needed and not self.uses.is_empty(folder):
+                yield step + " or ".join(now)
+        for name in lost:
+            prefix = prefix_of(name)
+            if prefix and name.removeprefix(prefix).startswith(("aws_", "data.")):
+                yield (
+                    f"to keep a reference to {name}, make it an output of its module and adopt "
+                    "again"
+                )
 
+    def _follow(
+        self, resource: str, prefix: str, name: str, output: str = "", attribute: str = ""
+    ) -> None:
+        """Find what uses a stack in a module, or an output that has it, around the module too."""
+        folder, stack = self.uses.folders[prefix], f"{STACK}.{resource.rpartition('.')[2]}"
+        now = [f"{self.addresses[former]}{attribute}" for former in self.formers[resource]]
+        was = f"{name}.{output}" if output else name
+        for part, start, end in self.uses.of(name, folder):
+            if output and not _is_of(part, end, output):
+                continue
+            place = f"{part.path}:{part.line(start)}"
+            if not prefix:
+                step = f"{place}: replace {was}, which was of {stack}, by "
+                self.found.setdefault((folder, part, step), []).extend(now)
+            elif part.kind != "output":
+                step = f"{place}: replace {was} with a variable, and pass to the module "
+                self.found.setdefault((folder, part, step), []).extend(now)
+            else:
+                step = f"{place}: remove {was} from the output {part.labels[0]}"
+                if all(one.startswith(name) for one in named_in(part.text)):
+                    self.outputs.add(part)
+                    step = f"{part.place}: remove the output {part.labels[0]}, which has {was}"
+                self.found.setdefault((folder, part, step), [])
+                value = part.arguments.get("value", "")
+                plain = re.fullmatch(rf"{re.escape(name)}(?:\[[^\]]*\])?(\.[^*\s]+)?", value)
+                own = "" if output else (plain[1] if plain else None) or ""
+                outer, call = outer_of(prefix)
+                self._follow(resource, outer, f"module.{call}", part.labels[0], attribute or own)
 
-def _references_to_review(
-    root: Root, lost: Sequence[str], program: str, removed: Sequence[Block]
-) -> Iterator[str]:
-    """What only the removed blocks referred to, and what a module would have to export."""
-    names = [re.match(r"(?:local|var)\.[\w-]+", name) for name in lost]
-    for name in dict.fromkeys(one[0] for one in names if one):
-        pattern = rf"\b{re.escape(name)}(?![\w-])"
-        if not re.search(pattern, program) and not [*_lines(root.folder, pattern, removed)]:
-            yield f"{root.folder}: remove {name}, which only the removed blocks used"
-    for name in lost:
-        prefix = prefix_of(name)
-        if prefix and name.removeprefix(prefix).startswith(("aws_", "data.")):
-            yield f"to keep a reference to {name}, make it an output of its module and adopt again"
+    def _steps_on_block(self, resource: str) -> Iterator[str]:
+        prefix, name = prefix_of(resource), resource.rpartition(".")[2]
+        block, folder = self.blocks[resource], self.uses.folders.get(prefix)
+        where = block.place if block else str(folder or prefix.rstrip("."))
+        if self.kept[resource]:
+            only = ", ".join(self.kept[resource])
+            yield f'{where}: keep the block resource "{STACK}" "{name}" for {only} only'
+        elif not self.layout and not (folder and self.uses.is_empty(folder)):
+            yield f'{where}: remove the block resource "{STACK}" "{name}"'
+        if prefix and not folder:
+            yield f"{where}: remove what refers to {STACK}.{name} too, such as outputs"
 
+    def _steps_on_unused(self, folder: Path, parts: Sequence[Block]) -> Iterator[str]:
+        if self.uses.is_empty(folder):
+            return
+        named: dict[str, list[str]] = {}
+        for part in sorted(parts, key=lambda part: (part.path, part.first)):
+            place = f"{part.path.name}:{part.first}"
+            if part.kind != "module":
+                named.setdefault("", []).append(f"{name_of(part)} ({place})")
+                continue
+            call, argument = part.labels
+            called = self.uses.calls(folder)[call]
+            if not self.uses.is_empty(called):
+                named.setdefault(f"module.{call}", []).append(f"{argument} ({place})")
+            elif argument == "source":
+                calls = (b for b in self.root.blocks_in(folder) if b.kind == "module")
+                block = next(one for one in calls if one.labels == (call,))
+                yield (
+                    f"{block.place}: remove module.{call}, and the folder {called} if no other "
+                    "root module uses it: nothing else is in it"
+                )
+        for call, some in named.items():
+            what = f"the arguments {', '.join(some)} of {call}" if call else ", ".join(some)
+            yield f"{folder}: remove {what}, which only the removed blocks used"
 
-def _edits_of_module(root: Root, prefix: str, name: str, new: Sequence[str]) -> Iterator[str]:
-    """What to edit where the stack of a module is removed from it."""
-    module, inside = root.module(prefix), root.folder_of(prefix) or prefix.rstrip(".")
-    outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)
-    stack, around = f"{STACK}.{name}", root.folder_of(outer)
-    call = _bare(prefix.removeprefix(outer))[:-1]
-    if not module:
-        yield f"{inside}: remove what refers to {stack} too, such as outputs"
-        return
-    for output, content in module.get("outputs", {}).items():
-        named = content.get("expression", {}).get("references", ())
-        of_stack = re.fullmatch(rf"{re.escape(stack)}(?:\[[^\]]*\])?(\..+)?", [*named, ""][0])
-        if of_stack:
-            yield f"{inside}: remove the output {output}, which refers to {stack}"
-            instead = " or ".join(f"{one}{of_stack[1] or ''}" for one in new)
-            # As an attribute of the module, or of each of its instances.
-            pattern = rf"\b{re.escape(call)}((\[[^\]]*\])?\.{output}(?![\w-])|(?![\w.\[-]))"
-            for line, _ in _lines(around, pattern) if around else ():
-                if outer:
-                    yield (
-                        f"{line}: remove what uses {output} of {call}, and what uses that: in the "
-                        f"root module it is {instead}"
-                    )
+    def _steps_on_references(self, resource: str) -> Iterator[str]:
+        """The references to a stack in its own module."""
+        prefix, formers = prefix_of(resource), self.formers[resource]
+        folder, stack = self.uses.folders.get(prefix), resource.removeprefix(prefix)
+        for part in self.uses.parts(self.root.folder):
+            target = part.arguments.get("to", "") if part.kind == "import" else ""
+            if (
+                bare_of(target) == resource != self.addresses.get(target)
+                and not self.kept[resource]
+            ):
+                yield f"{part.place}: remove this import block: {target} is imported, and moves"
+        if folder == self.root.folder and resource not in self.addresses:
+            name = stack.rpartition(".")[2]
+            for part in self.uses.parts(folder):
+                if (part.kind, part.labels) != ("locals", (name,)) or part in self.uses.gone:
+                    continue
+                if part.arguments == {name: stack} and formers[0].endswith('"]'):
+                    self.uses.gone.add(part)
+                    yield f"{part.place}: remove local.{name}, which the program defines"
                 else:
-                    yield f"{line}: replace {call}.{output}, which was of {stack}, by {instead}"
-    others = [one for one in module.get("resources", ()) if one["address"] != stack]
-    text = str(others) + str(module.get("module_calls")) + str(module.get("outputs"))
-    unused = [v for v in module.get("variables", {}) if f"'var.{v}'" not in text]
-    if unused:
-        yield (
-            f"{inside}: the variables {', '.join(unused)} are not used otherwise: remove them, and "
-            f"their arguments where {call} is called"
-        )
+                    yield (
+                        f"{part.place}: rename local.{name}, and what refers to it: the program "
+                        f"defines local.{name} in place of {stack}"
+                    )
+            for part, start, end in self.uses.of(stack, folder):
+                was, is_now = self._replaced(part.text, start, end, formers)
+                if is_now:
+                    yield f"{part.path}:{part.line(start)}: replace {was} with {is_now}"
+
+    def _replaced(
+        self, text: str, start: int, end: int, formers: Sequence[str]
+    ) -> tuple[str, str | None]:
+        """A reference to a resource with instances, and what takes its place if anything does."""
+        stack, after = text[start:end], text[end:]
+        splat, index = re.match(r"\[\*\]|\.\*", after), re.match(r"\[[^\[\]*]+\]", after)
+        local, static = f"local.{stack.rpartition('.')[2]}", _STATIC.search(text[:start])
+        was = stack + (splat or index or [""])[0]
+        if index and f"{stack}{index[0]}" in self.kept[stack]:
+            return was, None
+        if static and static[1] == "replace_triggered_by":
+            named = [a for former, a in self.addresses.items() if former.startswith(was)]
+            return was, ", ".join(named)
+        if index or static:
+            return was, local + (index or [""])[0]
+        numbers = [former.removeprefix(stack)[1:-1] for former in formers]
+        if not splat and not numbers[0].isdigit():
+            return was, local
+        every = f"values({local})"
+        if len(numbers) > _SORTED:
+            every = f"[for n in range({len(numbers)}) : {local}[n]]"
+        return was, f"{every}[*]" if splat else every
 
 
-def _lines(folder: Path, pattern: str, removed: Sequence[Block] = ()) -> Iterator[tuple[str, str]]:
-    """The places where a pattern is in a folder's files, as FILE:LINE, and the lines."""
-    for path, text in files(folder):
-        gone = {n for one in removed if one.path == path for n in range(one.first, one.last + 1)}
-        for number, line in enumerate(text.splitlines(), 1):
-            is_comment = re.match(r"\s*(#|//)", line)
-            if re.search(pattern, line) and not is_comment and number not in gone:
-                yield f"{path}:{number}", line
+def _is_of(part: Block, end: int, output: str) -> bool:
+    """Whether a reference to a module is to an output of it, or can be."""
+    after = re.match(r"(?:\[[^\]]*\])?\.([\w-]+)", part.text[end:])
+    return after[1] == output if after else re.search(rf"\.{output}\b", part.text) is not None
+
+
+def _has(name: str, text: str) -> bool:
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None

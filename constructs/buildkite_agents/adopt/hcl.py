@@ -4,12 +4,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 GENERATED = "buildkite.tf.json"
 _INNER = r'[^{}"]|"[^"\n]*"'
-_STRING = rf'"(?:[^"\\\n$]|\\.|(?>\$\{{(?:{_INNER}|\{{(?:{_INNER})*\}})*\}}|\$))*"'
+_BRACED = rf"(?:{_INNER}|\{{(?:{_INNER}|\{{(?:{_INNER})*\}})*\}})*"
+_STRING = rf'"(?:[^"\\\n$]|\\.|(?>\$\{{{_BRACED}\}}|\$))*"'
 _TOKEN = re.compile(
     rf"(?P<text>{_STRING}|<<-?(?P<end>\w+)\n.*?\n[ \t]*(?P=end)\b)"
     r"|(?P<comment>/\*.*?\*/|(?:#|//)[^\n]*)|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<stop>[,\n])",
@@ -18,53 +20,75 @@ _TOKEN = re.compile(
 _STATEMENT = re.compile(
     r'(?:"([^"]+)"|([\w.-]+))\s*(?:=(?![=>])|:)\s*(.+)|(\w+)(?:\s+"[^"]*")*\s*(\{.*\})', re.DOTALL
 )
+_HEADER = re.compile(r'(\w+)((?:\s+(?:"[^"]*"|[\w-]+))*)\s*\{')
+_INTERPOLATION = re.compile(rf"[$%]([$%]\{{)|([$%]\{{)({_BRACED})\}}")
 _NAMED = re.compile(
-    r'\b(?:data\.)?(?:var|local|module|aws_\w+)\.[\w-]+(?:\[(?:\d+|"[^"]*")\]|\.[\w-]+)*'
+    r"(?<![\w.-])(?:data\.\w+|var|local|module|terraform|aws_\w+)\.[\w-]+"
+    r'(?:\[(?:\d+|" *")\]|\.[\w-]+)*'
 )
+_LABELS = {"resource": 2, "data": 2, **dict.fromkeys(("variable", "output", "module"), 1)}
+_LABELS |= dict.fromkeys(("provider", "check", "ephemeral"), 1)
+
+# The arguments whose texts are references.
+_BARE = {"depends_on", "from", "ignore_changes", "provider", "providers", "to"}
+_BARE |= {"replace_triggered_by"}
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block, and where it is."""
+    """A block or, as a part of one, an argument; and where it is."""
 
     path: Path
     first: int
     """The number of its first line."""
 
-    last: int
+    kind: str
+    """Its type, such as ``resource``."""
+
+    labels: tuple[str, ...]
     text: str
-    """What is between its braces, without comments."""
+    """What is between its braces or, for an argument, its expression."""
 
     @property
     def place(self) -> str:
         """The file and line."""
         return f"{self.path}:{self.first}"
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, str]:
         """The expressions of its arguments, and its nested blocks, each on one line, by name."""
         return arguments(self.text)
 
+    def parts(self) -> Iterator["Block"]:
+        """Its arguments, each with its name as a further label."""
+        for start, end, statement in _statements(self.text):
+            assigned = _STATEMENT.fullmatch(statement)
+            if assigned:
+                name, expression = assigned[1] or assigned[2] or assigned[4], self.text[start:end]
+                labels = (*self.labels, name)
+                yield Block(self.path, self.line(start), self.kind, labels, expression)
 
-def find(folder: Path, *labels: str) -> Block | None:
-    """The block with these labels, such as ``resource``, its type and its name, in a folder."""
-    return next(blocks(folder, *labels), None)
+    def line(self, position: int) -> int:
+        """The number of the line of a position in its text; of JSON, that of the block."""
+        is_json = self.path.suffix == ".json"
+        return self.first if is_json else self.first + self.text.count("\n", 0, position)
 
 
-def blocks(folder: Path, *labels: str) -> Iterator[Block]:
-    """The blocks with these labels, such as ``locals``, in a folder."""
-    kind, *names = labels
-    header = re.compile(rf"{kind}\s*" + r"\s+".join(f'"{re.escape(n)}"' for n in names) + r"\s*\{")
+def blocks(folder: Path) -> Iterator[Block]:
+    """The blocks in a folder."""
     for path, text in files(folder):
         if path.suffix == ".json":
-            block = _json_block(path, text, labels)
-            if block:
-                yield block
+            yield from _json_blocks(path, text)
             continue
+        masked = _masked(text)
         for start, end, clean in _statements(text):
-            if header.match(clean):
-                body = clean[clean.index("{") + 1 : -1]
-                yield Block(path, _line(text, start), _line(text, end), body)
+            header = _HEADER.match(clean)
+            if header and clean.endswith("}"):
+                # The first line is that of the brace, which starts the text.
+                inside = masked.index("{", start) + 1
+                body = text[inside : masked.rindex("}", start, end)]
+                labels = tuple(re.findall(r"[^\s\"]+", header[2]))
+                yield Block(path, _line(text, start), header[1], labels, body)
 
 
 def files(folder: Path) -> Iterator[tuple[Path, str]]:
@@ -85,20 +109,59 @@ def arguments(text: str) -> dict[str, str]:
     return found
 
 
-def assigned_in(expression: str) -> dict[str, str]:
-    """What the objects of an expression assign, by name."""
+def assigned_in(expression: str, others: Mapping[str, str] = {}) -> dict[str, str]:
+    """What the objects of an expression assign in any case, by name.
+
+    Args:
+        expression: The expression.
+        others: The expressions of locals, which can be objects too.
+    """
     found: dict[str, str] = {}
-    start, depth = 0, 0
-    for token in _TOKEN.finditer(expression):
+    for text, is_certain in _objects(expression):
+        if text.startswith("local."):
+            rest = {name: other for name, other in others.items() if f"local.{name}" != text}
+            own = assigned_in(others.get(text[6:], ""), rest)
+        else:
+            own = arguments(text)
+            inner = [assigned_in(value) for value in own.values()]
+            own = {name: value for each in (*inner, own) for name, value in each.items()}
+        for name, value in own.items():
+            found.pop(name, None)
+            found.update({name: value} if is_certain else {})
+    return found
+
+
+def _objects(expression: str) -> Iterator[tuple[str, bool]]:
+    """The objects and the locals in an expression, and whether each is there in any case."""
+    start, end, depth, brackets, condition = 0, 0, 0, 0, -1
+    for token in [*_TOKEN.finditer(expression), None]:
+        outside = expression[end : token.start() if token else None] if depth == 0 else ""
+        if "?" in outside:
+            condition = brackets
+        for name in re.findall(r"(?<![\w.-])local\.[\w-]+(?![\w.\[-])", outside):
+            yield name, condition < 0
+        if token is None:
+            return
+        end = token.end()
+        brackets += 1 if token["open"] else -1 if token["close"] else 0
         depth += {"{": 1, "}": -1}.get(token[0], 0)
         if token[0] == "{" and depth == 1:
-            start = token.end()
+            start = end
         elif token[0] == "}" and depth == 0:
-            own = arguments(expression[start : token.start()])
-            for value in own.values():
-                found |= assigned_in(value)
-            found |= own
-    return found
+            yield expression[start : token.start()], condition < 0
+        elif brackets < condition or (token[0] == "," and brackets == condition):
+            condition = -1
+
+
+def constant(expression: str) -> Any:
+    """The value of an expression of literals, or None."""
+    if expression.startswith("{"):
+        items = {name: constant(text) for name, text in arguments(expression[1:-1]).items()}
+        return None if None in items.values() else items
+    try:
+        return json.loads(expression)
+    except ValueError:
+        return None
 
 
 def is_whole(text: str) -> bool:
@@ -108,7 +171,37 @@ def is_whole(text: str) -> bool:
 
 def named_in(text: str) -> list[str]:
     """The references in Terraform's source."""
-    return _NAMED.findall(text)
+    return [text[slice(*found.span())] for found in _NAMED.finditer(_masked(text))]
+
+
+def places_of(name: str, text: str) -> list[tuple[int, int]]:
+    """Where a reference, such as ``local.x``, is in Terraform's source."""
+    pattern = rf"(?<![\w.-]){re.escape(name)}(?![\w-])"
+    return [one.span() for one in re.finditer(pattern, _masked(text))] if name in text else []
+
+
+def _masked(text: str) -> str:
+    """A text with blanks in place of comments, and of what is in quotes and no interpolation."""
+    masked, end = "", 0
+    for token in _TOKEN.finditer(text):
+        if token["text"] or token["comment"]:
+            masked += text[end : token.start()]
+            masked += _blank(token[0]) if token["comment"] else _masked_text(token[0])
+            end = token.end()
+    return masked + text[end:]
+
+
+def _masked_text(text: str) -> str:
+    masked, end = "", 0
+    for found in _INTERPOLATION.finditer(text):
+        if found[2]:
+            masked += f"{_blank(text[end : found.start()])}  {_masked(found[3])} "
+            end = found.end()
+    return masked + _blank(text[end:])
+
+
+def _blank(text: str) -> str:
+    return re.sub(r'[^\n"]', " ", text)
 
 
 def _statements(text: str) -> Iterator[tuple[int, int, str]]:
@@ -144,28 +237,28 @@ def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 
-def _json_block(path: Path, text: str, labels: tuple[str, ...]) -> Block | None:
+def _json_blocks(path: Path, text: str) -> Iterator[Block]:
     try:
-        bodies: list[Any] = [json.loads(text)]
+        content = json.loads(text)
     except ValueError:
-        return None
-    position = 0
-    for label in labels:
-        bodies = [b[label] for b in bodies if isinstance(b, Mapping) and label in b]
-        # A block, or a list of blocks.
-        bodies = [b for body in bodies for b in (body if isinstance(body, list) else [body])]
-        found = re.compile(rf'"{re.escape(label)}"\s*:').search(text, position)
-        position = found.end() if found else position
-    if not bodies:
-        return None
-    depth, end = 0, position
-    for token in _TOKEN.finditer(text, position):
-        depth += 1 if token["open"] else -1 if token["close"] else 0
-        end = token.end()
-        if depth == 0:
-            break
-    statements = "\n".join(f"{key_of(k)} = {_expression(_block(v))}" for k, v in bodies[0].items())
-    return Block(path, _line(text, position), _line(text, end), statements)
+        return
+    for kind, value in content.items() if isinstance(content, dict) else ():
+        for labels, body in _bodies(value, _LABELS.get(kind, 0)):
+            position = 0
+            for label in (kind, *labels):
+                found = re.compile(rf'"{re.escape(label)}"\s*:').search(text, position)
+                position = found.end() if found else position
+            lines = (f"{key_of(k)} = {_expression(_block(v), k)}" for k, v in body.items())
+            yield Block(path, _line(text, position), kind, labels, "\n".join(lines))
+
+
+def _bodies(value: Any, depth: int) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """The bodies of blocks, or of lists of blocks, with their labels."""
+    for body in value if isinstance(value, list) else [value]:
+        if isinstance(body, Mapping) and depth == 0:
+            yield (), body
+        for name, inner in body.items() if isinstance(body, Mapping) and depth else ():
+            yield from (((name, *labels), b) for labels, b in _bodies(inner, depth - 1))
 
 
 def _block(value: Any) -> Any:
@@ -174,18 +267,20 @@ def _block(value: Any) -> Any:
     return value[0] if is_listed else value
 
 
-def _expression(value: Any) -> str:
-    """The HCL of a value of JSON."""
+def _expression(value: Any, name: str = "") -> str:
+    """The HCL of the value of JSON that an argument has."""
     if isinstance(value, Mapping):
-        items = (f"{key_of(k)} = {_expression(item)}" for k, item in value.items())
-        return "{ " + ", ".join(items) + " }"
+        inner = ((k, _expression(item, name if name in _BARE else k)) for k, item in value.items())
+        return "{ " + ", ".join(f"{key_of(k)} = {item}" for k, item in inner) + " }"
     if isinstance(value, list):
-        return f"[{', '.join(map(_expression, value))}]"
+        return f"[{', '.join(_expression(item, name) for item in value)}]"
     whole = (
         re.fullmatch(r"\$\{((?:[^{}]|\{[^{}]*\})*)\}", value) if isinstance(value, str) else None
     )
     if whole or not isinstance(value, str):
         return whole[1] if whole else json.dumps(value)
+    if name in _BARE:
+        return value
     # Inside an interpolation, quotes are not escaped.
     return (
         '"'

@@ -117,23 +117,23 @@ class Matcher:
 
     def _as_written(self, name: str, value: Any) -> str | None:
         """The expression in the stack's block, with references of the root module."""
-        text = self.written.get(name, "")
+        text, prefix = self.root.passed(self.written.get(name, ""), self.prefix)
         if any(map(self.root.is_moved, named_in(text))) or self._has_secret(name, text):
             return None
         is_text = re.fullmatch(r'"(?:[^"\\$]|\$\{[^{}"]*\})*"', text)
         template = text[1:-1] if is_text else f"${{{text}}}"
         values = {}
         for inner in re.findall(r"\$\{([^{}]+)\}", template) if is_text or "{" not in text else ():
-            resolved = self.root.references({"references": [inner]}, self.prefix)
+            resolved = self.root.references({"references": [inner]}, prefix)
             found = self.root.value(resolved[0]) if len(resolved) == 1 else None
             if isinstance(found, list | Mapping | None):
-                return None if self.prefix else self._copied(text, template, value)
+                return None if prefix else self._copied(text, template, value)
             template = template.replace(f"${{{inner}}}", f"${{{resolved[0]}}}")
             values[f"${{{resolved[0]}}}"] = found
         evaluated = template
         for reference, found in values.items():
             evaluated = evaluated.replace(reference, _text(found))
-        if not values and not self.prefix:
+        if not values and not prefix:
             return self._copied(text, template, value)
         if not values or value not in {evaluated, HIDDEN}:
             return None

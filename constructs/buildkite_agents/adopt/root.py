@@ -4,10 +4,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import Block, assigned_in, find, named_in
+from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, constant, named_in
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
@@ -45,19 +46,55 @@ class Root:
     known: dict[str, Any] = field(default_factory=dict)
     """The values of the references that were written, by reference."""
 
+    planned: list[Mapping[str, Any]] = field(default_factory=list)
+    """The stacks that the plan would create."""
+
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     """The values of secrets and the stack of each, by the variable that takes their place."""
 
-    _blocks: dict[str, Block | None] = field(default_factory=dict)
+    _files: dict[Path, list[Block]] = field(default_factory=dict)
+
+    @property
+    def stacks(self) -> list[Mapping[str, Any]]:
+        """The CloudFormation stacks, and those that the plan would create."""
+        return [one for one in [*self.resources, *self.planned] if one["type"] == STACK]
 
     @property
     def has_configuration(self) -> bool:
         """Whether this is a plan."""
         return "configuration" in self.content
 
+    @cached_property
+    def variables(self) -> dict[str, Mapping[str, Any]]:
+        """The declared variables, with their values in a plan."""
+        declared = (one[4:] for one in self._declared if one.startswith("var."))
+        return {**{name: {} for name in declared}, **self.content.get("variables", {})}
+
+    @cached_property
+    def _declared(self) -> dict[str, str]:
+        """The expressions of the root module's locals, and of the defaults of its variables."""
+        variables = self.blocks("", "variable")
+        defaults = {f"var.{one.labels[0]}": one.arguments.get("default", "") for one in variables}
+        return defaults | {f"local.{name}": text for name, text in self.locals_of("").items()}
+
+    def blocks_in(self, folder: Path) -> list[Block]:
+        """The blocks in a folder."""
+        if folder not in self._files:
+            self._files[folder] = [*blocks(folder)]
+        return self._files[folder]
+
+    def blocks(self, prefix: str, kind: str) -> list[Block]:
+        """The blocks of a type, such as ``variable``, in a module."""
+        folder = self.folder_of(prefix)
+        return [one for one in self.blocks_in(folder) if one.kind == kind] if folder else []
+
+    def find(self, prefix: str, kind: str, *labels: str) -> Block | None:
+        """The block with these labels in a module, or None."""
+        return next((one for one in self.blocks(prefix, kind) if one.labels == labels), None)
+
     def variable_for(self, name: str, value: str, stack: str) -> str:
         """The variable *name* for a secret, or one of the *stack* if there are several values."""
-        values, declared = self.secrets.setdefault(name, {}), self.content.get("variables", {})
+        values, declared = self.secrets.setdefault(name, {}), self.variables
         while value not in values and stack in values.values():
             stack += "_2"
         of_stack = f"{name}_{re.sub(r'[^A-Za-z0-9_]', '_', values.setdefault(value, stack))}"
@@ -74,32 +111,59 @@ class Root:
 
     def folder_of(self, address: str) -> Path | None:
         """The folder of the module of a resource; None if it is not known, or downloaded."""
-        outer, folder = "", self.folder
-        for part, name in re.findall(r"(module\.([\w-]+)(?:\[[^\]]*\])?\.)", prefix_of(address)):
-            source = self.module(outer).get("module_calls", {}).get(name, {}).get("source")
-            if source is None:
-                call = find(folder, "module", name)
-                source = call.arguments.get("source", "").strip('"') if call else ""
-            if not source.startswith("."):
-                return None
-            folder = Path(os.path.normpath(folder / source))
-            outer += part
-        return folder
+        prefix = prefix_of(address)
+        if not prefix:
+            return self.folder
+        call, outer = self._call(prefix), self.folder_of(outer_of(prefix)[0])
+        source = call.arguments.get("source", "").strip('"') if call else ""
+        return Path(os.path.normpath(outer / source)) if outer and source[:1] == "." else None
 
     def provider_of(self, resource: Mapping[str, Any]) -> str | None:
         """A resource's provider in the root module; None if its module configures the provider."""
-        key = str(self.configuration_of(resource).get("provider_config_key", "aws"))
-        module, _, name = key.rpartition(":")
+        key = self.configuration_of(resource).get("provider_config_key")
+        if key is None:
+            block, module = self.block(resource), bare_of(prefix_of(resource["address"]))[:-1]
+            name = block.arguments.get("provider", "aws").strip('"') if block else "aws"
+        else:
+            module, _, name = str(key).rpartition(":")
         while module:
-            configured = self.content["configuration"].get("provider_config", {})
-            if configured.get(f"{module}:{name}", {}).get("expressions"):
+            configured = self.content.get("configuration", {}).get("provider_config", {})
+            is_configured = configured.get(f"{module}:{name}", {}).get("expressions")
+            if is_configured or (key is None and name in self.providers(f"{module}.")):
                 return None
-            outer, _, call = module.rpartition("module.")
-            folder = self.folder_of(outer)
-            block = find(folder, "module", call) if folder else None
+            block = self._call(f"{module}.")
             passed = assigned_in(block.arguments.get("providers", "")) if block else {}
-            module, name = outer.rstrip("."), passed.get(name, name)
+            module, name = outer_of(f"{module}.")[0].rstrip("."), passed.get(name, name)
         return name
+
+    def providers(self, prefix: str = "") -> dict[str, str]:
+        """The provider configurations of a module, with the expressions of their regions."""
+        found: dict[str, str] = {}
+        for one in self.blocks(prefix, "provider"):
+            if one.labels == ("aws",):
+                name = f"aws.{one.arguments.get('alias', '')}".replace('"', "").rstrip(".")
+                # Override files add to a block.
+                found[name] = one.arguments.get("region") or found.get(name, "")
+        return found
+
+    def locals_of(self, prefix: str) -> Mapping[str, str]:
+        """The expressions of the locals of a module, by name."""
+        found = [one.arguments for one in self.blocks(prefix, "locals")]
+        return {name: text for given in found for name, text in given.items()}
+
+    def _call(self, prefix: str) -> Block | None:
+        """The block that calls a module."""
+        outer, name = outer_of(prefix)
+        return self.find(outer, "module", name)
+
+    def passed(self, text: str, prefix: str) -> tuple[str, str]:
+        """An expression of a module or, for a variable, what the calls pass, and the module."""
+        while prefix and re.fullmatch(r"var\.[\w-]+", text):
+            block = self._call(prefix)
+            if block is None or text[4:] not in block.arguments:
+                break
+            text, prefix = block.arguments[text[4:]], outer_of(prefix)[0]
+        return text, prefix
 
     def configuration_of(self, resource: Mapping[str, Any]) -> Mapping[str, Any]:
         """A resource's configuration in a plan; empty for a state."""
@@ -111,12 +175,8 @@ class Root:
 
     def block(self, resource: Mapping[str, Any]) -> Block | None:
         """A resource's block in the module's files, or None."""
-        address = without_index(resource["address"])
-        if address not in self._blocks:
-            folder = self.folder_of(address)
-            labels = ("resource", resource["type"], resource["name"])
-            self._blocks[address] = find(folder, *labels) if folder else None
-        return self._blocks[address]
+        prefix = prefix_of(resource["address"])
+        return self.find(prefix, "resource", resource["type"], resource["name"])
 
     def expressions(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """The references of a resource's arguments; for a state, those in its block."""
@@ -135,11 +195,13 @@ class Root:
     def references(self, expression: Any, prefix: str = "") -> list[str]:
         """The references of an expression in the module *prefix*, as those of the root module."""
         named = [*_longest(_references(expression))]
-        if not prefix or not self.has_configuration:
-            return [prefix + one for one in named]
-        *_, name, _ = re.split(r"module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
-        outer = re.sub(r"module\.[\w-]+(\[[^\]]*\])?\.$", "", prefix)
+        if not prefix:
+            return named
+        outer, name = outer_of(prefix)
         call = self.module(outer).get("module_calls", {}).get(name, {}).get("expressions", {})
+        block = None if self.has_configuration else self._call(prefix)
+        if block:
+            call = {arg: {"references": named_in(text)} for arg, text in block.arguments.items()}
         resolved = []
         for reference in named:
             if reference.startswith("var."):
@@ -149,9 +211,16 @@ class Root:
                 resolved.append(next(outputs, prefix + reference))
         return resolved
 
+    def _outputs(self, prefix: str) -> Mapping[str, Any]:
+        """The outputs of a module, with their references."""
+        return self.module(prefix).get("outputs", {}) or {
+            one.labels[0]: {"expression": {"references": named_in(one.arguments.get("value", ""))}}
+            for one in self.blocks(prefix, "output")
+        }
+
     def _outputs_of(self, prefix: str, reference: str) -> Iterator[str]:
         """The outputs of a module of the root module that are a reference in it."""
-        outputs = self.module(prefix).get("outputs", {}) if prefix.count("module.") == 1 else {}
+        outputs = self._outputs(prefix) if prefix.count("module.") == 1 else {}
         for name, output in outputs.items():
             inner = [*_longest(_references(output.get("expression", {})))]
             if len(inner) == 1 and f"{inner[0]}.".startswith(f"{reference}."):
@@ -160,17 +229,18 @@ class Root:
     def value(self, reference: str, prefix: str = "") -> Any:
         """The value of a reference in the module *prefix*, or None."""
         if reference.startswith("var."):
+            name, *keys = re.findall(r"[\w-]+", reference[4:])
             variables = self.content.get("variables", {}) if not prefix else {}
-            return variables.get(reference[4:], {}).get("value")
+            return _at(variables.get(name, {}).get("value"), keys)
         called = _MODULE.fullmatch(reference)
         if called:
             inner = f"{prefix}module.{called[1]}{called[2] or ''}."
             output, *index = re.split(r"\[(\d+)\]", called[3])[:2]
-            expression = self.module(inner).get("outputs", {}).get(output, {}).get("expression", {})
+            expression = self._outputs(inner).get(output, {}).get("expression", {})
             named = [*_longest(_references(expression))]
             return _at(self.value(named[0], inner) if named else None, index)
         matched = _RESOURCE.fullmatch(reference)
-        if not matched:
+        if not matched or reference.startswith("local."):
             return None
         bare, index_, path = matched.groups()
         instances = self.instances(prefix + bare)
@@ -197,6 +267,9 @@ class Root:
             if self.is_moved(reference):
                 continue
             value = self.value(reference)
+            if value is None:
+                # What the files say; it is used only if the stack has it.
+                value = constant(self._declared.get(reference, ""))
             resource = _RESOURCE.fullmatch(reference)
             if reference.startswith("module."):
                 found += [Candidate(*each, reference) for each in _items(reference, value)]
@@ -228,6 +301,11 @@ class Root:
                     yield Candidate(f"{one['address']}.{attribute}", value, reference, only_for)
 
 
+def bare_of(address: str) -> str:
+    """An address without any indices."""
+    return re.sub(r"\[[^\]]*\]", "", address)
+
+
 def without_index(address: str) -> str:
     """The address of a resource without the index of its instance."""
     return re.sub(r"\[[^\]]*\]$", "", address)
@@ -237,6 +315,12 @@ def prefix_of(address: str) -> str:
     """The path of a resource's module, such as ``module.vpc.``; empty in the root module."""
     found = re.match(r"(module\.[\w-]+(\[[^\]]*\])?\.)*", address)
     return found[0] if found else ""
+
+
+def outer_of(prefix: str) -> tuple[str, str]:
+    """The module that calls a module, and the call's name."""
+    found = re.fullmatch(r"(.*?)module\.([\w-]+)(?:\[[^\]]*\])?\.", prefix)
+    return (found[1], found[2]) if found else ("", "")
 
 
 def _references(expression: Any) -> Iterator[str]:

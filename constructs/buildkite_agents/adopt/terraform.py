@@ -17,6 +17,7 @@ from buildkite_agents.adopt.terraform_stack import region_of, stack_of, template
 from buildkite_agents.errors import ConfigError
 
 _MODULE_SOURCE = "elastic-ci-stack-for-aws"
+_PLANNED = "the plan creates it: apply the plan, and adopt again"
 _OWN_MODULE = (
     "{} is Buildkite's own Terraform module: it makes its resources without CloudFormation, so "
     "that there is no stack to adopt: see docs/adopting.md, Buildkite's Terraform module"
@@ -37,7 +38,8 @@ def fleet_of(
         providers: The provider configuration of each region, which a state does not name.
 
     Raises:
-        ConfigError: there are none, or *providers* lacks a region.
+        ConfigError: there are none, the plan destroys one, or the provider configuration of one
+            is not known or contradicts the files.
     """
     values = content.get("values") or content.get("prior_state", {}).get("values") or {}
     resources = [*_resources(values.get("root_module", {}))]
@@ -51,18 +53,18 @@ def fleet_of(
             f"there is no Elastic CI Stack among the {len(resources)} resources that this has: it "
             "must be what `terraform show -json` prints, of a state or of a saved plan",
         )
-    steps = [*own_modules, *_steps_on_changes(content, ours)]
-    if not root.has_configuration:
-        steps += _steps_on_regions(ours, root, providers)
-    left_out = {s["address"]: why for s in ours if (why := _left_out(s, root))}
+    steps = [*own_modules, *_planned(content, ours, root)]
+    left_out = {one["address"]: _PLANNED for one in root.planned}
+    left_out |= {s["address"]: why for s in ours if (why := _left_out(s, root))}
     kept = [stack for stack in ours if stack["address"] not in left_out]
+    chosen: Mapping[str, str] = {}
+    if not root.has_configuration:
+        chosen, to_check = _providers(kept, root, providers)
+        steps += to_check
     for stack in kept:
         # Which variables take the place of secrets depends on all of them.
         stack_of(stack, root, None)
-    found = [
-        stack_of(stack, root, None if root.has_configuration else providers.get(region_of(stack)))
-        for stack in kept
-    ]
+    found = [stack_of(stack, root, chosen.get(stack["address"])) for stack in kept]
     left_out |= {
         stack["address"]: "it is not an Elastic CI Stack" for stack in stacks if stack not in ours
     }
@@ -102,50 +104,96 @@ def _own_modules(root: Root) -> list[str]:
     return named or [module for module, count in made.items() if module and count > 1]
 
 
-def _steps_on_changes(
-    content: Mapping[str, Any], stacks: Sequence[Mapping[str, Any]]
-) -> Iterator[str]:
-    addresses = {stack["address"] for stack in stacks}
-    for change in content.get("resource_changes", ()):
-        if change["address"] in addresses and change["change"]["actions"] not in (
-            ["no-op"],
-            ["read"],
-        ):
-            yield (
-                f"{change['address']} has planned changes, which the program does not contain: "
-                "apply them, and adopt again"
-            )
-
-
-def _steps_on_regions(
-    stacks: Sequence[Mapping[str, Any]], root: Root, providers: Mapping[str, str]
+def _planned(
+    content: Mapping[str, Any], stacks: Sequence[Mapping[str, Any]], root: Root
 ) -> list[str]:
-    """What to check about the providers, which a state does not name."""
-    regions = sorted({region_of(stack) for stack in stacks})
-    everywhere = {*regions}
-    for values in (resource["values"] for resource in root.resources):
-        everywhere |= {str(values.get("arn") or "::::").split(":")[3], values.get("region") or ""}
-    has_alias = any(
-        re.search(r"^\s*alias\s*=", path.read_text(errors="replace"), re.MULTILINE)
-        for path in root.folder.glob("*.tf")
-    )
-    if len(everywhere - {""}) == 1 and not has_alias and not providers:
-        return [f"check that the root module's provider is of {regions[0]}, as the stacks are"]
-    missing = [region for region in regions if region not in providers]
-    if missing:
+    """What to do about the changes of a plan; the stacks that it would create are left out.
+
+    Raises:
+        ConfigError: it destroys a stack.
+    """
+    addresses, destroyed, steps = {stack["address"] for stack in stacks}, [], []
+    for one in content.get("resource_changes", ()):
+        address, actions = one["address"], one["change"]["actions"]
+        if address in addresses and {"delete", "forget"} & {*actions}:
+            destroyed.append(address)
+        elif address in addresses and actions not in (["no-op"], ["read"]):
+            steps.append(
+                f"{address} has planned changes, which the program does not contain: apply them, "
+                "and adopt again"
+            )
+        elif one["type"] == STACK and "create" in actions:
+            after = one["change"].get("after") or {}
+            if _is_elastic_ci_stack(after):
+                root.planned.append(one)
+    if destroyed:
         raise ConfigError(
-            f"the stacks are in {' and '.join(regions)}, and the root module has resources or "
-            "providers of other regions: a state does not name the provider configuration of a "
-            "stack. Use a plan, or give that of each region: "
-            + " ".join(f"--provider {region}=aws.ALIAS" for region in missing)
+            f"this plan removes or replaces {', '.join(destroyed)}: do not apply it. Adopt from a "
+            "plan without changes: terraform plan -out=tfplan, not with -destroy or -replace"
+        )
+    return steps
+
+
+def _providers(
+    stacks: Sequence[Mapping[str, Any]], root: Root, given: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """The provider configurations of a state's stacks, by address, and what to check of them.
+
+    Raises:
+        ConfigError: one is not known, or contradicts the files.
+    """
+    declared = root.providers()
+    literals = {n: re.fullmatch(r'"([^"$]*)"', region) for n, region in declared.items()}
+    expected = {name: literal[1] for name, literal in literals.items() if literal}
+    problems = [
+        f"--provider {region}={name}: the root module declares only {', '.join(declared)}"
+        for region, name in given.items()
+        if declared and name not in {"aws", *declared}
+    ]
+    chosen: dict[str, str] = {}
+    unknown, steps = [], []
+    is_one_region = len(_regions(root)) == 1 and not any("." in name for name in declared)
+    for stack in stacks:
+        address, region = stack["address"], region_of(stack)
+        option = given.get(region)
+        own = root.provider_of(stack) if root.block(stack) else None
+        used = own or option or ("aws" if is_one_region and not given else None)
+        if used is None:
+            unknown.append(region)
+            continue
+        if own and option and own != option:
+            problems.append(
+                f"--provider {region}={option}: the block of {address} has the provider {own}"
+            )
+        elif expected.get(used, region) != region:
+            problems.append(f"{address} is in {region}, but {used} is of {expected[used]}")
+        elif used not in expected:
+            steps.append(f"check that the provider {used} is of {region}, as its stacks are")
+            expected[used] = region
+        chosen[address] = used
+    if unknown:
+        problems.append(
+            "the root module has resources or providers of several regions, and the blocks of the "
+            "stacks, which name their provider configurations, were not found: give that of each "
+            "region, or use a plan: "
+            + " ".join(f"--provider {region}=aws.ALIAS" for region in dict.fromkeys(unknown))
             + " (aws without an alias for the default one)"
         )
-    return []
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))
+    return chosen, steps
+
+
+def _regions(root: Root) -> set[str]:
+    """The regions of a root module's resources."""
+    every = (one["values"] for one in root.resources)
+    found = {r for v in every for r in (str(v.get("arn") or "::::").split(":")[3], v.get("region"))}
+    return {*found, *map(region_of, root.stacks)} - {"", None}
 
 
 def _left_out(stack: Mapping[str, Any], root: Root) -> str | None:
     """Why a stack is not adopted, or None if it is."""
-    if "region" in root.configuration_of(stack).get("expressions", {}):
+    if "region" in root.expressions(stack):
         return "it has the argument region, which a queue has not: give it a provider with an alias"
     if root.provider_of(stack) is None:
         return "its module configures the provider, which the root module cannot refer to"

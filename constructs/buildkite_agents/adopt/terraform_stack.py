@@ -46,11 +46,6 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
             f"{resource}: its template_body is no longer managed: the stack keeps the template "
             "that it has"
         )
-    if prefix_of(address) and not root.has_configuration:
-        notes.append(
-            f"{resource}: a state does not say what its module's variables refer to: what is not "
-            "found by its value is a value now. Use a plan to keep more"
-        )
     minutes, timeouts = _minutes(values.get("timeouts") or {}), values.get("timeouts") or {}
     if minutes and len({timeouts.get(name) for name in ("create", "update", "delete")}) > 1:
         notes.append(f"{resource}: timeout_minutes={minutes} is the longest of its timeouts")
@@ -117,7 +112,7 @@ def _replace_secrets(
         base = base if argument == "parameters" else f"tag_{base}"
         variable = root.variable_for(base, value, str(stack["values"]["name"]))
         texts[name] = f"${{var.{variable}}}"
-        if variable not in root.content.get("variables", {}):
+        if variable not in root.variables:
             mark = " with sensitive = true" if _is_marked(stack, argument, name) else ""
             yield (
                 f"{stack['address']}: the value of {argument}[{name!r}] is a secret, and was not "
@@ -183,7 +178,8 @@ def _matcher(
     prefix, text = prefix_of(stack["address"]), block.arguments.get(argument, "") if block else ""
     named = root.references(root.expressions(stack).get(argument), prefix)
     candidates = root.candidates(named, depends_on if argument == "parameters" else [])
-    written = {**assigned_in(text), **({} if argument == "parameters" else {argument: text})}
+    others = root.locals_of(prefix) if argument == "parameters" else {}
+    written = assigned_in(text, others) | ({} if argument == "parameters" else {argument: text})
     return Matcher(root, prefix, candidates, written, secret)
 
 
@@ -194,11 +190,15 @@ def _lost(
     prefix, resource = prefix_of(stack["address"]), without_index(stack["address"])
     for argument, expression in root.expressions(stack).items():
         kept = matchers[argument].used if argument in matchers else set()
-        for reference in root.references(expression, prefix):
-            # A state does not say what the variables of a module are.
-            is_unknown = prefix and not root.has_configuration
-            own = f"each|count|self{'|var|local' if is_unknown else ''}"
-            if reference not in kept and not re.search(rf"(?:^|\.)(?:{own})\.", reference):
+        references = root.references(expression, prefix)
+        for reference in references:
+            name = reference.removeprefix(f"{prefix}local.")
+            if argument == "parameters" and name != reference and reference not in kept:
+                # What its objects refer to is kept where it is possible.
+                inner = named_in(root.locals_of(prefix).get(name, ""))
+                more = root.references({"references": inner}, prefix)
+                references += [one for one in more if one not in references]
+            if reference not in kept and not re.search(r"(?:^|\.)(?:each|count|self)\.", reference):
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
                 yield named, f"{argument} of {place}"
 

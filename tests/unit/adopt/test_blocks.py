@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.shown import configured, plan, role, said, stack, state, written
 
 from buildkite_agents.adopt import hcl, terraform
@@ -25,15 +24,38 @@ def test_a_block_is_found_whatever_is_around_it(tmp_path: Path) -> None:
         '/* resource "x" "y" {} */ # resource "x" "y" {\n'
         '  resource "x" "y" { url = "https://h/${f("}", {a = 1})}#x", n = 2 } // end\n'
     )
-    block = hcl.find(tmp_path, "resource", "x", "y")
-    assert block
-    assert (block.first, block.last) == (7, 7)
+    block = next(one for one in hcl.blocks(tmp_path) if one.kind == "resource")
+    assert block.labels == ("x", "y")
+    assert block.first == 7
     assert block.arguments == {"url": '"https://h/${f("}", {a = 1})}#x"', "n": "2"}
+
+
+def test_a_file_that_is_not_complete_has_no_blocks(tmp_path: Path) -> None:
+    (tmp_path / "a.tf").write_text(f"{HEAD}  tags = {{\n")
+    (tmp_path / "b.tf.json").write_text("{")
+    assert not [*hcl.blocks(tmp_path)]
+
+
+def test_references_are_read_outside_texts_and_comments() -> None:
+    text = (
+        'a = "${f({ x = { y = "local.no" } }, local.a["k"].b)} local.no" # local.no\n'
+        "b = <<-EOT\n  $${local.no} %{ for s in var.c ~} local.no ${data.x_y.d.id}\n  EOT\n"
+        'c = "https://h/#${terraform.workspace}" /* local.no\n */ + module.e[0].f\n'
+    )
+    assert hcl.named_in(text) == [
+        *('local.a["k"].b', "var.c", "data.x_y.d.id", "terraform.workspace", "module.e[0].f")
+    ]
 
 
 def test_objects_of_one_line_and_of_several_are_read() -> None:
     text = 'merge(local.x, { A = var.s.b, B = 1\n  "C d" = [for k, v in m : k]\n})'
     assert hcl.assigned_in(text) == {"A": "var.s.b", "B": "1", "C d": "[for k, v in m : k]"}
+
+
+def test_what_depends_on_a_condition_is_not_certain() -> None:
+    text = "merge(local.a, { B = 1, C = 2 }, f() ? merge(local.b, { B = 3 }) : {}, { E = 5 })"
+    others = {"a": "merge({ A = var.a }, local.c)", "b": "{ A = 1 }", "c": "{ D = var.d }"}
+    assert hcl.assigned_in(text, others) == {"C": "2", "D": "var.d", "E": "5"}
 
 
 def test_a_block_of_json_is_read_as_the_hcl_that_it_stands_for(tmp_path: Path) -> None:
@@ -128,14 +150,14 @@ def test_an_inherited_provider_is_that_of_the_root_module(tmp_path: Path) -> Non
     (tmp_path / "fleet").mkdir()
     (tmp_path / "queue").mkdir()
     (tmp_path / "queue" / "main.tf").write_text(f"{HEAD}}}\n")
+    (tmp_path / "fleet" / "main.tf").write_text('module "queue" {\n  source = "../queue"\n}\n')
     (tmp_path / "main.tf").write_text(
         'module "fleet" {\n  source = "./fleet"\n  providers = { aws = aws.west }\n}\n'
     )
     program = written(nested(), tmp_path)
     assert [stack.provider for stack in program.fleet.stacks] == ["aws.west"]
-    assert f"{tmp_path}/queue/main.tf:1: remove the block" in "".join(
-        program.fleet.edits(program.addresses)
-    )
+    steps = [*program.fleet.edits(program.addresses)]
+    assert steps[0].startswith(f"{tmp_path}/main.tf:1: remove module.fleet, and the folder")
     configures = nested(expressions={"region": {}})
     content = {**configures, "prior_state": state(stack(), *_stacks(configures))}
     (why,) = written(content, tmp_path).fleet.left_out.values()
@@ -152,34 +174,6 @@ def test_a_module_of_unknown_source_has_no_folder(tmp_path: Path) -> None:
     program = written(state(stack("module.x.aws_cloudformation_stack.ci")), tmp_path)
     (step, *_) = program.fleet.edits(program.addresses)
     assert step.startswith("module.x: remove the block resource")
-
-
-@pytest.mark.parametrize(
-    ("count", "every"), [(2, "values(local.ci)"), (12, "[for n in range(12) : local.ci[n]]")]
-)
-def test_all_instances_of_a_count_are_a_list(count: int, every: str, tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text(
-        f"{HEAD}  count = {count}\n  x = aws_cloudformation_stack.ci[*].id\n}}\n"
-        'output "ids" {\n  value = aws_cloudformation_stack.ci[*].id\n}\n'
-    )
-    stacks = [
-        stack(f"aws_cloudformation_stack.ci[{n}]", name=f"ci-{n}", parameters={"BuildkiteQueue": q})
-        for n, q in enumerate("abcdefghijkl"[:count])
-    ]
-    program = written(state(*stacks), tmp_path)
-    assert [*program.fleet.edits(program.addresses)][1:] == [
-        f"{tmp_path}/main.tf:6: replace aws_cloudformation_stack.ci[*] with {every}[*]"
-    ]
-
-
-def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
-    (tmp_path / "main.tf").write_text(
-        'variable "unused" {}\nvariable "used" {}\noutput "x" {\n  value = var.used\n}\n'
-    )
-    program = of(tmp_path, '  name = "${var.unused}-${var.used}"\n')
-    edits = [*program.fleet.edits(program.addresses, program.fleet.lost, program.text)]
-    assert f"{tmp_path}: remove var.unused, which only the removed blocks used" in edits
-    assert not any("var.used" in edit for edit in edits)
 
 
 def test_a_secret_in_tags_is_not_copied(tmp_path: Path) -> None:

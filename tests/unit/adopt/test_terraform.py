@@ -97,7 +97,9 @@ def test_a_state_with_several_regions_needs_their_providers() -> None:
     with pytest.raises(ConfigError, match=r"--provider us-east-1=aws.ALIAS --provider us-west-2="):
         written(state(here, there))
     fleet = terraform.fleet_of(
-        state(here, there), providers={"us-east-1": "aws", "us-west-2": "aws.west"}
+        state(here, there),
+        folder="none",
+        providers={"us-east-1": "aws", "us-west-2": "aws.west"},
     )
     assert [found.provider for found in fleet.stacks] == [None, "aws.west"]
 
@@ -118,6 +120,97 @@ def test_a_state_of_a_root_module_with_aliases_needs_the_stacks_provider(tmp_pat
         terraform.fleet_of(state(stack()), folder=tmp_path)
 
 
+EU = """
+provider "aws" {
+  region = "us-east-1"
+}
+provider "aws" {
+  alias  = "eu"
+  region = "%s"
+}
+"""
+
+
+def in_eu(folder: Path, region: str = "eu-west-1", call: str = "") -> dict[str, Any]:
+    """A state of a stack in eu-west-1, whose block or module's call names its provider."""
+    prefix, head = ("module.x.", "") if call else ("", "  provider = aws.eu\n")
+    of_stack = folder / "x" if call else folder
+    of_stack.mkdir(exist_ok=True)
+    (folder / "main.tf").write_text(EU % region + call)
+    block = f'resource "aws_cloudformation_stack" "ci" {{\n{head}}}\n'
+    (of_stack / "stacks.tf").write_text(block)
+    one = stack(f"{prefix}aws_cloudformation_stack.ci")
+    one["values"]["id"] = one["values"]["id"].replace("us-east-1", "eu-west-1")
+    return state(one)
+
+
+@pytest.mark.parametrize(
+    "call", ["", 'module "x" {\n  source = "./x"\n  providers = { aws = aws.eu }\n}\n']
+)
+def test_the_block_of_a_states_stack_names_its_provider(call: str, tmp_path: Path) -> None:
+    fleet = terraform.fleet_of(in_eu(tmp_path, call=call), folder=tmp_path)
+    assert [found.provider for found in fleet.stacks] == ["aws.eu"]
+    assert not any("check that" in step for step in fleet.steps)
+
+
+@pytest.mark.parametrize(
+    ("region", "option", "message"),
+    [
+        ("eu-west-1", "aws", "--provider eu-west-1=aws: the block of .*ci has the provider aws.eu"),
+        ("eu-west-1", "aws.europe", "aws.europe: the root module declares only aws, aws.eu"),
+        ("eu-west-2", "aws.eu", "ci is in eu-west-1, but aws.eu is of eu-west-2"),
+    ],
+)
+def test_a_provider_that_contradicts_the_files_is_refused(
+    region: str, option: str, message: str, tmp_path: Path
+) -> None:
+    content = in_eu(tmp_path, region)
+    with pytest.raises(ConfigError, match=message):
+        terraform.fleet_of(content, folder=tmp_path, providers={"eu-west-1": option})
+
+
+def test_a_states_stack_with_a_region_of_its_own_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        EU % "eu-west-1" + 'resource "aws_cloudformation_stack" "eu" {\n  region = var.eu\n}\n'
+        'resource "aws_cloudformation_stack" "ci" {\n}\n'
+    )
+    one = stack("aws_cloudformation_stack.eu")
+    one["values"]["id"] = one["values"]["id"].replace("us-east-1", "eu-west-1")
+    program = written(state(stack(), one), tmp_path)
+    assert "it has the argument region" in said(program)
+
+
+def test_a_stack_is_not_in_the_region_of_its_provider(tmp_path: Path) -> None:
+    content = in_eu(tmp_path, "${var.region}")
+    fleet = terraform.fleet_of(content, folder=tmp_path)
+    assert "check that the provider aws.eu is of eu-west-1, as its stacks are" in fleet.steps
+
+
+@pytest.mark.parametrize(
+    "actions", [["delete"], ["delete", "create"], ["create", "delete"], ["forget"]]
+)
+def test_a_plan_that_destroys_a_stack_is_refused(actions: list[str]) -> None:
+    content = configured(stack(), {})
+    content["resource_changes"] = [{**stack(), "change": {"actions": actions}}]
+    with pytest.raises(ConfigError, match=r"removes or replaces .*ci: do not apply it"):
+        written(content)
+
+
+def test_a_stack_that_a_plan_creates_is_left_out_and_its_block_stays(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
+    one, new = (stack(f'aws_cloudformation_stack.ci["{name}"]') for name in ("old", "new"))
+    content = configured(one, {})
+    change = {"actions": ["create"], "after": new.pop("values")}
+    content["resource_changes"] = [{**new, "change": change}]
+    program = written(content, tmp_path)
+    assert "ci[\"new\"]', 'the plan creates it: apply the plan" in said(program)
+    (step, *_) = program.fleet.edits(program.addresses)
+    assert step.endswith(
+        'keep the block resource "aws_cloudformation_stack" "ci" for '
+        'aws_cloudformation_stack.ci["new"] only'
+    )
+
+
 def test_a_user_of_buildkites_own_terraform_module_is_told_what_it_is() -> None:
     content = state()
     content["configuration"] = {
@@ -132,52 +225,6 @@ def test_a_user_of_buildkites_own_terraform_module_is_told_what_it_is() -> None:
 def test_a_value_without_effect_is_kept() -> None:
     one = stack(parameters={"CostAllocationTagName": "aws:createdBy"})
     assert '"CostAllocationTagName": "aws:createdBy"' in written(state(one)).text
-
-
-def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
-    (tmp_path / "stacks.tf").write_text(
-        'resource "aws_cloudformation_stack" "ci" {\n}\n\n# aws_cloudformation_stack.ci\n'
-        'output "names" {\n  value = aws_cloudformation_stack.ci["a"].name\n}\n'
-    )
-    content = state(stack('aws_cloudformation_stack.ci["a"]', name="ci-a"))
-    fleet = terraform.fleet_of(content, folder=tmp_path)
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert named == [
-        f'{tmp_path}/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "ci"',
-        f"{tmp_path}/stacks.tf:6: replace aws_cloudformation_stack.ci with local.ci",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("file", "text"),
-    [
-        ("a.tf", "locals {\n  ci = 1\n}\n"),
-        ("a.tf", "locals{\n  other = 1\n  ci    = { a = 2 }\n}\n"),
-        ("a.tf.json", '{"locals": {"ci": 1}}'),
-    ],
-)
-def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
-    file: str, text: str, tmp_path: Path
-) -> None:
-    (tmp_path / file).write_text(text)
-    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert any(f"{tmp_path}/{file}:1: rename local.ci, and what refers" in step for step in named)
-    (tmp_path / file).unlink()
-    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
-    assert not any("rename" in step for step in named)
-
-
-def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
-    (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
-    instances = [stack(f'aws_cloudformation_stack.ci["{name}"]', name=name) for name in "ab"]
-    instances[1]["values"]["parameters"]["InstanceOperatingSystem"] = "windows"
-    program = written(state(*instances), tmp_path)
-    named = [*program.fleet.edits(program.addresses)]
-    assert named[0] == (
-        f'{tmp_path}/stacks.tf:1: keep the block resource "aws_cloudformation_stack" "ci" for '
-        'aws_cloudformation_stack.ci["b"] only'
-    )
 
 
 def test_a_reference_to_an_instance_type_has_its_architecture(tmp_path: Path) -> None:

@@ -38,3 +38,14 @@ output "name" {
 output "subnet_id" {
   value = aws_subnet.own.id
 }
+
+resource "aws_cloudwatch_metric_alarm" "busy" {
+  alarm_name          = "${aws_cloudformation_stack.this.name}-busy"
+  comparison_operator = "GreaterThanThreshold"
+  evaluation_periods  = 1
+  metric_name         = "RunningJobsCount"
+  namespace           = "Buildkite"
+  period              = 300
+  statistic           = "Maximum"
+  threshold           = 10
+}

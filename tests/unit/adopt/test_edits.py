@@ -1,0 +1,211 @@
+"""What to edit in the files of a root module."""
+
+from pathlib import Path
+
+import pytest
+from support.shown import stack, state, written
+
+from buildkite_agents.adopt import terraform
+
+STACK = "aws_cloudformation_stack"
+HEAD = f'resource "{STACK}" "ci" {{\n'
+
+
+def steps(folder: Path, *addresses: str) -> list[str]:
+    """The edits for stacks, with the files relative to the folder."""
+    stacks = [
+        stack(address, name=f"s{n}", parameters={"BuildkiteQueue": f"q{n}"})
+        for n, address in enumerate(addresses)
+    ]
+    program = written(state(*stacks), folder)
+    edits = program.fleet.edits(program.addresses, [*program.fleet.lost], program.text)
+    return [edit.replace(f"{folder}/", "").replace(str(folder), ".") for edit in edits]
+
+
+@pytest.mark.parametrize(
+    ("count", "every"), [(2, "values(local.ci)"), (12, "[for n in range(12) : local.ci[n]]")]
+)
+def test_all_instances_of_a_count_are_a_list_in_order(
+    count: int, every: str, tmp_path: Path
+) -> None:
+    uses = [
+        ("[*].id", f"{STACK}.ci[*] with {every}[*]"),
+        (".*.id", f"{STACK}.ci.* with {every}[*]"),
+        (", 2", f"{STACK}.ci with {every}"),
+        ("", f"{STACK}.ci with {every}"),
+        ("[count.index].name", f"{STACK}.ci[count.index] with local.ci[count.index]"),
+    ]
+    lines = (f"  x{n} = x({STACK}.ci{use})" for n, (use, _) in enumerate(uses))
+    (tmp_path / "main.tf").write_text(
+        f"{HEAD}  count = {count}\n  x = {STACK}.ci[*].id\n}}\n"
+        "locals {\n" + "\n".join(lines) + "\n}\n"
+    )
+    assert steps(tmp_path, *(f"{STACK}.ci[{n}]" for n in range(count)))[1:] == [
+        f"main.tf:{line}: replace {step}" for line, (_, step) in enumerate(uses, 6)
+    ]
+
+
+def test_only_what_is_evaluated_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        f'{HEAD}  for_each = toset(["a", "b"])\n}}\n'
+        f"moved {{\n  from = {STACK}.old\n  to   = {STACK}.ci\n}}\n"
+        f"removed {{\n  from = {STACK}.older\n}}\n"
+        f'import {{\n  to = {STACK}.ci["a"]\n  id = "s0"\n}}\n'
+        f'/* {STACK}.ci */ output "x" {{ # {STACK}.ci\n  value = "{STACK}.ci"\n}}\n'
+        'resource "terraform_data" "x" {\n'
+        f'  triggers_replace = <<-EOT\n    {STACK}.ci ${{{STACK}.ci["b"].id}}\n  EOT\n'
+        f"  depends_on = [aws_vpc.x, {STACK}.ci]\n"
+        f'  lifecycle {{\n    replace_triggered_by = [{STACK}.ci, {STACK}.ci["a"]]\n  }}\n}}\n'
+    )
+    assert steps(tmp_path, f'{STACK}.ci["a"]', f'{STACK}.ci["b"]') == [
+        f'main.tf:1: remove the block resource "{STACK}" "ci"',
+        f'main.tf:11: remove this import block: {STACK}.ci["a"] is imported, and moves',
+        f'main.tf:20: replace {STACK}.ci["b"] with local.ci["b"]',
+        f"main.tf:22: replace {STACK}.ci with local.ci",
+        f"main.tf:24: replace {STACK}.ci with {STACK}.q0, {STACK}.q1",
+        f'main.tf:24: replace {STACK}.ci["a"] with {STACK}.q0',
+    ]
+
+
+def test_a_local_that_is_removed_is_not_renamed(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        "locals {\n  ci   = { a = local.size }\n  size = var.size\n}\n"
+        f'variable "size" {{}}\n{HEAD}  for_each = local.ci\n}}\n'
+    )
+    assert steps(tmp_path, f'{STACK}.ci["a"]')[1:] == [
+        ".: remove local.ci (main.tf:2), local.size (main.tf:3), var.size (main.tf:5), which only "
+        "the removed blocks used"
+    ]
+
+
+def test_a_local_that_is_the_resource_is_what_the_program_defines(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        f'locals {{\n  ci = {STACK}.ci\n}}\n{HEAD}  for_each = toset(["a"])\n}}\n'
+        'output "x" {\n  value = local.ci["a"].id\n}\n'
+    )
+    assert steps(tmp_path, f'{STACK}.ci["a"]')[1:] == [
+        "main.tf:2: remove local.ci, which the program defines"
+    ]
+
+
+@pytest.fixture
+def modules(tmp_path: Path) -> Path:
+    """A root module that calls a module of stacks in another module, twice."""
+    for folder in ("fleet", "queue"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "main.tf").write_text(
+        'variable "token" {}\nvariable "team" {}\n'
+        'module "a" {\n  source = "./fleet"\n  token  = var.token\n  team   = var.team\n}\n'
+        'module "b" {\n  source = "./fleet"\n  token  = var.token\n  team   = "b"\n}\n'
+        'output "ids" {\n  value = [module.a.id, module.b.id]\n}\n'
+    )
+    (tmp_path / "fleet" / "main.tf").write_text(
+        'variable "token" {}\nvariable "team" {}\n'
+        'module "queue" {\n  source = "../queue"\n  token  = var.token\n  team   = var.team\n}\n'
+        'resource "aws_s3_bucket" "x" {\n  bucket = var.team\n}\n'
+        'output "id" {\n  value = module.queue.id\n}\n'
+    )
+    (tmp_path / "queue" / "main.tf").write_text(
+        'variable "token" {}\nvariable "team" {}\nlocals {\n  tags = { Name = var.team }\n}\n'
+        f"{HEAD}  token = var.token\n  tags = local.tags\n}}\n"
+        f'output "id" {{\n  value = {STACK}.ci.id\n}}\n'
+    )
+    return tmp_path
+
+
+CI = f"module.queue.{STACK}.ci"
+
+
+def test_a_module_with_nothing_but_a_stack_is_removed(modules: Path) -> None:
+    assert steps(modules, f"module.a.{CI}", f"module.b.{CI}") == [
+        "fleet/main.tf:3: remove module.queue, and the folder queue if no other root module uses "
+        "it: nothing else is in it",
+        "fleet: remove var.token (main.tf:1), which only the removed blocks used",
+        ".: remove var.token (main.tf:1), which only the removed blocks used",
+        ".: remove the arguments token (main.tf:5) of module.a, which only the removed blocks used",
+        ".: remove the arguments token (main.tf:10) of module.b, which only the removed blocks "
+        "used",
+        "fleet/main.tf:11: remove the output id, which has module.queue.id",
+        f"main.tf:14: replace module.a.id, which was of {STACK}.ci, by {STACK}.q0.id",
+        f"main.tf:14: replace module.b.id, which was of {STACK}.ci, by {STACK}.q1.id",
+    ]
+
+
+def test_what_else_a_module_has_gets_the_stack_as_a_variable(modules: Path) -> None:
+    queue = modules / "queue" / "main.tf"
+    alarm = (
+        f'resource "aws_cloudwatch_metric_alarm" "x" {{\n  tags = local.tags\n'
+        f'  alarm_name = "${{{STACK}.ci.name}}-max"\n}}\n'
+    )
+    queue.write_text(queue.read_text() + alarm)
+    found = steps(modules, f"module.a.{CI}", f"module.b.{CI}")
+    assert found[:2] == [
+        f'queue/main.tf:6: remove the block resource "{STACK}" "ci"',
+        "queue: remove var.token (main.tf:1), which only the removed blocks used",
+    ]
+    assert (
+        f"queue/main.tf:15: replace {STACK}.ci with a variable, and pass to the module {STACK}.q0 "
+        f"or {STACK}.q1"
+    ) in found
+    assert f"queue/main.tf:10: remove the output id, which has {STACK}.ci" in found
+    assert "module.queue, and the folder" not in "".join(found)
+    assert len(found) == len({*found})
+
+
+def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'variable "unused" {}\nvariable "used" {}\noutput "x" {\n  value = var.used\n}\n'
+    )
+    (tmp_path / "stacks.tf").write_text(f'{HEAD}  name = "${{var.unused}}-${{var.used}}"\n}}\n')
+    program = written(state(stack()), tmp_path)
+    edits = [*program.fleet.edits(program.addresses, program.fleet.lost, program.text)]
+    assert f"{tmp_path}: remove var.unused (main.tf:1), which only the removed blocks used" in edits
+    assert not any("var.used" in edit for edit in edits)
+
+
+def test_what_to_edit_is_named_file_by_file(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n}\n\n# aws_cloudformation_stack.ci\n'
+        'output "names" {\n  value = aws_cloudformation_stack.ci["a"].name\n}\n'
+    )
+    content = state(stack('aws_cloudformation_stack.ci["a"]', name="ci-a"))
+    fleet = terraform.fleet_of(content, folder=tmp_path)
+    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
+    assert named == [
+        f'{tmp_path}/stacks.tf:1: remove the block resource "aws_cloudformation_stack" "ci"',
+        f'{tmp_path}/stacks.tf:6: replace aws_cloudformation_stack.ci["a"] with local.ci["a"]',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "line"),
+    [
+        ("a.tf", "locals {\n  ci = 1\n}\n", 2),
+        ("a.tf", "locals{\n  other = 1\n  ci    = { a = 2 }\n}\n", 3),
+        ("a.tf.json", '{"locals": {"ci": 1}}', 1),
+    ],
+)
+def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
+    file: str, text: str, line: int, tmp_path: Path
+) -> None:
+    (tmp_path / file).write_text(text)
+    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
+    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
+    rename = f"{tmp_path}/{file}:{line}: rename local.ci, and what refers"
+    assert any(rename in step for step in named)
+    (tmp_path / file).unlink()
+    fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
+    named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
+    assert not any("rename" in step for step in named)
+
+
+def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
+    instances = [stack(f'aws_cloudformation_stack.ci["{name}"]', name=name) for name in "ab"]
+    instances[1]["values"]["parameters"]["InstanceOperatingSystem"] = "windows"
+    program = written(state(*instances), tmp_path)
+    named = [*program.fleet.edits(program.addresses)]
+    assert named[0] == (
+        f'{tmp_path}/stacks.tf:1: keep the block resource "aws_cloudformation_stack" "ci" for '
+        'aws_cloudformation_stack.ci["b"] only'
+    )
