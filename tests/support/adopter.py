@@ -39,6 +39,7 @@ class Adopter:
         done = run_adopt(shown, "--output", self.main, "--check", *arguments, cwd=self.main.parent)
         assert done.returncode == 0, done.stderr
         assert TOKEN not in self.main.read_text() + done.stderr
+        assert "nothing was written" not in done.stderr
         assert self.main.read_text() == formatted(self.main.read_text())
         return done.stderr
 

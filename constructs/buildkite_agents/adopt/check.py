@@ -49,6 +49,7 @@ def _synthesized(program: Path) -> Mapping[str, Any]:
     import cdktf
 
     from buildkite_agents.app import AgentApp
+    from buildkite_agents.unwritten import synthesized
 
     made: dict[str, Any] = {}
 
@@ -57,7 +58,7 @@ def _synthesized(program: Path) -> Mapping[str, Any]:
             super().__init__(outdir=folder)
 
         def synth(self, *, check: bool | None = None) -> None:  # noqa: ARG002
-            self._is_synthesized = True
+            synthesized(self)
             for construct in self.node.children:
                 if isinstance(construct, cdktf.TerraformStack):
                     made.update(json.loads(cdktf.Testing.synth(construct)))
