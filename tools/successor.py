@@ -4,10 +4,12 @@ It renames the packages in programs, documents and lists of packages, locks thos
 and lists the lines that it cannot decide. Run again, it completes a move, or does nothing.
 """
 
+import ast
 import json
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 from tools.environment import ROOT, exclusive
@@ -19,7 +21,8 @@ _VERSIONS = {
     "constructs": ">=10.6,<10.8",
 }
 _PROVIDER = r"cdktf([-_.])cdktf[-_.]provider(?=[-_.])"
-_NAME = r"(cdktf(?:[-_.]cdktf[-_.]provider[-_.][\w-]+)?|constructs)"
+_NAME = r"((?i:cdktf(?:[-_.]cdktf[-_.]provider[-_.][\w-]+)?)|constructs)"
+_MEMBER = r"\.(?!(?:json|out)\b)\w"  # not a file of the CLI's
 _EXTRAS = r"(\[[^]\n]*\])?"
 _VERSION = r"( *\(?[<>=~!][\w.,<>=~!*() ]*)"
 # What imports a module or finds a package by its name.
@@ -29,29 +32,31 @@ _BY_NAME = (
 )
 _EACH_PROVIDER = (rf"(?<![/\w.-]){_PROVIDER}", r"cdktn\1provider")
 _IN_CODE = (
-    (r"(?<![\w.])import +((?:[\w.]+(?: as \w+)?, *)*)cdktf as ", r"import \1cdktn as "),
-    (r"(?<![\w.])import +cdktf\.", "import cdktn."),
+    (r"(?<![\w.])import +((?:[\w.]+(?: as \w+)?, *)*)cdktf(?=[\s\\]+as\b|\.)", r"import \1cdktn"),
     (r"(?<![\w.])import +((?:[\w.]+(?: as \w+)?, *)*)cdktf\b", r"import \1cdktn as cdktf"),
-    (r"(?<![\w.])from +cdktf( +import\b|\.)", r"from cdktn\1"),
-    (rf"""\b({_BY_NAME})(["'])cdktf(?=\2|\.[A-Z_])""", r"\1\2cdktn"),
+    (r"(?<![\w.])from +cdktf(?=[\s\\]+import\b|\.)", "from cdktn"),
+    (rf"""\b({_BY_NAME})(["'])cdktf(?=\2|{_MEMBER})""", r"\1\2cdktn"),
     _EACH_PROVIDER,
     (r"@cdktf/provider-", "@cdktn/provider-"),
 )
 _IN_SETTINGS = (
-    (r"""(["'])cdktf(?=\.(?:\*|[A-Z_]))""", r"\1cdktn"),
+    (rf"""(["'])cdktf(?=\.\*|{_MEMBER})""", r"\1cdktn"),
     (r"(?m)^\[mypy-cdktf\b", "[mypy-cdktn"),
     _EACH_PROVIDER,
 )
-# Old names that the user has to decide on.
+# Old names that the user has to decide on: not the CLI's commands and files, prose, and what
+# Python's names are after `import cdktn as cdktf`.
 _UNDECIDED = re.compile(
-    r"""^(?! *keywords).*["']cdktf["']|(?<!cast)(?<!TypeVar)\(["']cdktf\.[A-Z_]"""
+    r"""(?i)^(?! *keywords).*["']cdktf["'](?!s\b)"""
+    rf"""|(?<=\w)(?<!cast)(?<!TypeVar)\(["']cdktf{_MEMBER}"""
     r"""|(?<![/\w.-])cdktf[-_.]cdktf[-_.]"""
-    r"""|(?<![\w./-])cdktf(?:\[[^]]*\])? *(?:[<>=~!]=|@ )|\bimport +cdktf\b|\bfrom +cdktf +import"""
-    r"""|\bfrom +cdktf *\\|^["']?cdktf["']? *= *\{|\.cdktf\]|^ *-? *cdktf *$"""
+    r"""|(?<![\w./-])cdktf(?:\[[^]]*\])? *(?:[<>=~!]=|@ )|(?-i:\b(?:import|from)[ \\]+cdktf\b)"""
+    r"""|^["']?cdktf["']? *= *[{"']|\.cdktf\]|(?:^| )--?[\w-]+[ =]cdktf(?![\w./-])"""
+    r"""|(?:^|=|^ *-|\b(?:install|add)\b.*) *\bcdktf *(?:$|[\\#&|;])"""
 )
 # Files that name both, or that other programs write.
 _NOT = (
-    *("CHANGELOG.md", "docs/successor.md", "tools/successor.py"),
+    *("Pipfile.lock", "CHANGELOG.md", "docs/successor.md", "tools/successor.py"),
     *("tests/e2e/test_successor.py", "tests/unit/tools/test_successor.py"),
 )
 
@@ -61,6 +66,10 @@ def main() -> None:
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a file's name
     texts, unread = _texts()
     new = {path: converted(path, text) for path, text in texts.items()}
+    for path, text in texts.items():
+        if path.suffix == ".py" and _parses(text) and not _parses(new[path]):
+            new[path] = text
+            unread.append(f"{path.relative_to(ROOT)}: unchanged, because its imports are unusual")
     changed = {path: new[path] for path in texts if new[path] != texts[path]}
     pipfile, lock = ROOT / "Pipfile", ROOT / "Pipfile.lock"
     packages = new[pipfile] if pipfile in new else pipfile.read_text()
@@ -101,7 +110,7 @@ def _texts() -> tuple[dict[Path, str], list[str]]:
     unread = []
     for name in _git("ls-files", "--cached", "--others", "--exclude-standard"):
         path = ROOT / name
-        if name in _NOT or path.suffix in {".json", ".lock"} or path.is_symlink():
+        if name in _NOT or path.suffix == ".json" or path.is_symlink():
             continue
         try:
             content = path.read_bytes() if path.is_file() else b"\0"
@@ -137,6 +146,15 @@ def converted(path: Path, text: str) -> str:
     if path.suffix in {".txt", ".in"} and re.search("requirement|constraint", str(path)):
         return in_requirements(text)
     return text
+
+
+def _parses(program: str) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            ast.parse(program.encode("utf-8", "surrogateescape"))
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def in_code(text: str) -> str:
@@ -197,7 +215,7 @@ def _entry(found: re.Match[str]) -> str:
 
 def _renamed(name: str) -> tuple[str, str]:
     """The successor's name of a package, and its versions, if they are known."""
-    new = re.sub(_PROVIDER, r"cdktn\1provider", name).replace("cdktf", "cdktn")
+    new = re.sub(_PROVIDER, r"cdktn\1provider", name.lower()).replace("cdktf", "cdktn")
     return new, _VERSIONS.get(re.sub(r"[-_.]", "-", new), "")
 
 

@@ -15,6 +15,9 @@ from tools import successor
         ("import cdktf as tf", "import cdktn as tf"),
         ("import sys, cdktf, os", "import sys, cdktn as cdktf, os"),
         ('"import cdktf; cdktf.App()"', '"import cdktn as cdktf; cdktf.App()"'),
+        ("import cdktf \\\n  as tf", "import cdktn \\\n  as tf"),
+        ("from cdktf \\\n  import App", "from cdktn \\\n  import App"),
+        ('import_module("cdktf.testing")', 'import_module("cdktn.testing")'),
         ("import cdktf._jsii", "import cdktn._jsii"),
         ("from cdktf import App", "from cdktn import App"),
         ("from cdktf._jsii import x", "from cdktn._jsii import x"),
@@ -124,6 +127,7 @@ packages = ["constructs/buildkite_agents"]
             """x = ['cdktf >= 0.21 ; python_version < "3.13"']""",
             """x = ['cdktn>=0.24,<0.25 ; python_version < "3.13"']""",
         ),
+        ("pyproject.toml", '["CDKTF==0.21"]', '["cdktn>=0.24,<0.25"]'),
         ("pyproject.toml", 'module = ["cdktf.*", "cdktf"]', 'module = ["cdktn.*", "cdktn"]'),
         (
             "pyproject.toml",
@@ -169,3 +173,61 @@ def test_a_file_that_cannot_be_read_is_listed(
     monkeypatch.setattr(successor, "ROOT", tmp_path)
     monkeypatch.setattr(successor, "_git", lambda *_: ["secret.py", "x.py/", "link.py", "gone.py"])
     assert successor._texts() == ({}, ["secret.py: Permission denied"])  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("tox.ini", "deps = cdktf"),
+        ("tox.ini", "  cdktf"),
+        ("Makefile", "\tpip install six cdktf"),
+        ("Makefile", "\tuv run --with cdktf main.py"),
+        ("Dockerfile", "RUN pip install CDKTF==0.21"),
+        ("environment.yml", "  - cdktf"),
+        ("uv.lock", 'name = "cdktf"'),
+        ("poetry.lock", 'cdktf = ">=0.21"'),
+        ("program.py", "import os, \\\n  cdktf"),
+        ("program.py", 'f("cdktf.testing")'),
+        ("program.py", 'f("cdktf")'),
+    ],
+)
+def test_old_names_that_are_left_are_listed(name: str, line: str) -> None:
+    text = successor.converted(Path(name), line)
+    assert text == line
+    assert any(successor._UNDECIDED.search(each) for each in text.splitlines())  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "app = cdktf.App()",
+        "import cdktn as cdktf",
+        '"""Errors of CDKTF, in plain words."""',
+        "# Programs that import CDKTF first.",
+        'f("the cdktf CLI")',
+        'open("cdktf.json")',
+        'os.environ["CDKTF_OUTDIR"]',
+        "cdktf synth",
+        "rm -rf cdktf.out",
+    ],
+)
+def test_what_stays_is_not_listed(line: str) -> None:
+    assert not successor._UNDECIDED.search(line)  # noqa: SLF001
+
+
+def test_a_program_is_not_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = "import cdktf . _jsii\n"
+    (tmp_path / "program.py").write_text(program)
+    (tmp_path / "Pipfile").touch()
+    monkeypatch.setattr(successor, "ROOT", tmp_path)
+    monkeypatch.setattr(
+        successor, "_git", lambda command, *_: ["program.py"] if command == "ls-files" else []
+    )
+    monkeypatch.setattr(successor, "_is_locked", lambda _: True)
+    successor.main()
+    assert (tmp_path / "program.py").read_text() == program
+    assert capsys.readouterr().out.endswith(
+        "program.py: unchanged, because its imports are unusual\n"
+    )
