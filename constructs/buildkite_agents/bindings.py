@@ -166,9 +166,15 @@ def _stamp(installed: importlib.metadata.Distribution, submodules: Sequence[str]
 
 def _is_current(target: Path, stamp: str) -> bool:
     try:
-        return (target / _STAMP).read_text() == stamp
+        return (target / _STAMP).read_text() == stamp + _sizes(target)
     except OSError:
         return False
+
+
+def _sizes(folder: Path) -> str:
+    """The sizes of the files, which tell whether they are complete."""
+    files = sorted([*folder.glob("*/__init__.py"), *folder.glob("_jsii/*.tgz")])
+    return "".join(f"{path.relative_to(folder)} {path.stat().st_size}\n" for path in files)
 
 
 def _make(
@@ -197,7 +203,7 @@ def _make(
             f'jsii.JSIIAssembly.load("{ASSEMBLY}", "{installed.version}", '
             f'__name__[: -len("._jsii")], "{tarball}")\n'
         )
-        (workspace / _STAMP).write_text(stamp)
+        (workspace / _STAMP).write_text(stamp + _sizes(workspace))
         # _jsii is removed first and created last: its stamp says that all are complete.
         shutil.rmtree(target / "_jsii", ignore_errors=True)
         for old in target.iterdir():

@@ -135,6 +135,21 @@ def test_what_a_killed_process_left_is_replaced(carved: Path, tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir()} == {"__init__.py", "_jsii", "s3_object"}
 
 
+@pytest.mark.parametrize("damaged", ["_jsii/*.tgz", "_jsii/__init__.py", "s3_object/__init__.py"])
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_what_is_damaged_is_carved_again(
+    damaged: str, *, is_deleted: bool, carved: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(carved, tmp_path, dirs_exist_ok=True)
+    (path,) = tmp_path.glob(damaged)
+    whole = path.read_bytes()
+    path.unlink()
+    if not is_deleted:
+        path.write_bytes(whole[:100])
+    carve(tmp_path, ["s3_object"])
+    assert path.read_bytes() == whole
+
+
 def test_processes_beside_each_other_carve_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from buildkite_agents.bindings import carve; "
