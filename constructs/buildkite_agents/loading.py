@@ -96,7 +96,7 @@ def _how() -> str:
     if not checkout():
         install = "pip install 'buildkite-agents[node]'"
     elif os.environ.get("PIPENV_ACTIVE"):
-        install = "pipenv install --dev"
+        install = "pipenv sync --dev"
     else:
         install = "make setup"
     return f"run `{install}`, which installs one, or install Node.js 22 or newer, or set JSII_NODE"

@@ -10,6 +10,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.checkout import copy_checkout
 from support.documented import as_main_of
 from support.golden import assert_golden
 from support.provider import TERRAFORM_CLI
@@ -182,12 +183,16 @@ def test_make_synth(checkout: Path) -> None:
     assert_golden(checkout / "terraform")
 
 
-def test_pipenv_run(root: Path, checkout: Path) -> None:
+def test_pipenv(root: Path, tmp_path: Path) -> None:
+    copy_checkout(root, tmp_path)
+    as_main_of(tmp_path)
     pipenv: list[str | Path] = [root / ".pipenv" / "bin" / "python", "-m", "pipenv"]
     environment = {k: v for k, v in os.environ.items() if k != "VIRTUAL_ENV"}
     environment |= {"PIPENV_VENV_IN_PROJECT": "1", "PIPENV_IGNORE_VIRTUALENVS": "1"}
-    subprocess.run([*pipenv, "run", "python", "main.py"], cwd=checkout, env=environment, check=True)
-    assert_golden(checkout / "terraform")
+    for command in (["sync"], ["run", "python", "main.py"]):
+        subprocess.run([*pipenv, *command], cwd=tmp_path, env=environment, check=True)
+    assert_golden(tmp_path / "terraform")
+    assert (tmp_path / "Pipfile.lock").read_bytes() == (root / "Pipfile.lock").read_bytes()
 
 
 def test_the_lock_is_current_on_a_machine_without_configuration(root: Path, tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_node_that_does_not_run_is_reported(
     ("is_checkout", "pipenv", "command"),
     [
         (True, "", "make setup"),
-        (True, "1", "pipenv install --dev"),
+        (True, "1", "pipenv sync --dev"),
         (False, "1", "pip install 'buildkite-agents[node]'"),
     ],
 )
