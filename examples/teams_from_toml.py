@@ -15,6 +15,17 @@ sys.path.append(str(HERE.parent / "constructs"))  # where buildkite_agents is no
 from buildkite_agents import AgentApp, AgentQueue, AgentStack, AgentToken, ConfigError  # noqa: E402
 
 
+def tables(path: Path) -> list[dict[str, Any]]:
+    """The tables of the file."""
+    try:
+        found = tomllib.loads(path.read_text("utf-8")).get("queue")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"teams.toml cannot be read: {error}") from None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ConfigError("teams.toml: expected a [[queue]] for each queue")
+    return found
+
+
 def queue(settings: dict[str, Any]) -> AgentQueue:
     """A queue of the file, in which people mistype names."""
     try:
@@ -29,7 +40,7 @@ AgentStack(
     app,
     project="acme",
     token=AgentToken(organization="acme-inc"),
-    queues=[queue(q) for q in tomllib.loads((HERE / "teams.toml").read_text())["queue"]],
+    queues=[queue(table) for table in tables(HERE / "teams.toml")],
     bootstrap_script=HERE.parent / "bootstrap" / "buildkite-bootstrap.sh",
 )
 app.synth()

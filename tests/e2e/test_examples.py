@@ -58,24 +58,35 @@ def test_it_applies_clean(
     assert all(tf.would_change_nothing() for tf in applied)
 
 
-def test_a_mistyped_name_in_the_toml_file_is_reported_in_one_line(
-    root: Path, tmp_path: Path
-) -> None:
+def test_a_mistake_in_the_toml_file_is_reported_in_one_line(root: Path, tmp_path: Path) -> None:
     shutil.copy(root / "examples" / "teams_from_toml.py", tmp_path)
     queues = (root / "examples" / "teams.toml").read_text()
-    (tmp_path / "teams.toml").write_text(queues.replace("max_size", "maxsize"))
-    done = subprocess.run(
-        [sys.executable, tmp_path / "teams_from_toml.py"],
-        cwd=tmp_path,
-        env={"PYTHONPATH": f"{root}:{root / 'constructs'}", "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: teams.toml: queue 'compiler-amd64': ")
-    assert "AgentQueue has no argument 'maxsize' (did you mean max_size?)" in done.stderr
-    assert done.stderr.count("\n") == 1
+    none = "teams.toml: expected a [[queue]] for each queue"
+    for text, expected in (
+        (queues.replace("max_size", "maxsize"), "teams.toml: queue 'compiler-amd64': "),
+        (queues.replace("max_size", "max size"), "teams.toml cannot be read: "),
+        (b"\xff", "teams.toml cannot be read: "),
+        (None, "teams.toml cannot be read: "),
+        ("", none),
+        ("[queue]", none),
+        ("queue = [1]", none),
+    ):
+        (tmp_path / "teams.toml").unlink(missing_ok=True)
+        if text is not None:
+            content = text if isinstance(text, bytes) else text.encode()
+            (tmp_path / "teams.toml").write_bytes(content)
+        done = subprocess.run(
+            [sys.executable, tmp_path / "teams_from_toml.py"],
+            cwd=tmp_path,
+            env={"PYTHONPATH": f"{root}:{root / 'constructs'}", "PATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {expected}"), done.stderr
+        assert done.stderr.count("\n") == 1
+        assert ("(did you mean max_size?)" in done.stderr) == ("'compiler-amd64'" in expected)
 
 
 def apply(source: Path, folder: Path, aws: LoopbackAws, aws_provider: Provider) -> Terraform:
