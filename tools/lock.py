@@ -87,7 +87,10 @@ def compiled(requirements: str, *, keep: str = "", constraints: str = "") -> str
         options = ["--quiet", "--universal", "--fork-strategy", "fewest", "--generate-hashes"]
         options += ["--python-version", OLDEST_PYTHON, "--no-header"]
         options += ["--no-annotate", "--constraints", str(limits), "--output-file", str(result)]
-        run_uv("pip", "compile", *options, str(given), UV_INDEX="", UV_FIND_LINKS="")
+        try:
+            run_uv("pip", "compile", *options, str(given), UV_INDEX="", UV_FIND_LINKS="")
+        except SystemExit as error:
+            sys.exit(f"{error}. Nothing was changed")
         return result.read_text()
 
 

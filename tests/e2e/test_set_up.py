@@ -69,6 +69,16 @@ def test_damaged_files_are_repaired(checkout: Path) -> None:
     assert synthesize(checkout) == ""
 
 
+def test_a_folder_of_the_users_is_kept(checkout: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(checkout, copy, symlinks=True, ignore=shutil.ignore_patterns(".venv"))
+    (copy / ".venv").mkdir()
+    (copy / ".venv" / "theirs").touch()
+    done = make(copy, "setup")
+    assert "If .venv is a folder of yours, rename it\n" in done.stderr
+    assert [path.name for path in (copy / ".venv").iterdir()] == ["theirs"]
+
+
 class Index(BaseHTTPRequestHandler):
     """A package index without packages, which records what it is asked for, and by whom."""
 

@@ -39,7 +39,7 @@ def test_a_python_without_venv_shows_what_it_says_itself(
     (tmp_path / "Pipfile.lock").write_text(json.dumps({"default": {}, "develop": {}}))
     (tmp_path / "tools").mkdir()
     (tmp_path / "tools" / "uv.txt").write_text("uv==0.1")
-    with pytest.raises(SystemExit, match=r"`.* -m venv .*UV_OFFLINE.*make clean`"):
+    with pytest.raises(SystemExit, match=r"`.* -m venv .*` failed: the lines above show why$"):
         tool.main(["synth"])
     assert "apt install python3.13-venv" in capsys.readouterr().err
 
@@ -61,6 +61,24 @@ def test_a_file_in_place_of_a_folder_is_not_cleared(name: str, tool: Any, tmp_pa
     with pytest.raises(SystemExit, match="is no folder of this set-up"):
         tool.main(["synth"])
     assert (tmp_path / name).read_text() == "theirs"
+
+
+@pytest.mark.parametrize("is_offline", [True, False])
+def test_uvs_cache_is_named_where_it_can_help(
+    *, is_offline: bool, tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text('#!/bin/sh\n[ "$1" = pip ] && exit 1\nexit 0\n')
+    uv.chmod(0o755)
+
+    def run_uv(*arguments: str, hint: str = "") -> None:
+        load_tool("environment")._run([str(uv), *arguments], hint=hint)  # noqa: SLF001
+
+    monkeypatch.setattr(tool, "run_uv", run_uv)
+    monkeypatch.setenv("UV_OFFLINE", "1" if is_offline else "")
+    with pytest.raises(SystemExit, match=r"failed: .* `make clean` removes") as raised:
+        tool.main(["synth"])
+    assert ("UV_OFFLINE=1" in str(raised.value)) != is_offline
 
 
 @pytest.mark.parametrize("text", [None, "<<<<<<<", "[]", "{}"])
@@ -132,7 +150,7 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
 ) -> None:
     run: list[str] = []
 
-    def run_uv(*arguments: str) -> None:
+    def run_uv(*arguments: str, hint: str) -> None:  # noqa: ARG001
         run.append(arguments[0])
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
         (tmp_path / ".venv" / "lib" / version / "site-packages").mkdir(parents=True, exist_ok=True)
@@ -140,7 +158,7 @@ def test_packages_that_are_no_longer_locked_do_not_remain(
         (tmp_path / ".venv" / "bin" / "python").touch()
 
     monkeypatch.setattr(tool, "run_uv", run_uv)
-    monkeypatch.setattr(tool, "_run", lambda _command: "")
+    monkeypatch.setattr(tool, "_run", lambda _command, **_: "")
     (tmp_path / "constructs").mkdir()
     (tmp_path / "constructs" / "buildkite_agents_node.pth").touch()
     for version in ("1", "1", "2"):
