@@ -52,7 +52,8 @@ _UNDECIDED = re.compile(
     r"""|(?<![/\w.-])cdktf[-_.]cdktf[-_.]"""
     r"""|(?<![\w./-])cdktf(?:\[[^]]*\])? *(?:[<>=~!]=|@ )|(?-i:\b(?:import|from)[ \\]+cdktf\b)"""
     r"""|^["']?cdktf["']? *= *[{"']|\.cdktf\]|(?:^| )--?[\w-]+[ =]cdktf(?![\w./-])"""
-    r"""|(?:^|=|^ *-|\b(?:install|add)\b.*) *\bcdktf *(?:$|[\\#&|;])"""
+    r"""|(?:^|[=:]|^ *-|\b(?:install|add)\b.*) *\bcdktf *(?:$|[\\#&|;])"""
+    r"""|\[(?:[\w.-]+, *)*cdktf(?:, *[\w.-]+)*\](?!\()"""
 )
 # Files that name both, or that other programs write.
 _NOT = (

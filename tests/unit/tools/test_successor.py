@@ -184,6 +184,8 @@ def test_a_file_that_cannot_be_read_is_listed(
         ("Makefile", "\tuv run --with cdktf main.py"),
         ("Dockerfile", "RUN pip install CDKTF==0.21"),
         ("environment.yml", "  - cdktf"),
+        ("config.yaml", "packages: [six, cdktf]"),
+        ("config.yaml", "package: cdktf"),
         ("uv.lock", 'name = "cdktf"'),
         ("poetry.lock", 'cdktf = ">=0.21"'),
         ("program.py", "import os, \\\n  cdktf"),
@@ -208,6 +210,7 @@ def test_old_names_that_are_left_are_listed(name: str, line: str) -> None:
         'open("cdktf.json")',
         'os.environ["CDKTF_OUTDIR"]',
         "cdktf synth",
+        "[CDKTF](https://example.com)",
         "rm -rf cdktf.out",
     ],
 )
