@@ -35,12 +35,12 @@ _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGN
 
 
 def _is_check(arguments: Sequence[str]) -> bool:
-    """Whether a program's arguments ask for a check; others, except misspellings, are its own."""
-    for argument in arguments:
-        if argument.startswith("-") or len(arguments) == 1:
-            word = argument.strip("-").partition("=")[0].lower()
-            if argument != "--check" and difflib.get_close_matches(word, ["check"], cutoff=0.8):
-                raise ConfigError(f"unknown argument {shown(argument)} (did you mean --check?)")
+    """Whether a program's arguments ask for a check; all but a plain misspelling are its own."""
+    only = arguments[0] if len(arguments) == 1 else ""
+    word = only.partition("=")[0].lower()
+    is_like = len(word) <= len("--check") and difflib.get_close_matches(word, ["--check"], 1, 0.83)
+    if is_like and only != "--check" and only.startswith("--"):
+        raise ConfigError(f"unknown argument {shown(only)} (did you mean --check?)")
     return "--check" in arguments
 
 
