@@ -171,6 +171,9 @@ class AgentApp(cdktf.App):
             shutil.rmtree(self._folder_of(stack) / assets.FOLDER, ignore_errors=True)
         with in_plain_words(self._folder), self._packed_archives():
             super().synth()
+        problems = [*_other_apps_stacks(self._folder)]
+        if problems:
+            raise ConfigError(*problems)
         if check:
             folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
             outdated = [problem for folder in folders for problem in folder.outdated()]
@@ -290,6 +293,14 @@ def _context_of_assets(context: Mapping[str, Any]) -> dict[str, Any]:
 def _real(path: Path) -> str:
     # Unlike Path.resolve(), it does not raise for a loop of links, which writing reports.
     return os.path.realpath(path)
+
+
+def _other_apps_stacks(folder: Path) -> Iterator[str]:
+    stacks = json.loads((folder / "manifest.json").read_text())["stacks"]
+    for name, stack in stacks.items():
+        for other in stack["dependencies"]:
+            if other not in stacks:
+                yield f"{name} refers to {other}, a stack of another app: define both in one app"
 
 
 def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:

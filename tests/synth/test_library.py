@@ -227,6 +227,22 @@ def test_a_stack_refers_to_another_by_the_state_in_s3(
     assert remote["config"]["bucket"] == "states"
 
 
+def test_a_reference_to_a_stack_of_another_app_is_refused(tmp_path: Path) -> None:
+    first, second = (
+        AgentStack(
+            AgentApp(outdir=tmp_path / f"cdktf.out.{name}"),
+            project=name,
+            queues=QUEUES,
+            deployment=Deployment(folder=tmp_path / name / "terraform"),
+        )
+        for name in ("first", "second")
+    )
+    cdktf.TerraformOutput(second, "of_the_other", value=first.policy.arn)
+    with pytest.raises(ConfigError, match="^error: second-prod refers to first-prod, a stack of"):
+        second.node.root.synth()  # type: ignore[attr-defined]
+    assert not (tmp_path / "second" / "terraform").exists()
+
+
 @pytest.mark.parametrize(
     ("create", "block"),
     [

@@ -130,6 +130,13 @@ app.synth()
         ("bucket.import_from('x')", "acme-prod/own: CDKTF runs `terraform version`"),
         ("bucket.move_from_id('aws_s3_bucket.x')", "acme-prod: CDKTF runs `terraform version`"),
         ("S3Bucket(cdktf.TerraformStack(app, 'o'), 'b')", "o: Found resources without a matching"),
+        (
+            "other = AgentStack(app, **{**fleet, 'project': 'other', 'deployment': "
+            "Deployment(folder='other')})\n"
+            "cdktf.TerraformOutput(stack, 'a', value=other.policy.arn)\n"
+            "cdktf.TerraformOutput(other, 'a', value=stack.policy.arn)",
+            "acme-prod and other-prod refer to each other, and one must be applied first",
+        ),
         ("cdktf.Annotations.of(stack).add_error('not today')", "acme-prod: not today"),
         ("cdktf.Aspects.of(stack).add(Rename())", "aws_cloudformation_stack.amd64-m5-4xlarge-"),
     ],
