@@ -27,6 +27,7 @@ from buildkite_agents.output.terraform_folder import (
     stack_names,
     terraform_folder,
 )
+from buildkite_agents.resources.fixed_address import repeated
 from buildkite_agents.stack import AgentStack
 from buildkite_agents.unwritten import expect_synthesis, synthesized
 
@@ -254,9 +255,12 @@ class AgentApp(cdktf.App):
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         if not stack.own_names["variable"] <= configuration.get("variable", {}).keys():
             raise ConfigError(f"another stack of this app is also called {stack.name!r}: rename it")
-        missing = [*assets.missing_modules(configuration, cdktf_folder)]
-        if missing:
-            raise ConfigError(*missing)
+        problems = [
+            *assets.missing_modules(configuration, cdktf_folder),
+            *repeated(configuration, stack.fixed_addresses()),
+        ]
+        if problems:
+            raise ConfigError(*problems)
         if portable.locate_states(configuration, cdktf_folder):
             text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False)
             (cdktf_folder / "cdk.tf.json").write_text(text, encoding="utf-8")

@@ -238,7 +238,7 @@ def test_a_reference_to_a_stack_of_another_app_is_refused(tmp_path: Path) -> Non
         for name in ("first", "second")
     )
     cdktf.TerraformOutput(second, "of_the_other", value=first.policy.arn)
-    with pytest.raises(ConfigError, match="^error: second-prod refers to first-prod, a stack of"):
+    with pytest.raises(ConfigError, match=r"^error: second-prod refers to first-prod, a stack of"):
         second.node.root.synth()  # type: ignore[attr-defined]
     assert not (tmp_path / "second" / "terraform").exists()
 
