@@ -52,6 +52,20 @@ def test_an_uncaught_error_is_its_message_and_a_status(tmp_path: Path) -> None:
     assert done.stderr == "error: first\nerror: second\n"
 
 
+def test_so_is_a_missing_node_if_the_bindings_are_imported_first(tmp_path: Path) -> None:
+    code = "from buildkite_agents.aws.s3_bucket import S3Bucket"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "JSII_NODE": "/missing/node"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.startswith("error: JSII_NODE is '/missing/node', which is not an executable")
+    assert done.stderr.count("\n") == 1
+
+
 CLOUD = """
 import sys
 import cdktf
