@@ -55,9 +55,12 @@ def _misnamed_tokens() -> Iterator[str]:
             )
 
 
-def _print(text: str, stream: TextIO) -> None:
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is None:
+        return  # It was closed before the program started.
+    encoding = stream.encoding or "utf-8"
     try:
-        print(text, file=stream, flush=True)
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except BrokenPipeError:
         # Its reader has ended, such as `head`. Python would fail when it flushes it at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -223,7 +226,7 @@ class AgentApp(cdktf.App):
     def _print_summary(self, stack: AgentStack, former: Sequence[str], *, check: bool) -> None:
         folder = f"{stack.folder.absolute()}/"
         heading = f"{stack.name}: {folder} is up to date" if check else f"{stack.name} -> {folder}"
-        terminal = sys.stdout.isatty()
+        terminal = bool(sys.stdout and sys.stdout.isatty())
         _print(summary(stack.resolved, heading, stack.warnings, terminal=terminal), sys.stdout)
         new = [queue.stack_name for queue in stack.resolved.queues]
         for line in (

@@ -176,6 +176,28 @@ def run_program(folder: Path, code: str, **environment: str) -> subprocess.Compl
     )
 
 
+@pytest.mark.parametrize("arguments", [">&-", ">&- 2>&-", "| cat"])
+def test_any_output_is_enough(arguments: str, tmp_path: Path) -> None:
+    code = (
+        "from buildkite_agents import *\n"
+        "app = AgentApp()\n"
+        "AgentStack(app, project='acme', queues=[AgentQueue('m5.large', max_size=0, name='q')],\n"
+        "    deployment=Deployment(folder='\u00fc'))\n"
+        "app.synth()\n"
+    )
+    (tmp_path / "main.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        ["bash", "-c", f'set -o pipefail; "{sys.executable}" main.py {arguments}'],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (r"/\xfc/" in done.stdout) is (arguments == "| cat")
+
+
 FORGOTTEN = "AgentStack(AgentApp(), **fleet)"
 OTHER = "{**fleet, 'project': 'other'}"
 
