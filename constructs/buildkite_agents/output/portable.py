@@ -44,7 +44,7 @@ def machine_paths(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     user's home folder.
     """
     here, home = Path.cwd(), Path.home()
-    repository = next((each for each in here.parents if (each / ".git").exists()), here)
+    repository = next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
     roots = [re.escape(str(root)) for root in {here, home, repository} if root != Path("/")]
     if not roots:
         return
