@@ -27,6 +27,7 @@ from buildkite_agents.output.terraform_folder import (
     stack_names,
     terraform_folder,
 )
+from buildkite_agents.resources.fixed_address import repeated
 from buildkite_agents.stack import AgentStack
 from buildkite_agents.unwritten import expect_synthesis, synthesized
 
@@ -35,12 +36,12 @@ _LIKE_TOKEN_VARIABLE = re.compile("(TF_VAR_)?BUILDKITE_?(AGENT_?)?TOKEN", re.IGN
 
 
 def _is_check(arguments: Sequence[str]) -> bool:
-    """Whether a program's arguments ask for a check; others, except misspellings, are its own."""
-    for argument in arguments:
-        if argument.startswith("-") or len(arguments) == 1:
-            word = argument.strip("-").partition("=")[0].lower()
-            if argument != "--check" and difflib.get_close_matches(word, ["check"], cutoff=0.8):
-                raise ConfigError(f"unknown argument {shown(argument)} (did you mean --check?)")
+    """Whether a program's arguments ask for a check; all but a plain misspelling are its own."""
+    only = arguments[0] if len(arguments) == 1 else ""
+    word = only.partition("=")[0].lower()
+    is_like = len(word) <= len("--check") and difflib.get_close_matches(word, ["--check"], 1, 0.83)
+    if is_like and only != "--check" and only.startswith("--"):
+        raise ConfigError(f"unknown argument {shown(only)} (did you mean --check?)")
     return "--check" in arguments
 
 
@@ -54,9 +55,12 @@ def _misnamed_tokens() -> Iterator[str]:
             )
 
 
-def _print(text: str, stream: TextIO) -> None:
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is None:
+        return  # It was closed before the program started.
+    encoding = stream.encoding or "utf-8"
     try:
-        print(text, file=stream, flush=True)
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
     except BrokenPipeError:
         # Its reader has ended, such as `head`. Python would fail when it flushes it at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -171,6 +175,9 @@ class AgentApp(cdktf.App):
             shutil.rmtree(self._folder_of(stack) / assets.FOLDER, ignore_errors=True)
         with in_plain_words(self._folder), self._packed_archives():
             super().synth()
+        problems = [*_other_apps_stacks(self._folder)]
+        if problems:
+            raise ConfigError(*problems)
         if check:
             folders = [update for stack in stacks for update in self._updates(stack, stacks)[1:]]
             outdated = [problem for folder in folders for problem in folder.outdated()]
@@ -219,7 +226,7 @@ class AgentApp(cdktf.App):
     def _print_summary(self, stack: AgentStack, former: Sequence[str], *, check: bool) -> None:
         folder = f"{stack.folder.absolute()}/"
         heading = f"{stack.name}: {folder} is up to date" if check else f"{stack.name} -> {folder}"
-        terminal = sys.stdout.isatty()
+        terminal = bool(sys.stdout and sys.stdout.isatty())
         _print(summary(stack.resolved, heading, stack.warnings, terminal=terminal), sys.stdout)
         new = [queue.stack_name for queue in stack.resolved.queues]
         for line in (
@@ -251,9 +258,12 @@ class AgentApp(cdktf.App):
         configuration = json.loads((cdktf_folder / "cdk.tf.json").read_text())
         if not stack.own_names["variable"] <= configuration.get("variable", {}).keys():
             raise ConfigError(f"another stack of this app is also called {stack.name!r}: rename it")
-        missing = [*assets.missing_modules(configuration, cdktf_folder)]
-        if missing:
-            raise ConfigError(*missing)
+        problems = [
+            *assets.missing_modules(configuration, cdktf_folder),
+            *repeated(configuration, stack.fixed_addresses()),
+        ]
+        if problems:
+            raise ConfigError(*problems)
         if portable.locate_states(configuration, cdktf_folder):
             text = json.dumps(configuration, indent=2, sort_keys=True, ensure_ascii=False)
             (cdktf_folder / "cdk.tf.json").write_text(text, encoding="utf-8")
@@ -290,6 +300,14 @@ def _context_of_assets(context: Mapping[str, Any]) -> dict[str, Any]:
 def _real(path: Path) -> str:
     # Unlike Path.resolve(), it does not raise for a loop of links, which writing reports.
     return os.path.realpath(path)
+
+
+def _other_apps_stacks(folder: Path) -> Iterator[str]:
+    stacks = json.loads((folder / "manifest.json").read_text())["stacks"]
+    for name, stack in stacks.items():
+        for other in stack["dependencies"]:
+            if other not in stacks:
+                yield f"{name} refers to {other}, a stack of another app: define both in one app"
 
 
 def _shared_folders(stacks: Sequence[AgentStack]) -> Iterator[str]:

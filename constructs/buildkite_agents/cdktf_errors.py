@@ -12,6 +12,7 @@ _FILE_ERROR = re.compile(r"\bE[A-Z]{3,}: [a-z ]+, \w+ '[^']*'")
 _LISTS = ("Error: Validation failed with", "Error: Encountered Annotations")
 # A line of one of these lists.
 _OF_A_CONSTRUCT = re.compile(r"^ *\[(?P<path>[^\]]+)\] (?P<what>.+)$", re.MULTILINE)
+_CIRCULAR = re.compile(r"Cannot add dependency (\S+) to (\S+), because it would cause a circular")
 _NO_TERRAFORM = "Could not determine version of terraform"
 _TERRAFORM_IS_REQUIRED = (
     "CDKTF runs `terraform version` for a cloud backend, import_from() and the moves of a "
@@ -40,6 +41,13 @@ def _problems(text: str, folder: Path) -> Iterator[str]:
     for found in _OF_A_CONSTRUCT.finditer(text) if text.startswith(_LISTS) else ():
         what = _TERRAFORM_IS_REQUIRED if _NO_TERRAFORM in found["what"] else found["what"]
         yield f"{found['path']}: {what}"
+    circular = _CIRCULAR.search(text)
+    if circular is not None:
+        one, other = circular.groups()
+        yield (
+            f"{one} and {other} refer to each other, and one must be applied first: remove the "
+            "references of one to the other"
+        )
     failed = _FILE_ERROR.search(text)
     if failed is not None:
         yield f"cannot write to {folder}: {failed[0]}"

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 _LONGEST_SHOWN = 100
+# CDKTF's placeholders in strings, and the number that it gives for the first of them.
+_PLACEHOLDER = re.compile(r"'[$#&]\{TfToken\[[^]]*\]\}'|-8\.1\d*e\+298")
 
 
 class Problem(str):
@@ -58,7 +60,7 @@ def shown(value: Any, where: str = "") -> str:
     hidden = "token" in where.lower() and "KMSKey" not in where
     if hidden or not _is_plain(value):
         return f"a value of type {type(value).__name__}"
-    text = ascii(value)
+    text = _PLACEHOLDER.sub("a reference", ascii(value))
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 

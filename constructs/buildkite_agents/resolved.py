@@ -183,8 +183,8 @@ class ResolvedQueue:
     def shown(self, name: str) -> str:
         """The value for people, which can be a reference."""
         value = self.value(name)
-        if isinstance(value, float) and is_reference(value):
-            return "?"  # a number that only CDKTF and Terraform know
+        if is_reference(value) and (isinstance(value, float) or "TfToken[" in str(value)):
+            return "?"  # a value that only CDKTF and Terraform know
         return self.text(name) or ("-" if value is None else text_of(value))
 
     @property

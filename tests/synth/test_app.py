@@ -135,7 +135,7 @@ def test_a_check_says_that_the_folder_is_up_to_date(
 
 @pytest.mark.parametrize(
     "argument",
-    ["--chec", "check", "-check", "--Check", "--checks", "--check=true"],
+    ["--chec", "--chek", "--cehck", "--chk", "--Check", "--check=true"],
 )
 def test_a_mistyped_check_is_refused_and_writes_nothing(
     bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch, argument: str
@@ -147,7 +147,21 @@ def test_a_mistyped_check_is_refused_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--verbose"], ["staging"], ["-k", "check"], ["--checkpoint", "x"], ["--", "ch"]]
+    "arguments",
+    [
+        ["--verbose"],
+        ["staging"],
+        ["check"],
+        ["checks"],
+        ["-check"],
+        ["--checks"],
+        ["--recheck"],
+        ["--chunk"],
+        ["--chek", "x"],
+        ["-k", "check"],
+        ["--checkpoint", "x"],
+        ["--", "ch"],
+    ],
 )
 def test_a_program_can_have_arguments_of_its_own(
     bootstrap_script: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]

@@ -227,6 +227,22 @@ def test_a_stack_refers_to_another_by_the_state_in_s3(
     assert remote["config"]["bucket"] == "states"
 
 
+def test_a_reference_to_a_stack_of_another_app_is_refused(tmp_path: Path) -> None:
+    first, second = (
+        AgentStack(
+            AgentApp(outdir=tmp_path / f"cdktf.out.{name}"),
+            project=name,
+            queues=QUEUES,
+            deployment=Deployment(folder=tmp_path / name / "terraform"),
+        )
+        for name in ("first", "second")
+    )
+    cdktf.TerraformOutput(second, "of_the_other", value=first.policy.arn)
+    with pytest.raises(ConfigError, match=r"^error: second-prod refers to first-prod, a stack of"):
+        second.node.root.synth()  # type: ignore[attr-defined]
+    assert not (tmp_path / "second" / "terraform").exists()
+
+
 @pytest.mark.parametrize(
     ("create", "block"),
     [
@@ -360,6 +376,7 @@ def test_references_to_lists_numbers_variables_and_providers() -> None:
     assert stacks["west"]["provider"] == west.fqn == "aws.west"
 
 
+ALLOW = {"Effect": "Allow", "Action": "s3:GetObject"}
 LIST, MAPPING = "a list that only Terraform knows: ", "a mapping that only Terraform knows: "
 
 
@@ -384,6 +401,17 @@ LIST, MAPPING = "a list that only Terraform knows: ", "a mapping that only Terra
             lambda v: {"queues": [AgentQueue("m5.large", timeout_minutes=v.number_value)]},
             "a number that only Terraform knows: write the value itself",
         ),
+        (lambda v: {"parameters": {"KeyName": v.list_value[0]}}, "Fn.element(..., 0))`"),
+        (lambda v: {"network": Network("${x.y}", [v.number_value])}, "give a variable's `string_v"),
+        (lambda v: {"network": Network("${x.y}", [v, v])}, "give its `string_value`"),
+        (
+            lambda v: {"access": AgentAccess(statements=[{**ALLOW, "Resource": v.list_value}])},
+            "access.statements must be a string, got a list's item",
+        ),
+        (lambda v: {"tags": v.list_value}, f"{LIST}write the value itself"),
+        (lambda v: {"tags": v.string_value}, "tags must be a mapping or None, got a reference"),
+        (lambda v: {"deployment": Deployment(folder=v.string_value)}, "no reference is possible"),
+        (lambda v: {"queues": [AgentQueue(name=v.number_value)]}, "queue a reference: name must"),
     ],
 )
 def test_a_value_of_cdktf_that_does_not_fit_says_what_to_write(

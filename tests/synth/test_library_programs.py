@@ -52,6 +52,20 @@ def test_an_uncaught_error_is_its_message_and_a_status(tmp_path: Path) -> None:
     assert done.stderr == "error: first\nerror: second\n"
 
 
+def test_so_is_a_missing_node_if_the_bindings_are_imported_first(tmp_path: Path) -> None:
+    code = "from buildkite_agents.aws.s3_bucket import S3Bucket"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "JSII_NODE": "/missing/node"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.startswith("error: JSII_NODE is '/missing/node', which is not an executable")
+    assert done.stderr.count("\n") == 1
+
+
 CLOUD = """
 import sys
 import cdktf
@@ -130,6 +144,13 @@ app.synth()
         ("bucket.import_from('x')", "acme-prod/own: CDKTF runs `terraform version`"),
         ("bucket.move_from_id('aws_s3_bucket.x')", "acme-prod: CDKTF runs `terraform version`"),
         ("S3Bucket(cdktf.TerraformStack(app, 'o'), 'b')", "o: Found resources without a matching"),
+        (
+            "other = AgentStack(app, **{**fleet, 'project': 'other', 'deployment': "
+            "Deployment(folder='other')})\n"
+            "cdktf.TerraformOutput(stack, 'a', value=other.policy.arn)\n"
+            "cdktf.TerraformOutput(other, 'a', value=stack.policy.arn)",
+            "acme-prod and other-prod refer to each other, and one must be applied first",
+        ),
         ("cdktf.Annotations.of(stack).add_error('not today')", "acme-prod: not today"),
         ("cdktf.Aspects.of(stack).add(Rename())", "aws_cloudformation_stack.amd64-m5-4xlarge-"),
     ],
@@ -153,6 +174,28 @@ def run_program(folder: Path, code: str, **environment: str) -> subprocess.Compl
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("arguments", [">&-", ">&- 2>&-", "| cat"])
+def test_any_output_is_enough(arguments: str, tmp_path: Path) -> None:
+    code = (
+        "from buildkite_agents import *\n"
+        "app = AgentApp()\n"
+        "AgentStack(app, project='acme', queues=[AgentQueue('m5.large', max_size=0, name='q')],\n"
+        "    deployment=Deployment(folder='\u00fc'))\n"
+        "app.synth()\n"
+    )
+    (tmp_path / "main.py").write_text(code, encoding="utf-8")
+    done = subprocess.run(
+        ["bash", "-c", f'set -o pipefail; "{sys.executable}" main.py {arguments}'],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (r"/\xfc/" in done.stdout) is (arguments == "| cat")
 
 
 FORGOTTEN = "AgentStack(AgentApp(), **fleet)"

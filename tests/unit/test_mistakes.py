@@ -19,6 +19,7 @@ api: Any = buildkite_agents
 Queue = api.AgentQueue
 LOOK_ALIKE = {"m\u0430x_size": 8}
 QUEUE = Queue("m5.4xlarge")
+NO_REFERENCE = "only Terraform knows: no reference is possible here, so write the value itself"
 
 
 @pytest.mark.parametrize(
@@ -231,9 +232,6 @@ BACKEND = {"bucket": "acme-states", "region": "us-east-1"}
         ({"bucket": "ab"}, "bucket must be the name of a bucket"),
         ({"region": "us-east1"}, "region must be a region such as us-east-1, got 'us-east1'"),
         ({"region": ""}, "region must be a region such as us-east-1, got ''"),
-        ({"bucket": "${aws_s3_bucket.states.id}"}, "bucket must not have a Terraform reference"),
-        ({"key": "${var.key}"}, "key must not have a Terraform reference"),
-        ({"profile": "${var.aws_profile}"}, "profile must not have a Terraform reference"),
         ({"role_arn": "states"}, "role_arn must be an ARN such as arn:aws:iam:...:role/..."),
         ({"kms_key_arn": "alias/a"}, "kms_key_arn must be an ARN such as arn:aws:kms:...:key/..."),
     ],
@@ -245,6 +243,45 @@ def test_a_backend_that_s3_or_terraform_refuses_is_refused(
         deployment=api.Deployment(backend=api.S3Backend(**{**BACKEND, **settings}))
     )
     assert found.startswith(f"deployment.backend.{problem}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"project": "${var.project}"}, "project"),
+        ({"environment": "${var.environment}"}, "environment"),
+        ({"deployment": api.Deployment(folder="infra/${var.name}")}, "deployment.folder"),
+        ({"deployment": api.Deployment(folder=Path("${var.name}"))}, "deployment.folder"),
+        ({"deployment": api.Deployment(import_account="${var.a}")}, "deployment.import_account"),
+        ({"token": api.AgentToken(organization="${var.name}")}, "token.organization"),
+        *(
+            (
+                {
+                    "deployment": api.Deployment(
+                        backend=api.S3Backend(**{**BACKEND, name: "${a.b}"})
+                    )
+                },
+                f"deployment.backend.{name}",
+            )
+            for name in ("bucket", "region", "key", "profile", "role_arn", "kms_key_arn")
+        ),
+    ],
+)
+def test_a_reference_is_refused_where_none_is_possible(
+    settings: dict[str, Any], field: str
+) -> None:
+    (found,) = problems_with(**settings)
+    assert found.startswith(f"{field} must be a ")
+    assert found.endswith(NO_REFERENCE)
+
+
+@pytest.mark.parametrize(
+    "field", ["name", "stack_version", "image_stack_version", "address", "provider"]
+)
+def test_so_is_it_in_such_a_field_of_a_queue(field: str) -> None:
+    (found,) = problems_of(Queue("m5.large", **{field: "${var.x}"}))
+    assert f": {field} must be a string" in found
+    assert found.endswith(NO_REFERENCE)
 
 
 def test_a_backend_with_a_role_and_a_key_is_accepted() -> None:

@@ -10,5 +10,7 @@ out of that one, on first use and again when an input changes. Names are those o
 from pathlib import Path
 
 from buildkite_agents.bindings import ensure_bindings
+from buildkite_agents.loading import load
 
+load("cdktf")  # with its Node.js, before the submodules import it
 __path__ = [str(ensure_bindings(Path(__file__).parent))]

@@ -40,7 +40,7 @@ def checked(settings: StackSettings, queues: Any) -> ResolvedStack:
     for queue in queues if not _list_problems(queues) else ():
         is_deployed = types_are_right and settings.template_defaults
         found = [
-            Problem(each, where=f"queue {queue.name!a}")
+            Problem(each, where=f"queue {shown(queue.name)}")
             for each in queue_problems(queue, is_deployed=is_deployed)
         ]
         problems += found

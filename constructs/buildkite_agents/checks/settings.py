@@ -13,7 +13,7 @@ from typing import Any
 from buildkite_agents import bootstrap_script, patterns
 from buildkite_agents.checks.alarms import alarm_problems
 from buildkite_agents.checks.tags import tag_problems
-from buildkite_agents.checks.types import text_problems
+from buildkite_agents.checks.types import text_problems, type_problems
 from buildkite_agents.errors import shown
 from buildkite_agents.expressions import is_reference, is_whole_reference, literal_text
 from buildkite_agents.names import Names
@@ -264,7 +264,7 @@ def is_json(value: Any) -> bool:
 
 def _texts_problems(where: str, value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        yield from text_problems(where, value)
+        yield from type_problems(where, value, str)
     elif isinstance(value, Mapping):
         for key, item in value.items():
             yield from text_problems(where, key)
@@ -339,14 +339,6 @@ def _deployment_problems(deployment: Deployment) -> Iterator[str]:
 def _backend_problems(backend: S3Backend) -> Iterator[str]:
     where = "deployment.backend"
     given = {name: value for name, value in vars(backend).items() if value is not None}
-    referring = [name for name, value in given.items() if is_reference(value)]
-    for name in referring:
-        yield (
-            f"{where}.{name} must not have a Terraform reference, got {shown(given[name])}: "
-            "Terraform reads the backend before everything else"
-        )
-    if referring:
-        return
     if not _is_bucket(backend.bucket):
         yield (
             f"{where}.bucket must be the name of a bucket: 3 to 63 lower-case letters, digits and "

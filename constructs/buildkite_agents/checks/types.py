@@ -35,6 +35,11 @@ _INSTEAD_OF_LIST = {
         )
     },
 }
+# What this program needs to know itself, or Terraform before everything else.
+_NO_REFERENCES = re.compile(
+    r"project|environment|name|architecture|address|moved_from|provider|(image_)?stack_version"
+    r"|deployment\.(folder|import_account|backend\.\w+)|token\.organization"
+)
 _WORDS = {
     str: ("a string", "strings"),
     int: ("a whole number", "whole numbers"),
@@ -62,7 +67,8 @@ def field_problems(settings: Any, where: str = "") -> Iterator[str]:
 
 def type_problems(where: str, value: Any, annotation: Any) -> Iterator[str]:
     """Return the problems of a value with its type; those of mappings and dataclasses by item."""
-    unknown = unknown_value(value, _kinds(annotation))
+    kinds = () if _NO_REFERENCES.fullmatch(where) else _kinds(annotation)
+    unknown = unknown_value(value, kinds)
     if unknown is not None:
         yield f"{where} must be {_words(annotation)}, got {unknown}"
     elif isinstance(value, Mapping):

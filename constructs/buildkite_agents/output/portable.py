@@ -40,10 +40,12 @@ def locate_states(
 def machine_paths(files: Mapping[str, bytes]) -> Iterator[tuple[str, str]]:
     """The paths of this machine in Terraform's files, each with the name of its file.
 
-    They are those in the working directory, and existing ones in the user's home folder.
+    They are those in the working directory, and existing ones in its Git repository and in the
+    user's home folder.
     """
     here, home = Path.cwd(), Path.home()
-    roots = [re.escape(str(root)) for root in {here, home} if root != Path("/")]
+    repository = next((each for each in (here, *here.parents) if (each / ".git").exists()), here)
+    roots = [re.escape(str(root)) for root in {here, home, repository} if root != Path("/")]
     if not roots:
         return
     pattern = re.compile(rf"(?<![\w.}}/-])(?:{'|'.join(roots)})(?![\w.-])(?:/[^\s\"'\\$,]*)?")

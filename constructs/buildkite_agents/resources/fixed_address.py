@@ -1,5 +1,6 @@
 """The addresses of this program's resources, which a program cannot change afterwards."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NoReturn
 
@@ -33,6 +34,15 @@ def fix_address(resource: TerraformElement, address: str, *, of_queue: bool = Fa
     """
     for method, instead in (_METHODS_OF_QUEUES if of_queue else _METHODS).items():
         setattr(resource, method, partial(_refuse, address, method, instead))
+
+
+def repeated(configuration: Mapping[str, Any], addresses: Iterable[str]) -> Iterator[str]:
+    """The problems of resources of a configuration that its user repeats, by their *addresses*."""
+    for address in addresses:
+        resource_type, name = address.split(".")
+        resource = configuration["resource"][resource_type][name]
+        for argument in resource.keys() & {"count", "for_each"}:
+            yield f"{address}: {argument} is not supported: {_STAYS}"
 
 
 def _refuse(address: str, method: str, instead: str, *_: Any, **__: Any) -> NoReturn:

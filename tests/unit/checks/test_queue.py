@@ -7,6 +7,7 @@ from support.resolving import problems_of, problems_with
 
 from buildkite_agents import AgentQueue, elastic_ci_stack
 from buildkite_agents.checks.warnings import WARNINGS
+from buildkite_agents.errors import shown
 
 SIZES = ("large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
 NEWEST = elastic_ci_stack.known_versions()[-1]
@@ -117,10 +118,12 @@ def test_an_instance_type_that_is_no_text_is_refused() -> None:
     assert problem == "queue 'q': instance_type must be a string or None, got 4"
 
 
-@pytest.mark.parametrize("name", ["a b", "-a", "ä", "${var.name}", "a" * 256])
+@pytest.mark.parametrize("name", ["a b", "-a", "ä", "a" * 256])
 def test_a_name_that_buildkite_refuses_is_refused(name: str) -> None:
     (problem,) = problems_of(AgentQueue("m5.4xlarge", name=name))
-    assert problem.startswith(f"queue {name!a}: name must be letters, digits, hyphens, underscores")
+    assert problem.startswith(
+        f"queue {shown(name)}: name must be letters, digits, hyphens, underscores"
+    )
 
 
 @pytest.mark.parametrize("name", ["1st", "gpu_large", "linux.x86-64", "backend", "aws"])

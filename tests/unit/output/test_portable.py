@@ -90,3 +90,15 @@ def test_paths_of_this_machine_are_found(text: str, found: str | None) -> None:
     files = {"a.tf.json": text.format(**places).encode(), "run.sh": f"{Path.cwd()}/x".encode()}
     expected = [] if found is None else [("a.tf.json", found.format(**places))]
     assert [*machine_paths(files)] == expected
+
+
+def test_an_existing_path_in_the_git_repository_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "team").mkdir()
+    (tmp_path / "shared.json").touch()
+    monkeypatch.chdir(tmp_path / "team")
+    files = {"a.tf.json": f'"{tmp_path}/shared.json", "{tmp_path}/missing.json"'.encode()}
+    assert [*machine_paths(files)] == []
+    (tmp_path / ".git").touch()  # a file in a worktree
+    assert [*machine_paths(files)] == [("a.tf.json", f"{tmp_path}/shared.json")]

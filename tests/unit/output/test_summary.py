@@ -33,3 +33,9 @@ def test_a_terminal_gets_a_bold_header_and_nothing_else() -> None:
     assert "\033" not in plain
     assert bold.replace("\033[1m", "").replace("\033[0m", "") == plain
     assert bold.count("\033[1m") == 1
+
+
+def test_a_value_of_cdktf_is_a_question_mark() -> None:
+    queue = AgentQueue("m5.large", name="q", min_size="${TfToken[TOKEN.0]}", max_size="${var.x}")
+    stack = resolve(StackSettings("acme"), [(queue, elastic_ci_stack.load(queue.stack_version))])
+    assert "  ?-${var.x}  " in summary(stack, "t", {"q": []}, terminal=False)
