@@ -276,12 +276,8 @@ class AgentStack(cdktf.TerraformStack):
         addresses = [*self._addresses()]
         twice = [address for address, count in Counter(addresses).items() if count > 1]
         if twice:
-            raise ConfigError(
-                *(
-                    f"{address}: two resources have this address: change your id"
-                    for address in twice
-                )
-            )
+            what = "two resources have this address: change your id"
+            raise ConfigError(*(f"{address}: {what}" for address in twice))
         if not self.deployment.destroy_unused:
             settings = (repr(self.resolved.settings), repr(self.queues))
             elsewhere = mentioned(names.SHARED, self.folder, *settings)

@@ -1,5 +1,6 @@
 """Output of Terraform and CloudFormation with existing stacks, and what adopt makes of it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,18 @@ def stack(address: str = "aws_cloudformation_stack.ci", **values: Any) -> dict[s
             "parameters": {**parameters, **values.get("parameters", {})},
         },
     }
+
+
+def several(*queues: str, **values: Any) -> list[dict[str, Any]]:
+    """A stack for each queue, with values in which ~ is the queue's name."""
+    given = [json.loads(json.dumps(values).replace("~", queue)) for queue in queues]
+    return [
+        stack(
+            f"aws_cloudformation_stack.{queue}",
+            **{**more, "parameters": {"BuildkiteQueue": queue, **more.get("parameters", {})}},
+        )
+        for queue, more in zip(queues, given, strict=True)
+    ]
 
 
 def state(*resources: dict[str, Any]) -> dict[str, Any]:
