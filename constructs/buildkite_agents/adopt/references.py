@@ -41,6 +41,8 @@ _BY_NATURE = {
     "VpcId": "id",
 }
 
+_CHOICE = re.compile(r"\b(?:chunklist|element|setintersection|setsubtract|slice)\(|\bif\b")
+
 HIDDEN = "****"
 """What CloudFormation shows in place of a secret."""
 
@@ -58,7 +60,7 @@ class Matcher:
 
     candidates: Sequence[Candidate]
     written: Mapping[str, str]
-    """What the stack's block assigns, by name."""
+    """What the stack's block assigns, by name; the whole argument without one."""
 
     secret: Mapping[str, str] = field(default_factory=dict)
     """The values that must not be in the program, by name."""
@@ -69,8 +71,18 @@ class Matcher:
     found: dict[str, str] = field(default_factory=dict)
     """The references that were found by their values, and the parameter of each."""
 
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    """The references that a value does not have any more, each with the value's name."""
+
     def text(self, name: str, value: str) -> str:
         """A parameter's value, with references where there are any."""
+        text = self._text(name, value)
+        for reference in named_in(self.written.get(name, "")):
+            resolved = self.root.references({"references": [reference]}, self.prefix)
+            self.missing.extend((one, name) for one in resolved if one not in text)
+        return text
+
+    def _text(self, name: str, value: str) -> str:
         if value == "":
             return EMPTY
         as_written = self._as_written(name, value)
@@ -80,7 +92,11 @@ class Matcher:
             return self._single(name, value) or literal(value)
         if name not in _BY_NATURE or _LITERAL.fullmatch(self.written.get(name, "")):
             return literal(value)
-        lists = [c for c in self.candidates if isinstance(c.value, list) and c.value]
+        lists = [
+            c
+            for c in self.candidates
+            if isinstance(c.value, list) and c.value and not self._is_chosen_from(c, name)
+        ]
         lists.sort(key=lambda candidate: -len(candidate.value))
         parts, pieces = value.split(","), []
         while parts:
@@ -91,6 +107,17 @@ class Matcher:
                 pieces.append(self._single(name, parts[0]) or literal(parts[0]))
             parts = parts[len(every.value) if every else 1 :]
         return ",".join(pieces)
+
+    def _is_chosen_from(self, candidate: Candidate, name: str) -> bool:
+        """Whether the configuration uses some of a list, which are all by chance."""
+        bare = candidate.reference
+        written = self.written.get(name) or self.written.get("", "")
+        texts = (written, *self.root.passed_texts(self.prefix))
+        return any(
+            _CHOICE.search(text) or re.search(rf"{re.escape(bare)}\[(?!\*\])", text)
+            for text in texts
+            if bare in text
+        )
 
     def tags(self, tags: Mapping[str, str]) -> dict[str, str] | str:
         """The tags, with references where there are any."""

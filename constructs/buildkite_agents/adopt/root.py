@@ -8,7 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import Block, assigned_in, blocks, constant, named_in
+from buildkite_agents.adopt.hcl import (
+    Block,
+    arguments,
+    assigned_in,
+    blocks,
+    constant,
+    named_in,
+)
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
@@ -205,7 +212,11 @@ class Root:
         resolved = []
         for reference in named:
             if reference.startswith("var."):
-                resolved += self.references(call.get(reference.split(".")[1], {}), outer)
+                variable = reference.split(".")[1]
+                given = self.references(call.get(variable, {}), outer)
+                # The attribute of an object is that of what the call passes.
+                path = reference.removeprefix(f"var.{variable}") if len(given) == 1 else ""
+                resolved += [f"{one}{path}" for one in given]
             else:
                 outputs = self._outputs_of(prefix, reference)
                 resolved.append(next(outputs, prefix + reference))
@@ -235,10 +246,7 @@ class Root:
         called = _MODULE.fullmatch(reference)
         if called:
             inner = f"{prefix}module.{called[1]}{called[2] or ''}."
-            output, *index = re.split(r"\[(\d+)\]", called[3])[:2]
-            expression = self._outputs(inner).get(output, {}).get("expression", {})
-            named = [*_longest(_references(expression))]
-            return _at(self.value(named[0], inner) if named else None, index)
+            return self._value_of_output(inner, *re.split(r"(?=[.\[])", called[3], maxsplit=1))
         matched = _RESOURCE.fullmatch(reference)
         if not matched or reference.startswith("local."):
             return None
@@ -250,6 +258,38 @@ class Root:
             return [one["values"].get("id") for one in instances] if index_ is None else None
         value = instances[0]["values"] if len(instances) == 1 else None
         return _at(value, re.findall(r"[\w-]+", path))
+
+    def _value_of_output(self, module: str, name: str, path: str = "") -> Any:
+        """The value at a *path* in a module's output, or None."""
+        block = self.find(module, "output", name)
+        text = block.arguments.get("value", "") if block else ""
+        if text.startswith("{"):
+            key, path = re.findall(r"^\.([\w-]+)(.*)$", path)[0] if path[:1] == "." else ("", "")
+            text = arguments(text[1:-1]).get(key, "")
+            named = named_in(text)
+        else:
+            named = [*_longest(_references(self._outputs(module).get(name, {})))]
+        if not named or (not text and len(named) > 1):
+            return None
+        (reference, *_), index = named, re.findall(r"^\[(\d+)\]$", path)
+        resource = _RESOURCE.fullmatch(reference)
+        if resource and resource[3] is None and not reference.startswith(("var.", "local.")):
+            if text == reference:
+                return self.value(reference + path, module) if path and not index else None
+            # Terraform's JSON names the resource alone for a list of ids, which a file shows.
+            is_indexed = any("index" in one for one in self.instances(module + resource[1]))
+            if not (re.search(r"\.id\b", text) if text else is_indexed):
+                return None
+        elif path and not index:
+            return None
+        return _at(self.value(reference, module), index)
+
+    def passed_texts(self, prefix: str) -> Iterator[str]:
+        """What the calls of a module, and of those around it, pass."""
+        while prefix:
+            block = self._call(prefix)
+            yield from block.arguments.values() if block else ()
+            prefix = outer_of(prefix)[0]
 
     def instances(self, bare: str) -> list[Mapping[str, Any]]:
         """The instances of a resource, in the order of their indices."""

@@ -179,7 +179,8 @@ def _matcher(
     named = root.references(root.expressions(stack).get(argument), prefix)
     candidates = root.candidates(named, depends_on if argument == "parameters" else [])
     others = root.locals_of(prefix) if argument == "parameters" else {}
-    written = assigned_in(text, others) | ({} if argument == "parameters" else {argument: text})
+    written = assigned_in(text, others) | {"": text}
+    written |= {} if argument == "parameters" else {argument: text}
     return Matcher(root, prefix, candidates, written, secret)
 
 
@@ -201,6 +202,11 @@ def _lost(
             if reference not in kept and not re.search(r"(?:^|\.)(?:each|count|self)\.", reference):
                 named, place = (_CALL_INDEX.sub(r"\1", one) for one in (reference, resource))
                 yield named, f"{argument} of {place}"
+        # Those that another value of the argument has.
+        place = _CALL_INDEX.sub(r"\1", resource)
+        for reference, name in matchers[argument].missing if argument in matchers else ():
+            if reference in kept:
+                yield reference, f"{name} of {place}"
 
 
 def _minutes(timeouts: Mapping[str, str | None]) -> int | None:

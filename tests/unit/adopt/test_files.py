@@ -127,3 +127,89 @@ def test_a_workspace_is_a_reference(tmp_path: Path) -> None:
     )
     program = written(state(stack(tags={"Name": "ci-default"})), tmp_path)
     assert '"ci-${terraform.workspace}"' in program.text
+
+
+VPC = "vpc-12345678"
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "parameter"),
+    [
+        ("aws_vpc.v", "module.net.out.id", "${module.net.out.id}"),
+        ("aws_vpc.v.id", "module.net.out", "${module.net.out}"),
+        ("{ id = aws_vpc.v.id }", "module.net.out.id", "${module.net.out.id}"),
+        ("{ id = aws_vpc.v.id, ids = aws_subnet.s[*].id }", "var.net.id", "${module.net.out.id}"),
+        # Objects, whose attribute the configuration does not name.
+        ("aws_vpc.v", '[for one in [module.net.out] : one.id][each.key == "x" ? 1 : 0]', VPC),
+        ("{ id = aws_vpc.v.id }", 'lookup(module.net.out, each.key == "x" ? "" : "id")', VPC),
+    ],
+)
+@pytest.mark.parametrize("is_plan", [True, False], ids=["a plan", "a state"])
+def test_an_attribute_of_a_modules_output_is_kept_and_no_object_is_taken_for_it(
+    output: str, given: str, parameter: str, is_plan: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "main.tf").write_text(f'output "out" {{\n  value = {output}\n}}\n')
+    body = (
+        f'  for_each = local.q\n  parameters = {{ VpcId = {given}, Subnets = "subnet-1234567a" }}'
+    )
+    block = f'resource "aws_cloudformation_stack" "ci" {{\n{body}\n}}\n'
+    call = 'module "net" {\n  source = "./net"\n}\n'
+    address = 'aws_cloudformation_stack.ci["q"]'
+    if given.startswith("var."):
+        (tmp_path / "q").mkdir()
+        (tmp_path / "q" / "main.tf").write_text(block)
+        call += 'module "q" {\n  source = "./q"\n  net = module.net.out\n}\n'
+        address, block = f"module.q.{address}", ""
+    (tmp_path / "main.tf").write_text(call + block)
+    one = stack(address, parameters={"VpcId": VPC, "Subnets": "subnet-1234567a"})
+    others = [role("module.net.aws_vpc.v", id=VPC), role("module.net.aws_subnet.s", id="subnet-1")]
+    content = state(one, *others)
+    if is_plan and not given.startswith("var."):
+        content = configured(
+            one, {"parameters": {"references": [given.partition("[")[0]]}}, *others
+        )
+    assert f'"VpcId": "{parameter}"' in written(content, tmp_path).text
+
+
+@pytest.mark.parametrize(
+    ("expression", "is_whole"),
+    [
+        ('each.key == "x" ? "" : join(",", values(aws_iam_policy.p)[*].arn)', True),
+        ('join(",", [for p in each.value : aws_iam_policy.p[p].arn])', False),
+        ('join(",", slice(values(aws_iam_policy.p)[*].arn, 0, each.value))', False),
+        ('join(",", [for p in aws_iam_policy.p : p.arn if p.name != each.key])', False),
+    ],
+)
+def test_some_of_a_list_do_not_become_all_of_it(
+    expression: str, is_whole: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n  for_each = var.queues\n'
+        f"  parameters = {{ ManagedPolicyARNs = {expression}, InstanceName = each.key }}\n}}\n"
+    )
+    arns = {name: f"arn:aws:iam::123456789012:policy/{name}" for name in "ab"}
+    address = 'aws_cloudformation_stack.ci["q"]'
+    one = stack(address, parameters={"ManagedPolicyARNs": ",".join(arns.values())})
+    policies = [
+        {**role(f'aws_iam_policy.p["{n}"]', id=arn, arn=arn), "name": "p", "index": n}
+        for n, arn in arns.items()
+    ]
+    content = configured(one, {"parameters": {"references": ["aws_iam_policy.p"]}}, *policies)
+    text = written(content, tmp_path).text
+    assert ("values(aws_iam_policy.p)[*].id" in text) == is_whole
+    assert ('aws_iam_policy.p["a"].arn},${aws_iam_policy.p["b"].arn}' in text) != is_whole
+
+
+def test_a_reference_that_another_parameter_keeps_is_named_too(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        'resource "aws_cloudformation_stack" "ci" {\n'
+        "  parameters = { InstanceName = trimspace(<<-EOT\n    acme-${var.env}\n  EOT\n  )\n"
+        '    KeyName = var.env == "prod" ? "a" : "b"\n  }\n}\n'
+    )
+    one = stack(parameters={"InstanceName": "acme-prod", "KeyName": "a"})
+    content = configured(one, {"parameters": {"references": ["var.env"]}})
+    content["variables"] = {"env": {"value": "prod"}}
+    program = written(content, tmp_path)
+    assert '"InstanceName": "acme-prod"' in program.text
+    assert "values now: var.env (InstanceName of aws_cloudformation_stack.ci)" in said(program)
