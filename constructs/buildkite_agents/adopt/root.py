@@ -8,14 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from buildkite_agents.adopt.hcl import (
-    Block,
-    arguments,
-    assigned_in,
-    blocks,
-    constant,
-    named_in,
-)
+from buildkite_agents.adopt.hcl import Block, arguments, assigned_in, blocks, constant, named_in
 
 STACK = "aws_cloudformation_stack"
 """The type of the resources that are adopted."""
