@@ -61,7 +61,8 @@ def program_of(fleet: Fleet, *, folder: str, output: str) -> Program:
         output: The program's file, for the commands in it.
 
     Raises:
-        ConfigError: no stack can be adopted, or a synthesis refuses the settings.
+        ConfigError: no stack can be adopted, a synthesis refuses the settings, or the program would
+            contain a secret.
     """
     while True:
         if not fleet.stacks:

@@ -1,5 +1,6 @@
 """Writes the program of a fleet."""
 
+import ast
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -28,6 +29,7 @@ from buildkite_agents.adopt.source import (
     paragraphs,
     source,
 )
+from buildkite_agents.errors import ConfigError
 from buildkite_agents.options import Unset
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
@@ -40,7 +42,11 @@ _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 def render(
     fleet: Fleet, settings: StackSettings, queues: Sequence[AgentQueue], *, output: str
 ) -> str:
-    """Write the program of *queues* to a text; *output* is its file's name."""
+    """Write the program of *queues* to a text; *output* is its file's name.
+
+    Raises:
+        ConfigError: it would contain a secret.
+    """
     by_type = not any(queue.name_is_given for queue in queues)
     queues, by_provider = of_providers(queues)
     settings, queues, items = shared_items(settings, queues, by_type=by_type)
@@ -84,7 +90,22 @@ def render(
         function and f"\n{function}\n",
         "\n".join(app),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    text = "\n\n".join(filter(None, parts)) + "\n"
+    _check_secrets(text, fleet.secrets)
+    return text
+
+
+def _check_secrets(text: str, secrets: Mapping[str, str]) -> None:
+    """Raise a ConfigError if a program contains a secret, such as in the key of a tag."""
+    texts = [str(n.value) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)]
+    problems = [
+        f"{where} is a secret, but the program would contain its value, which is also in a name, a "
+        "URL or the key of a tag: change it there, or do not mark it as sensitive, and adopt again"
+        for value, where in secrets.items()
+        if any(value in one for one in texts)
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _queue(
