@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -67,7 +68,7 @@ def render(
         f"queues={'[queue]' if is_one else lines('[', formatted, ']', 4)}",
         *arguments(settings, 4, without=("project",)),
     ]
-    function = "\n".join(_function(shared, queues, by_type=by_type))
+    function = "\n".join(_function(shared, queues, fleet, by_type=by_type))
     after = [*_after(fleet, queues)]
     variable = "stack = " if after else ""
     app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
@@ -171,7 +172,7 @@ def _further(queue: AgentQueue, stack: FoundStack) -> str:
 
 
 def _function(
-    shared: Mapping[str, Any], queues: Sequence[AgentQueue], *, by_type: bool
+    shared: Mapping[str, Any], queues: Sequence[AgentQueue], fleet: Fleet, *, by_type: bool
 ) -> Iterator[str]:
     """The function that makes a queue."""
     if not shared:
@@ -186,7 +187,7 @@ def _function(
     named = [*(["*", *keywords] if keywords else []), "**fields: Any"]
     yield definition("def queue", [*first.split(", "), *named], " -> AgentQueue:")
     doc = '    """Return a queue with what most queues share, and its own *fields*.'
-    more = own_of_each(queues, shared)
+    more = [*own_of_each(queues, shared), *_lifecycle_of_most(fleet)]
     yield f'{doc}\n\n{paragraphs(more, 4)}\n    """' if more else f'{doc}"""'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
@@ -195,6 +196,18 @@ def _function(
             yield f'    {local} = name.replace("{old}", "{new}")'
     yield f"    shared = {call('AgentQueue', given, 4, used=9)}"
     yield "    return replace(shared, **fields)"
+
+
+def _lifecycle_of_most(fleet: Fleet) -> Iterator[str]:
+    """What most stacks have, and a further queue has not, as a sentence."""
+    given: list[dict[str, Any]] = []
+    for stack in fleet.stacks:
+        ignored = {"ignore_changes": stack.ignore_changes} if stack.ignore_changes else {}
+        given.append({**(stack.overrides if fleet.layout is None else {}), **ignored})
+    counts, count = Counter(name for each in given for name in each), len(given)
+    most = [name for name, n in counts.items() if count > n > count / 2]
+    if most:
+        yield f"Most have {', '.join(most)} of their own."
 
 
 def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:
