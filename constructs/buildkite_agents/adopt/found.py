@@ -120,6 +120,9 @@ class Fleet:
     known: Mapping[str, Any] = field(default_factory=dict)
     """The values of the references in the stacks, by reference, for the comparison."""
 
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """The values that no program may contain, and where each is."""
+
     @property
     def lost(self) -> Mapping[str, Sequence[str]]:
         """The references that are values now, and where they were."""

@@ -61,7 +61,8 @@ def program_of(fleet: Fleet, *, folder: str, output: str) -> Program:
         output: The program's file, for the commands in it.
 
     Raises:
-        ConfigError: no stack can be adopted, or a synthesis refuses the settings.
+        ConfigError: no stack can be adopted, a synthesis refuses the settings, or the program would
+            contain a secret.
     """
     while True:
         if not fleet.stacks:
@@ -100,15 +101,21 @@ def _refused(
 ) -> dict[str, str]:
     """The stacks that a synthesis refuses, and why; not what it refuses of the settings."""
     refused: dict[str, list[str]] = {}
-    # Together too, because some rules are for several queues.
-    for checked_together in ([queue] for queue in queues), [queues]:
-        for some in checked_together:
-            for problem in _problems_of(settings, some):
-                for queue, stack in zip(queues, stacks, strict=True):
-                    if queue in some and problem.where == f"queue {queue.name!r}":
-                        refused.setdefault(stack.address or stack.name, []).append(problem.what)
-        if refused:
-            break
+    alone: set[Problem] = set()
+    for queue, stack in zip(queues, stacks, strict=True):
+        problems = _problems_of(settings, [queue])
+        alone.update(problems)
+        what = [one.what for one in problems if one.where == f"queue {queue.name!r}"]
+        refused |= {stack.address or stack.name: what} if what else {}
+    # Some rules are for several queues: those that break none with the ones before them are kept.
+    if not refused and not alone.issuperset(_problems_of(settings, queues)):
+        kept: list[AgentQueue] = []
+        for queue, stack in zip(queues, stacks, strict=True):
+            what = [p.what for p in _problems_of(settings, [*kept, queue]) if p not in alone]
+            if what:
+                refused[stack.address or stack.name] = what
+            else:
+                kept.append(queue)
     # Values are as in a program, where what is no reference is escaped.
     return {
         name: f"{'; '.join(dict.fromkeys(found)).replace('$${', '${').replace('%%{', '%{')}. "

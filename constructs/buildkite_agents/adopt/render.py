@@ -1,6 +1,8 @@
 """Writes the program of a fleet."""
 
+import ast
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -28,6 +30,7 @@ from buildkite_agents.adopt.source import (
     paragraphs,
     source,
 )
+from buildkite_agents.errors import ConfigError
 from buildkite_agents.options import Unset
 from buildkite_agents.queue import AgentQueue
 from buildkite_agents.settings import StackSettings
@@ -40,7 +43,11 @@ _NAMES = ("AgentQueue", "AgentToken", "Deployment", "Existing", "Network")
 def render(
     fleet: Fleet, settings: StackSettings, queues: Sequence[AgentQueue], *, output: str
 ) -> str:
-    """Write the program of *queues* to a text; *output* is its file's name."""
+    """Write the program of *queues* to a text; *output* is its file's name.
+
+    Raises:
+        ConfigError: it would contain a secret.
+    """
     by_type = not any(queue.name_is_given for queue in queues)
     queues, by_provider = of_providers(queues)
     settings, queues, items = shared_items(settings, queues, by_type=by_type)
@@ -61,7 +68,7 @@ def render(
         f"queues={'[queue]' if is_one else lines('[', formatted, ']', 4)}",
         *arguments(settings, 4, without=("project",)),
     ]
-    function = "\n".join(_function(shared, queues, by_type=by_type))
+    function = "\n".join(_function(shared, queues, fleet, by_type=by_type))
     after = [*_after(fleet, queues)]
     variable = "stack = " if after else ""
     app = ["app = AgentApp()", f"{variable}{call('AgentStack', stack, 0)}", *after, "app.synth()"]
@@ -84,7 +91,22 @@ def render(
         function and f"\n{function}\n",
         "\n".join(app),
     ]
-    return "\n\n".join(filter(None, parts)) + "\n"
+    text = "\n\n".join(filter(None, parts)) + "\n"
+    _check_secrets(text, fleet.secrets)
+    return text
+
+
+def _check_secrets(text: str, secrets: Mapping[str, str]) -> None:
+    """Raise a ConfigError if a program contains a secret, such as in the key of a tag."""
+    texts = [str(n.value) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Constant)]
+    problems = [
+        f"{where} is a secret, but the program would contain its value, which is also in a name, a "
+        "URL or the key of a tag: change it there, or do not mark it as sensitive, and adopt again"
+        for value, where in secrets.items()
+        if any(value in one for one in texts)
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def _queue(
@@ -150,7 +172,7 @@ def _further(queue: AgentQueue, stack: FoundStack) -> str:
 
 
 def _function(
-    shared: Mapping[str, Any], queues: Sequence[AgentQueue], *, by_type: bool
+    shared: Mapping[str, Any], queues: Sequence[AgentQueue], fleet: Fleet, *, by_type: bool
 ) -> Iterator[str]:
     """The function that makes a queue."""
     if not shared:
@@ -165,7 +187,7 @@ def _function(
     named = [*(["*", *keywords] if keywords else []), "**fields: Any"]
     yield definition("def queue", [*first.split(", "), *named], " -> AgentQueue:")
     doc = '    """Return a queue with what most queues share, and its own *fields*.'
-    more = own_of_each(queues, shared)
+    more = [*own_of_each(queues, shared), *_lifecycle_of_most(fleet)]
     yield f'{doc}\n\n{paragraphs(more, 4)}\n    """' if more else f'{doc}"""'
     given = ["instance_type"] if by_type else ["instance_type", "name=name"]
     given += [f"{name}={source(v, 8, used=len(name) + 2)}" for name, v in shared.items()]
@@ -174,6 +196,18 @@ def _function(
             yield f'    {local} = name.replace("{old}", "{new}")'
     yield f"    shared = {call('AgentQueue', given, 4, used=9)}"
     yield "    return replace(shared, **fields)"
+
+
+def _lifecycle_of_most(fleet: Fleet) -> Iterator[str]:
+    """What most stacks have, and a further queue has not, as a sentence."""
+    given: list[dict[str, Any]] = []
+    for stack in fleet.stacks:
+        ignored = {"ignore_changes": stack.ignore_changes} if stack.ignore_changes else {}
+        given.append({**(stack.overrides if fleet.layout is None else {}), **ignored})
+    counts, count = Counter(name for each in given for name in each), len(given)
+    most = [name for name, n in counts.items() if count > n > count / 2]
+    if most:
+        yield f"Most have {', '.join(most)} of their own."
 
 
 def _after(fleet: Fleet, queues: Sequence[AgentQueue]) -> Iterator[str]:

@@ -13,7 +13,12 @@ from buildkite_agents.adopt.documented_layout import documented_layout
 from buildkite_agents.adopt.edits import edits
 from buildkite_agents.adopt.found import Fleet, unsupported
 from buildkite_agents.adopt.root import STACK, Root, prefix_of
-from buildkite_agents.adopt.terraform_stack import region_of, stack_of, template_of_stack
+from buildkite_agents.adopt.terraform_stack import (
+    region_of,
+    secrets_of,
+    stack_of,
+    template_of_stack,
+)
 from buildkite_agents.errors import ConfigError
 
 _MODULE_SOURCE = "elastic-ci-stack-for-aws"
@@ -61,10 +66,11 @@ def fleet_of(
     if not root.has_configuration:
         chosen, to_check = _providers(kept, root, providers)
         steps += to_check
+    secrets = secrets_of(ours, root)
     for stack in kept:
         # Which variables take the place of secrets depends on all of them.
-        stack_of(stack, root, None)
-    found = [stack_of(stack, root, chosen.get(stack["address"])) for stack in kept]
+        stack_of(stack, root, None, secrets)
+    found = [stack_of(stack, root, chosen.get(stack["address"]), secrets) for stack in kept]
     left_out |= {
         stack["address"]: "it is not an Elastic CI Stack" for stack in stacks if stack not in ours
     }
@@ -76,6 +82,7 @@ def fleet_of(
         first_steps=steps,
         edits=lambda *given: edits(root, *given, layout=layout is not None),
         known=root.known,
+        secrets=secrets,
     )
 
 

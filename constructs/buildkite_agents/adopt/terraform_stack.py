@@ -1,18 +1,19 @@
 """Reads one stack of a plan or a state, and its block."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from buildkite_agents import elastic_ci_stack
 from buildkite_agents.adopt.found import (
     FoundStack,
     declarations,
+    literal,
     note_on,
     template_of,
     unmanaged,
 )
-from buildkite_agents.adopt.hcl import Block, arguments, assigned_in, named_in
+from buildkite_agents.adopt.hcl import Block, arguments, assigned_in, constant, named_in
 from buildkite_agents.adopt.references import Matcher
 from buildkite_agents.adopt.root import META_ARGUMENTS, STACK, Root, prefix_of, without_index
 from buildkite_agents.patterns import SECRET
@@ -22,15 +23,49 @@ _CALL_INDEX = re.compile(r"(module\.[\w-]+)\[[^\]]*\]")
 _KEPT_BLOCKS = ("depends_on", "provider", "timeouts")
 _READ = ("parameters", "tags", "template_url")
 _KEPT_OF_LIFECYCLE = ("ignore_changes", "prevent_destroy")
+# Shorter secrets can be in other values by chance.
+_LEAST = 8
 
 
-def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> FoundStack:
-    """Return a stack of the template; *provider* is that of a state."""
+def secrets_of(stacks: Sequence[Mapping[str, Any]], root: Root) -> dict[str, str]:
+    """The secret values of the stacks and of variables, and where each is."""
+    found: dict[str, str] = {}
+    changes = root.content.get("resource_changes", ())
+    planned = {one["address"]: one["change"].get("after") for one in changes}
+    for stack in stacks:
+        block, others = root.block(stack), root.locals_of(prefix_of(stack["address"]))
+        texts = assigned_in(block.arguments.get("parameters", ""), others) if block else {}
+        literals = {name: constant(text) for name, text in texts.items() if "${" not in text}
+        written = {"parameters": literals}
+        version, _ = template_of_stack(stack["values"])
+        # Where all of an argument is marked, most of its values are no secrets.
+        marks = {name: m for name, m in stack.get("sensitive_values", {}).items() if m is not True}
+        for argument, specs in {"parameters": declarations(version), "tags": {}}.items():
+            # CloudFormation hides the values in a state that was refreshed.
+            for values in (stack["values"], planned.get(stack["address"]) or {}, written):
+                given, marked = _texts(values, argument), {**stack, "sensitive_values": marks}
+                for name, value in _secrets(marked, argument, given, specs).items():
+                    # The program names queues.
+                    if name != "BuildkiteQueue":
+                        found.setdefault(value, f"{stack['address']}: {argument}[{name!r}]")
+    blocks = {one.labels[0]: one.arguments for one in root.blocks("", "variable")}
+    for name, variable in root.variables.items():
+        own, declared = blocks.get(name, {}), root.module("").get("variables", {}).get(name, {})
+        value = variable.get("value", constant(own.get("default", "")))
+        is_marked = declared.get("sensitive") or own.get("sensitive") == "true"
+        if is_marked and isinstance(value, str):
+            found.setdefault(value, f"var.{name}")
+    return {value: where for value, where in found.items() if len(value) >= _LEAST}
+
+
+def stack_of(
+    stack: Mapping[str, Any], root: Root, provider: str | None, hidden: Collection[str]
+) -> FoundStack:
+    """Return a stack of the template; *provider* is that of a state, *hidden* are all secrets."""
     values, address = stack["values"], stack["address"]
     # All instances of a resource share its configuration.
     resource, block = _CALL_INDEX.sub(r"\1", without_index(address)), root.block(stack)
-    given = {str(name): str(value) for name, value in (values.get("parameters") or {}).items()}
-    tags = {str(key): str(value) for key, value in (values.get("tags") or {}).items()}
+    given, tags = _texts(values, "parameters"), _texts(values, "tags")
     url = str(values.get("template_url") or "")
     version, assumed = template_of_stack(values)
     ignored, overrides, notes = _meta_arguments(
@@ -52,8 +87,8 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     others = unmanaged(values)
     notes += note_on(others, resource)
     secrets = {
-        "parameters": _secrets(stack, "parameters", given, declarations(version)),
-        "tags": _secrets(stack, "tags", tags, {}),
+        "parameters": _secrets(stack, "parameters", given, declarations(version), hidden),
+        "tags": _secrets(stack, "tags", tags, {}, hidden),
     }
     # The program names queues.
     secrets["parameters"].pop("BuildkiteQueue", None)
@@ -64,9 +99,11 @@ def stack_of(stack: Mapping[str, Any], root: Root, provider: str | None) -> Foun
     secrets["parameters"] |= literals
     written_tags = matchers["tags"].tags(tags)
     steps = [] if block else [_unread(root, resource)]
-    steps += _replace_secrets(stack, root, "parameters", parameters, secrets["parameters"])
+    steps += _replace_secrets(
+        stack, root, "parameters", parameters, secrets["parameters"], hidden=hidden
+    )
     if not isinstance(written_tags, str):
-        steps += _replace_secrets(stack, root, "tags", written_tags, secrets["tags"])
+        steps += _replace_secrets(stack, root, "tags", written_tags, secrets["tags"], hidden=hidden)
     if given.get("BuildkiteQueue"):
         parameters["BuildkiteQueue"] = given["BuildkiteQueue"]
     own_url = url != elastic_ci_stack.template_url(version)
@@ -103,10 +140,13 @@ def _replace_secrets(
     argument: str,
     texts: dict[str, str],
     secrets: Mapping[str, str],
+    *,
+    hidden: Collection[str],
 ) -> Iterator[str]:
     """Replace the secrets that are no references with variables; say which to declare."""
     for name, value in secrets.items():
-        if texts[name].startswith("${"):
+        is_copied = any(literal(one) in texts[name] for one in hidden)
+        if texts[name].startswith("${") and not is_copied:
             continue
         base = re.sub(r"\W+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).lower()
         base = base if argument == "parameters" else f"tag_{base}"
@@ -122,9 +162,8 @@ def _replace_secrets(
 
 def template_of_stack(values: Mapping[str, Any]) -> tuple[str, bool]:
     """The version of a stack's template, and whether it had to be assumed."""
-    given = {str(name): str(value) for name, value in (values.get("parameters") or {}).items()}
     body = str(values.get("template_body") or "")[:2000]
-    return template_of(str(values.get("template_url") or ""), body, given)
+    return template_of(str(values.get("template_url") or ""), body, _texts(values, "parameters"))
 
 
 def region_of(stack: Mapping[str, Any]) -> str:
@@ -225,8 +264,9 @@ def _secrets(
     argument: str,
     given: Mapping[str, str],
     specs: Mapping[str, Mapping[str, Any]],
+    hidden: Collection[str] = (),
 ) -> dict[str, str]:
-    """The values that the template, or Terraform, does not show."""
+    """The values that the template, or Terraform, does not show, or that have a *hidden* one."""
     return {
         name: value
         for name, value in given.items()
@@ -234,8 +274,13 @@ def _secrets(
         and (
             str(specs.get(name, {}).get("NoEcho")).lower() == "true"
             or _is_marked(stack, argument, name)
+            or any(one in value for one in hidden)
         )
     }
+
+
+def _texts(values: Mapping[str, Any], argument: str) -> dict[str, str]:
+    return {str(name): str(value) for name, value in (values.get(argument) or {}).items()}
 
 
 def _is_marked(stack: Mapping[str, Any], argument: str, name: str) -> bool:

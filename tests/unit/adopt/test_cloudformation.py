@@ -153,3 +153,13 @@ def test_an_import_adds_no_tags_where_all_have_their_stacks_name() -> None:
     ).text
     assert '    tags={"Name": "ci"},\n' in text
     assert "    tags={},\n" in text
+
+
+def test_of_stacks_that_cannot_be_in_one_program_one_is_left_out() -> None:
+    names = ("Buildkite-Prod", "other", "buildkite-prod")
+    fleet = cloudformation.fleet_of({"Stacks": [described(StackName=name) for name in names]})
+    program = program_of(fleet, folder="terraform", output="main.py")
+    assert [stack.name for stack in program.fleet.stacks] == ["Buildkite-Prod", "other"]
+    assert [*program.fleet.left_out] == ["buildkite-prod"]
+    why = "duplicate stack name 'Buildkite-Prod', as case is ignored"
+    assert why in program.fleet.left_out["buildkite-prod"]

@@ -1,5 +1,6 @@
 """What the program of a fleet gives to further queues."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -238,3 +239,14 @@ def test_a_further_queue_has_what_the_queues_of_its_region_have() -> None:
     assert 'queue("a"),' in program
     assert 'queue("c", provider="aws.west"),' in program
     assert "Each has parameters of its own" not in program
+
+
+def test_a_further_queue_is_said_to_have_no_lifecycle_of_most_others(tmp_path: Path) -> None:
+    lifecycle = "lifecycle {\n    prevent_destroy = true\n    ignore_changes = [on_failure]\n  }"
+    blocks = [f'resource "aws_cloudformation_stack" "{n}" {{\n  {lifecycle}\n}}\n' for n in "abc"]
+    (tmp_path / "main.tf").write_text("".join(blocks[:2]))
+    text = written(state(*several(*"abc")), tmp_path).text
+    assert "    Most have lifecycle.prevent_destroy, ignore_changes of their own.\n" in text
+    # Of all stacks, they are of a further queue too.
+    (tmp_path / "main.tf").write_text("".join(blocks))
+    assert "of their own" not in written(state(*several(*"abc")), tmp_path).text

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.shown import URL, configured, role, said, stack, state, written
+from support.shown import URL, configured, role, said, several, stack, state, written
 
 from buildkite_agents import ConfigError
 from buildkite_agents.adopt import terraform
@@ -235,3 +235,11 @@ def test_a_reference_to_an_instance_type_has_its_architecture(tmp_path: Path) ->
     content = configured(stack(parameters={"InstanceTypes": "c7g.large,c7g.xlarge"}), {})
     content["variables"] = {"types": {"value": "c7g.large,c7g.xlarge"}}
     assert 'architecture="arm64"' in written(content, tmp_path).text
+
+
+def test_of_a_states_stacks_that_cannot_be_in_one_program_one_is_left_out() -> None:
+    one, two, three = several("a", "b", "c")
+    one["values"]["name"], three["values"]["name"] = "Buildkite-Prod", "buildkite-prod"
+    program = written(state(one, two, three))
+    assert [stack.name for stack in program.fleet.stacks] == ["Buildkite-Prod", "b"]
+    assert "as case is ignored" in program.fleet.left_out["aws_cloudformation_stack.c"]
