@@ -12,7 +12,7 @@ from buildkite_agents.adopt.uses import Uses, name_of
 _LAYOUT = "buildkite.tf"
 # values() sorts the keys of instances as texts: 10 comes before 2.
 _SORTED = 10
-# The arguments whose references are not evaluated.
+# The arguments whose references are not evaluated: of locals, they take only whole ones.
 _STATIC = re.compile(r"\b(depends_on|replace_triggered_by)\s*=\s*\[[^\]]*$")
 
 
@@ -213,8 +213,8 @@ class _Edits:
         was = stack + (splat or index or [""])[0]
         if index and f"{stack}{index[0]}" in self.kept[stack]:
             return was, None
-        if static and static[1] == "replace_triggered_by":
-            named = [a for former, a in self.addresses.items() if former.startswith(was)]
+        if static and (index or static[1] == "replace_triggered_by"):
+            named = [self.addresses[former] for former in formers if former.startswith(was)]
             return was, ", ".join(named)
         if index or static:
             return was, local + (index or [""])[0]

@@ -67,6 +67,22 @@ def test_only_what_is_evaluated_is_replaced(tmp_path: Path) -> None:
     ]
 
 
+def test_depends_on_takes_the_new_address_of_an_instance_and_a_whole_local(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        f'{HEAD}  for_each = toset(["a", "b"])\n}}\nresource "{STACK}" "ci2" {{\n}}\n'
+        f'module "x" {{\n  depends_on = [{STACK}.ci["a"]]\n}}\n'
+        f'output "x" {{\n  value = 1\n  depends_on = [{STACK}.ci]\n}}\n'
+        'resource "terraform_data" "x" {\n'
+        f"  lifecycle {{\n    replace_triggered_by = [{STACK}.ci]\n  }}\n}}\n"
+    )
+    found = steps(tmp_path, f'{STACK}.ci["a"]', f'{STACK}.ci["b"]', f"{STACK}.ci2")
+    assert found[2:] == [
+        f'main.tf:7: replace {STACK}.ci["a"] with {STACK}.q0',
+        f"main.tf:11: replace {STACK}.ci with local.ci",
+        f"main.tf:15: replace {STACK}.ci with {STACK}.q0, {STACK}.q1",
+    ]
+
+
 def test_a_local_that_is_removed_is_not_renamed(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(
         "locals {\n  ci   = { a = local.size }\n  size = var.size\n}\n"
