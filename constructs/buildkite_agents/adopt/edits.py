@@ -47,8 +47,8 @@ class _Edits:
     formers: dict[str, list[str]] = field(default_factory=dict)
     """The former addresses, by those of their resources."""
 
-    blocks: dict[str, Block | None] = field(default_factory=dict)
-    """The blocks of the resources, by their addresses."""
+    blocks: dict[str, list[Block]] = field(default_factory=dict)
+    """The blocks of the resources, with those of override files, by their addresses."""
 
     kept: dict[str, list[str]] = field(default_factory=dict)
     """The stacks for which the block of a resource stays, by the resource's address."""
@@ -66,15 +66,17 @@ class _Edits:
         block_of = {one["address"]: self.root.block(one) for one in self.root.stacks}
         for resource, formers in self.formers.items():
             # Calls of a module share its blocks.
-            own = self.blocks[resource] = block_of[formers[0]]
+            labels = (STACK, resource.rpartition(".")[2])
+            own = self.root.blocks(prefix_of(resource), "resource")
+            self.blocks[resource] = [block for block in own if block.labels == labels]
             self.kept[resource] = [
                 one
                 for one, block in block_of.items()
                 if one not in self.addresses
-                and (bare_of(one) == resource or (own and block == own))
+                and (bare_of(one) == resource or block in self.blocks[resource])
             ]
-            if own and not self.kept[resource]:
-                self.uses.gone.add(own)
+            if not self.kept[resource]:
+                self.uses.gone.update(self.blocks[resource])
         if self.layout:
             of_root = self.uses.parts(self.root.folder)
             self.uses.gone |= {part for part in of_root if part.path.name == _LAYOUT}
@@ -140,13 +142,13 @@ class _Edits:
 
     def _steps_on_block(self, resource: str) -> Iterator[str]:
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
-        block, folder = self.blocks[resource], self.uses.folders.get(prefix)
-        where = block.place if block else str(folder or prefix.rstrip("."))
-        if self.kept[resource]:
-            only = ", ".join(self.kept[resource])
-            yield f'{where}: keep the block resource "{STACK}" "{name}" for {only} only'
-        elif not self.layout and not (folder and self.uses.is_empty(folder)):
-            yield f'{where}: remove the block resource "{STACK}" "{name}"'
+        folder, only = self.uses.folders.get(prefix), ", ".join(self.kept[resource])
+        where = str(folder or prefix.rstrip("."))
+        for place in [block.place for block in self.blocks[resource]] or [where]:
+            if only:
+                yield f'{place}: keep the block resource "{STACK}" "{name}" for {only} only'
+            elif not self.layout and not (folder and self.uses.is_empty(folder)):
+                yield f'{place}: remove the block resource "{STACK}" "{name}"'
         if prefix and not folder:
             yield f"{where}: remove what refers to {STACK}.{name} too, such as outputs"
 

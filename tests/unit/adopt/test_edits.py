@@ -1,5 +1,6 @@
 """What to edit in the files of a root module."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,20 @@ def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
     fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
     named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
     assert not any("rename" in step for step in named)
+
+
+@pytest.mark.parametrize("name", ["main_override.tf", "override.tf", "z_override.tf.json"])
+def test_the_blocks_of_override_files_are_removed_too(name: str, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(f'variable "a" {{}}\n{HEAD}}}\n')
+    of_json = json.dumps({"resource": {STACK: {"ci": {"tags": "${var.a}"}}}})
+    text = of_json if name.endswith("json") else f"{HEAD}  tags = var.a\n}}\n"
+    (tmp_path / name).write_text(text)
+    found = steps(tmp_path, f"{STACK}.ci")
+    for place in ("main.tf:2", f"{name}:1"):
+        assert any(
+            one.startswith(f'{place}: remove the block resource "{STACK}" "ci"') for one in found
+        )
+    assert ".: remove var.a (main.tf:1), which only the removed blocks used" in found
 
 
 def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
