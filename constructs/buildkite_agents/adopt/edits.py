@@ -1,7 +1,7 @@
 """Lists what to edit in the files of a root module before the program defines its stacks."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class _Edits:
         for former in self.addresses:
             self.formers.setdefault(bare_of(former), []).append(former)
         block_of = {one["address"]: self.root.block(one) for one in self.root.stacks}
-        for resource, formers in self.formers.items():
+        for resource in self.formers:
             # Calls of a module share its blocks.
             labels = (STACK, resource.rpartition(".")[2])
             own = self.root.blocks(prefix_of(resource), "resource")
@@ -132,7 +132,10 @@ class _Edits:
                 step = f"{place}: remove {was} from the output {part.labels[0]}"
                 if all(one.startswith(name) for one in named_in(part.text)):
                     self.outputs.add(part)
-                    step = f"{part.place}: remove the output {part.labels[0]}, which has {was}"
+                    step = (
+                        f"{part.place}: remove the output {part.labels[0]}, which has {was}"
+                        f"{_keys([part])}"
+                    )
                 self.found.setdefault((folder, part, step), [])
                 value = part.arguments.get("value", "")
                 plain = re.fullmatch(rf"{re.escape(name)}(?:\[[^\]]*\])?(\.[^*\s]+)?", value)
@@ -144,11 +147,12 @@ class _Edits:
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
         folder, only = self.uses.folders.get(prefix), ", ".join(self.kept[resource])
         where = str(folder or prefix.rstrip("."))
-        for place in [block.place for block in self.blocks[resource]] or [where]:
+        places = {block.place: _keys([block]) for block in self.blocks[resource]} or {where: ""}
+        for place, keys in places.items():
             if only:
                 yield f'{place}: keep the block resource "{STACK}" "{name}" for {only} only'
             elif not self.layout and not (folder and self.uses.is_empty(folder)):
-                yield f'{place}: remove the block resource "{STACK}" "{name}"'
+                yield f'{place}: remove the block resource "{STACK}" "{name}"{keys}'
         if prefix and not folder:
             yield f"{where}: remove what refers to {STACK}.{name} too, such as outputs"
 
@@ -170,11 +174,12 @@ class _Edits:
                 block = next(one for one in calls if one.labels == (call,))
                 yield (
                     f"{block.place}: remove module.{call}, and the folder {called} if no other "
-                    "root module uses it: nothing else is in it"
+                    f"root module uses it: nothing else is in it{_keys([block])}"
                 )
         for call, some in named.items():
             what = f"the arguments {', '.join(some)} of {call}" if call else ", ".join(some)
-            yield f"{folder}: remove {what}, which only the removed blocks used"
+            keys = "" if call else _keys(part for part in parts if part.kind != "module")
+            yield f"{folder}: remove {what}, which only the removed blocks used{keys}"
 
     def _steps_on_references(self, resource: str) -> Iterator[str]:
         """The references to a stack in its own module."""
@@ -227,6 +232,12 @@ class _Edits:
         if len(numbers) > _SORTED:
             every = f"[for n in range({len(numbers)}) : {local}[n]]"
         return was, f"{every}[*]" if splat else every
+
+
+def _keys(parts: Iterable[Block]) -> str:
+    """What else to remove with parts: Terraform takes no empty keys of JSON, except for locals."""
+    is_json = any(part.path.suffix == ".json" and part.kind != "locals" for part in parts)
+    return ", and any key that becomes empty" if is_json else ""
 
 
 def _is_of(part: Block, end: int, output: str) -> bool:

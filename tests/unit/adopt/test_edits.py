@@ -230,6 +230,20 @@ def test_the_blocks_of_override_files_are_removed_too(name: str, tmp_path: Path)
     assert ".: remove var.a (main.tf:1), which only the removed blocks used" in found
 
 
+def test_keys_of_json_that_terraform_does_not_take_empty_are_removed(tmp_path: Path) -> None:
+    text = {
+        "variable": {"a": {}},
+        "resource": {STACK: {"ci": {"parameters": {"MaxSize": "${var.a}"}}}},
+    }
+    text |= {"locals": {"b": 1}, "output": {"c": {"value": 1}}}
+    (tmp_path / "a.tf.json").write_text(json.dumps(text, indent=1))
+    assert steps(tmp_path, f"{STACK}.ci") == [
+        f'a.tf.json:7: remove the block resource "{STACK}" "ci", and any key that becomes empty',
+        ".: remove var.a (a.tf.json:3), which only the removed blocks used, and any key that "
+        "becomes empty",
+    ]
+
+
 def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
     (tmp_path / "stacks.tf").write_text('resource "aws_cloudformation_stack" "ci" {\n}\n')
     instances = [stack(f'aws_cloudformation_stack.ci["{name}"]', name=name) for name in "ab"]
