@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildkite_agents.adopt.hcl import Block, named_in
+from buildkite_agents.adopt.hcl import Block, named_in, places_of
 from buildkite_agents.adopt.root import STACK, Root, bare_of, outer_of, prefix_of
 from buildkite_agents.adopt.uses import Uses, name_of
 
@@ -56,6 +56,9 @@ class _Edits:
     found: dict[tuple[Path, Block, str], list[str]] = field(default_factory=dict)
     """The stacks that a block in or around a module uses, by its folder, itself and the step."""
 
+    whole: dict[str, Path] = field(default_factory=dict)
+    """The folders of modules that a step replaces whole, if nothing is left in them."""
+
     outputs: set[Block] = field(default_factory=set)
     """The outputs of modules that have nothing but stacks."""
 
@@ -101,7 +104,8 @@ class _Edits:
             yield from self._steps_on_references(resource)
         for (folder, part, step), now in self.found.items():
             is_needed = part.kind == "output" or part not in self.uses.gone
-            if is_needed and not self.uses.is_empty(folder):
+            is_whole = step not in self.whole or self.uses.is_empty(self.whole[step])
+            if is_needed and is_whole and not self.uses.is_empty(folder):
                 yield step + " or ".join(now)
         for name in lost:
             prefix = prefix_of(name)
@@ -116,18 +120,27 @@ class _Edits:
     ) -> None:
         """Find what uses a stack in a module, or an output that has it, around the module too."""
         folder, stack = self.uses.folders[prefix], f"{STACK}.{resource.rpartition('.')[2]}"
-        now = [f"{self.addresses[former]}{attribute}" for former in self.formers[resource]]
+        values = self._values(resource, attribute, prefix or f"{name}.")
         was = f"{name}.{output}" if output else name
+        if not prefix:
+            for part, at, was, now in self._around(name, output, values):
+                step = f"{part.path}:{part.line(at)}: replace {was}, which was of {stack}, by "
+                if now not in self.found.setdefault((folder, part, step), []):
+                    self.found[folder, part, step].append(now)
+                if was == name:
+                    self.whole[step] = self.uses.folders[f"{name}."]
+            return
         for part, start, end in self.uses.of(name, folder):
             if output and not _is_of(part, end, output):
                 continue
             place = f"{part.path}:{part.line(start)}"
-            if not prefix:
-                step = f"{place}: replace {was}, which was of {stack}, by "
-                self.found.setdefault((folder, part, step), []).extend(now)
-            elif part.kind != "output":
+            if part.kind != "output":
                 step = f"{place}: replace {was} with a variable, and pass to the module "
-                self.found.setdefault((folder, part, step), []).extend(now)
+                is_shared = [*self.uses.folders.values()].count(folder) > 1
+                now = _every(values)
+                now += {"{": "[each.key]", "[": "[count.index]"}.get(now[0], "")
+                now += f" for {prefix[:-1]}" if is_shared else ""
+                self.found.setdefault((folder, part, step), []).append(now)
             else:
                 step = f"{place}: remove {was} from the output {part.labels[0]}"
                 if all(one.startswith(name) for one in named_in(part.text)):
@@ -142,6 +155,35 @@ class _Edits:
                 own = "" if output else (plain[1] if plain else None) or ""
                 outer, call = outer_of(prefix)
                 self._follow(resource, outer, f"module.{call}", part.labels[0], attribute or own)
+
+    def _values(self, resource: str, attribute: str, prefix: str) -> dict[str, str]:
+        """What takes the place of a stack in each instance of a module, by the index."""
+        found: dict[str, list[str]] = {}
+        for former in self.formers[resource]:
+            indices = re.findall(r"module\.[\w-]+(\[[^\]]*\])?", prefix_of(former))
+            now = f"{self.addresses[former]}{attribute}"
+            found.setdefault(indices[prefix.count(".") // 2 - 1], []).append(now)
+        return {index: " or ".join(now) for index, now in found.items()}
+
+    def _around(
+        self, name: str, output: str, values: Mapping[str, str]
+    ) -> Iterator[tuple[Block, int, str, str]]:
+        """What in the root module uses an output, where, its text and what takes its place."""
+        every, key = _every(values), f"each.value.{output}"
+        parts = [*self.uses.parts(self.root.folder)]
+        for part, start, end in self.uses.of(name, self.root.folder):
+            after = re.match(r"(\[[^\]]*\])?\.", part.text[end:])
+            if not after and part.arguments.get("for_each") == name:
+                yield part, start, name, every
+                own = part.labels[:1] if part.kind == "module" else part.labels
+                for one in parts:
+                    if (one.kind, one.labels[: len(own)]) == (part.kind, own):
+                        for at, _ in places_of(key, one.text):
+                            yield one, at, key, f"{every}[each.key]"
+            elif _is_of(part, end, output):
+                index = (after[1] if after else None) or ""
+                now = values.get(index, every + index.replace("[*]", ""))
+                yield part, start, f"{name}{index}.{output}", now
 
     def _steps_on_block(self, resource: str) -> Iterator[str]:
         prefix, name = prefix_of(resource), resource.rpartition(".")[2]
@@ -232,6 +274,16 @@ class _Edits:
         if len(numbers) > _SORTED:
             every = f"[for n in range({len(numbers)}) : {local}[n]]"
         return was, f"{every}[*]" if splat else every
+
+
+def _every(values: Mapping[str, str]) -> str:
+    """The values of all instances, as one expression."""
+    if "" in values:
+        return values[""]
+    keyed = {index[1:-1]: value for index, value in values.items()}
+    if all(key.isdigit() for key in keyed):
+        return f"[{', '.join(keyed[key] for key in sorted(keyed, key=int))}]"
+    return f"{{ {', '.join(f'{key} = {value}' for key, value in keyed.items())} }}"
 
 
 def _keys(parts: Iterable[Block]) -> str:

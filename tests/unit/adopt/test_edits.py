@@ -162,11 +162,58 @@ def test_what_else_a_module_has_gets_the_stack_as_a_variable(modules: Path) -> N
     ]
     assert (
         f"queue/main.tf:15: replace {STACK}.ci with a variable, and pass to the module {STACK}.q0 "
-        f"or {STACK}.q1"
+        f"for module.a.module.queue or {STACK}.q1 for module.b.module.queue"
     ) in found
     assert f"queue/main.tf:10: remove the output id, which has {STACK}.ci" in found
     assert "module.queue, and the folder" not in "".join(found)
     assert len(found) == len({*found})
+
+
+@pytest.mark.parametrize("has_alarm", [True, False])
+def test_the_instances_of_a_module_are_a_map_of_what_takes_their_place(
+    has_alarm: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "queue").mkdir()
+    alarm = f'resource "aws_sns_topic" "x" {{\n  name = {STACK}.ci.name\n}}\n' if has_alarm else ""
+    (tmp_path / "queue" / "main.tf").write_text(
+        f'{HEAD}}}\n{alarm}output "id" {{\n  value = {STACK}.ci.id\n}}\n'
+    )
+    (tmp_path / "main.tf").write_text(
+        'module "w" {\n  source   = "./queue"\n  for_each = toset(["a.b", "c"])\n}\n'
+        'module "n" {\n  source = "./queue"\n  count  = 2\n}\n'
+        'module "one" {\n  source = "./queue"\n}\n'
+        'resource "aws_ssm_parameter" "x" {\n  for_each = module.w\n\n  value = each.value.id\n}\n'
+        'module "other" {\n  source   = "other"\n  for_each = module.w\n  id = each.value.id\n}\n'
+        'locals {\n  a = module.w["c"].id\n  b = module.w[var.x].id\n'
+        "  c = [for k, m in module.w : m.id]\n  d = module.n[*].id\n  e = module.one.id\n}\n"
+    )
+    modules = ("w", "a.b"), ("w", "c"), ("n", 0), ("n", 1)
+    addresses = [f"module.{name}[{json.dumps(key)}].{STACK}.ci" for name, key in modules]
+    found = steps(tmp_path, *addresses, f"module.one.{STACK}.ci")
+    of_w, of_n = (
+        f'{{ "a.b" = {STACK}.q0.id, "c" = {STACK}.q1.id }}',
+        f"[{STACK}.q2.id, {STACK}.q3.id]",
+    )
+    uses = {
+        "15: replace each.value.id": f"{of_w}[each.key]",
+        "20: replace each.value.id": f"{of_w}[each.key]",
+        '23: replace module.w["c"].id': f"{STACK}.q1.id",
+        "24: replace module.w[var.x].id": f"{of_w}[var.x]",
+        "25: replace module.w.id": of_w,
+        "26: replace module.n[*].id": of_n,
+        "27: replace module.one.id": f"{STACK}.q4.id",
+    }
+    if not has_alarm:
+        uses |= {"13: replace module.w": of_w, "19: replace module.w": of_w}
+    assert {one for one in found if one.startswith("main.tf:") and "replace" in one} == {
+        f"main.tf:{use}, which was of {STACK}.ci, by {now}" for use, now in uses.items()
+    }
+    passed = (
+        f'queue/main.tf:4: replace {STACK}.ci with a variable, and pass to the module {{ "a.b" = '
+        f'{STACK}.q0, "c" = {STACK}.q1 }}[each.key] for module.w or [{STACK}.q2, {STACK}.q3]'
+        f"[count.index] for module.n or {STACK}.q4 for module.one"
+    )
+    assert (passed in found) is has_alarm
 
 
 def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
