@@ -137,8 +137,9 @@ class _Edits:
             if part.kind != "output":
                 step = f"{place}: replace {was} with a variable, and pass to the module "
                 is_shared = [*self.uses.folders.values()].count(folder) > 1
+                own, *_ = _indices(self.formers[resource][0], prefix)
                 now = _every(values)
-                now += {"{": "[each.key]", "[": "[count.index]"}.get(now[0], "")
+                now += ("[count.index]" if own[1:-1].isdigit() else "[each.key]") if own else ""
                 now += f" for {prefix[:-1]}" if is_shared else ""
                 self.found.setdefault((folder, part, step), []).append(now)
             else:
@@ -157,12 +158,11 @@ class _Edits:
                 self._follow(resource, outer, f"module.{call}", part.labels[0], attribute or own)
 
     def _values(self, resource: str, attribute: str, prefix: str) -> dict[str, str]:
-        """What takes the place of a stack in each instance of a module, by the index."""
+        """What takes the place of a stack in each instance of a module, or in it, by the index."""
         found: dict[str, list[str]] = {}
         for former in self.formers[resource]:
-            indices = re.findall(r"module\.[\w-]+(\[[^\]]*\])?", prefix_of(former))
             now = f"{self.addresses[former]}{attribute}"
-            found.setdefault(indices[prefix.count(".") // 2 - 1], []).append(now)
+            found.setdefault(next(filter(None, _indices(former, prefix)), ""), []).append(now)
         return {index: " or ".join(now) for index, now in found.items()}
 
     def _around(
@@ -274,6 +274,12 @@ class _Edits:
         if len(numbers) > _SORTED:
             every = f"[for n in range({len(numbers)}) : {local}[n]]"
         return was, f"{every}[*]" if splat else every
+
+
+def _indices(address: str, prefix: str) -> list[str]:
+    """The indices in a stack's address, or empty texts, from that of the module *prefix* on."""
+    found: list[str] = re.findall(rf"(?:module|{STACK})\.[\w-]+(\[[^\]]*\])?", address)
+    return found[prefix.count(".") // 2 - 1 :]
 
 
 def _every(values: Mapping[str, str]) -> str:

@@ -216,6 +216,27 @@ def test_the_instances_of_a_module_are_a_map_of_what_takes_their_place(
     assert (passed in found) is has_alarm
 
 
+def test_the_instances_in_an_inner_module_are_a_list_or_map_too(tmp_path: Path) -> None:
+    (tmp_path / "fleet" / "queue").mkdir(parents=True)
+    (tmp_path / "main.tf").write_text(
+        'module "f" {\n  source = "./fleet"\n}\nlocals {\n  a = module.f.ids[0]\n}\n'
+    )
+    (tmp_path / "fleet" / "main.tf").write_text(
+        'module "q" {\n  source = "./queue"\n  count  = 2\n}\n'
+        'output "ids" {\n  value = module.q[*].id\n}\n'
+        'resource "aws_sns_topic" "x" {\n  name = module.q[0].id\n}\n'
+    )
+    (tmp_path / "fleet" / "queue" / "main.tf").write_text(
+        f'{HEAD}  for_each = toset(["a"])\n}}\noutput "id" {{\n  value = {STACK}.ci["a"].id\n}}\n'
+    )
+    found = steps(tmp_path, *(f'module.f.module.q[{n}].{STACK}.ci["a"]' for n in (0, 1)))
+    ids = f"[{STACK}.q0.id, {STACK}.q1.id]"
+    assert f"main.tf:5: replace module.f.ids, which was of {STACK}.ci, by {ids}" in found
+    assert (
+        f"fleet/main.tf:9: replace module.q.id with a variable, and pass to the module {ids}"
+    ) in found
+
+
 def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
     (tmp_path / "main.tf").write_text(
         'variable "unused" {}\nvariable "used" {}\noutput "x" {\n  value = var.used\n}\n'
