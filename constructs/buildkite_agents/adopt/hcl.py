@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ _NAMED = re.compile(
 _LABELS = {"resource": 2, "data": 2, **dict.fromkeys(("variable", "output", "module"), 1)}
 _LABELS |= dict.fromkeys(("provider", "check", "ephemeral"), 1)
 
+_decode = json.JSONDecoder().raw_decode
+
 # The arguments whose texts are references.
 _BARE = {"depends_on", "from", "ignore_changes", "provider", "providers", "to"}
 _BARE |= {"replace_triggered_by"}
@@ -49,6 +51,9 @@ class Block:
     text: str
     """What is between its braces or, for an argument, its expression."""
 
+    places: Mapping[str, int] = field(default_factory=dict, compare=False)
+    """The lines of its arguments in JSON."""
+
     @property
     def place(self) -> str:
         """The file and line."""
@@ -66,7 +71,8 @@ class Block:
             if assigned:
                 name, expression = assigned[1] or assigned[2] or assigned[4], self.text[start:end]
                 labels = (*self.labels, name)
-                yield Block(self.path, self.line(start), self.kind, labels, expression)
+                first = self.places.get(name) or self.line(start)
+                yield Block(self.path, first, self.kind, labels, expression)
 
     def line(self, position: int) -> int:
         """The number of the line of a position in its text; of JSON, that of the block."""
@@ -239,26 +245,56 @@ def _line(text: str, position: int) -> int:
 
 def _json_blocks(path: Path, text: str) -> Iterator[Block]:
     try:
-        content = json.loads(text)
+        json.loads(text)
     except ValueError:
         return
-    for kind, value in content.items() if isinstance(content, dict) else ():
-        for labels, body in _bodies(value, _LABELS.get(kind, 0)):
-            position = 0
-            for label in (kind, *labels):
-                found = re.compile(rf'"{re.escape(label)}"\s*:').search(text, position)
-                position = found.end() if found else position
-            lines = (f"{key_of(k)} = {_expression(_block(v), k)}" for k, v in body.items())
-            yield Block(path, _line(text, position), kind, labels, "\n".join(lines))
+    for start in _objects_at(text, _after(text, 0)):
+        for kind, key, value in _members(text, start):
+            for labels, first, at in _bodies(text, key, value, _LABELS.get(kind, 0)):
+                body = _decode(text, at)[0]
+                lines = (f"{key_of(k)} = {_expression(_block(v), k)}" for k, v in body.items())
+                places = {name: _line(text, own) for name, own, _ in _members(text, at)}
+                content = "\n".join(lines)
+                yield Block(path, _line(text, first), kind, labels, content, places)
 
 
-def _bodies(value: Any, depth: int) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """The bodies of blocks, or of lists of blocks, with their labels."""
-    for body in value if isinstance(value, list) else [value]:
-        if isinstance(body, Mapping) and depth == 0:
-            yield (), body
-        for name, inner in body.items() if isinstance(body, Mapping) and depth else ():
-            yield from (((name, *labels), b) for labels, b in _bodies(inner, depth - 1))
+def _bodies(
+    text: str, key: int, value: int, depth: int
+) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """The labels of the blocks of a member of JSON, and where each one's key and body start."""
+    for start in _objects_at(text, value):
+        if depth == 0:
+            yield (), key, start
+            continue
+        for name, own, inner in _members(text, start):
+            for labels, first, at in _bodies(text, own, inner, depth - 1):
+                yield (name, *labels), first, at
+
+
+def _objects_at(text: str, at: int) -> Iterator[int]:
+    """Where the object, or each one of the list, at a place in JSON starts."""
+    if text[at] == "{":
+        yield at
+    elif text[at] == "[":
+        at = _after(text, at + 1)
+        while text[at] != "]":
+            yield from _objects_at(text, at)
+            at = _after(text, _decode(text, at)[1])
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """The names in an object of JSON, and where each name and its value start."""
+    at = _after(text, at + 1)
+    while text[at] != "}":
+        name, end = _decode(text, at)
+        value = _after(text, end)
+        yield name, at, value
+        at = _after(text, _decode(text, value)[1])
+
+
+def _after(text: str, at: int) -> int:
+    """Where the next name, value or bracket of JSON starts."""
+    return len(text) - len(text[at:].lstrip(" \t\r\n,:"))
 
 
 def _block(value: Any) -> Any:

@@ -74,7 +74,8 @@ def test_a_block_of_json_is_read_as_the_hcl_that_it_stands_for(tmp_path: Path) -
     assert 'add_override("lifecycle.prevent_destroy", True)' in program.text
     (step, *_) = program.fleet.edits(program.addresses)
     assert step == (
-        f'{tmp_path}/stacks.tf.json:5: remove the block resource "aws_cloudformation_stack" "ci"'
+        f'{tmp_path}/stacks.tf.json:5: remove the block resource "aws_cloudformation_stack" "ci", '
+        "and any key that becomes empty"
     )
 
 
@@ -208,3 +209,21 @@ def test_nothing_is_said_about_a_stack_that_is_left_out(tmp_path: Path) -> None:
     fleet = terraform.fleet_of(state(stack(), other), folder=tmp_path)
     assert any("other" in note for note in fleet.notes)
     assert "on_failure" not in said(written(state(stack(), other), tmp_path))
+
+
+def test_a_block_of_json_has_the_line_of_its_key(tmp_path: Path) -> None:
+    (tmp_path / "a.tf.json").write_text(
+        '{"//": "output",\n "variable": {"a": {"default": {\n  "b": 1}},\n  "b": {}},\n'
+        ' "locals": [{"c": {\n  "d": 2},\n  "d": "${var.b}"},\n  {"e": 3}],\n'
+        ' "resource": [{"x": {"y": [{"count": 1}],\n  "z": {}}}],\n'
+        ' "output": {\n  "x": {"value": 1}}}\n'
+    )
+    parts = [
+        one
+        for block in hcl.blocks(tmp_path)
+        for one in ([block], block.parts())[block.kind == "locals"]
+    ]
+    assert [(*one.labels, one.first) for one in parts] == [
+        *(("a", 2), ("b", 4), ("c", 5), ("d", 7), ("e", 8)),
+        *(("x", "y", 9), ("x", "z", 10), ("x", 12)),
+    ]

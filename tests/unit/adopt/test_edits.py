@@ -1,5 +1,6 @@
 """What to edit in the files of a root module."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,22 @@ def test_only_what_is_evaluated_is_replaced(tmp_path: Path) -> None:
         f"main.tf:22: replace {STACK}.ci with local.ci",
         f"main.tf:24: replace {STACK}.ci with {STACK}.q0, {STACK}.q1",
         f'main.tf:24: replace {STACK}.ci["a"] with {STACK}.q0',
+    ]
+
+
+def test_depends_on_takes_the_new_address_of_an_instance_and_a_whole_local(tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(
+        f'{HEAD}  for_each = toset(["a", "b"])\n}}\nresource "{STACK}" "ci2" {{\n}}\n'
+        f'module "x" {{\n  depends_on = [{STACK}.ci["a"]]\n}}\n'
+        f'output "x" {{\n  value = 1\n  depends_on = [{STACK}.ci]\n}}\n'
+        'resource "terraform_data" "x" {\n'
+        f"  lifecycle {{\n    replace_triggered_by = [{STACK}.ci]\n  }}\n}}\n"
+    )
+    found = steps(tmp_path, f'{STACK}.ci["a"]', f'{STACK}.ci["b"]', f"{STACK}.ci2")
+    assert found[2:] == [
+        f'main.tf:7: replace {STACK}.ci["a"] with {STACK}.q0',
+        f"main.tf:11: replace {STACK}.ci with local.ci",
+        f"main.tf:15: replace {STACK}.ci with {STACK}.q0, {STACK}.q1",
     ]
 
 
@@ -145,11 +162,79 @@ def test_what_else_a_module_has_gets_the_stack_as_a_variable(modules: Path) -> N
     ]
     assert (
         f"queue/main.tf:15: replace {STACK}.ci with a variable, and pass to the module {STACK}.q0 "
-        f"or {STACK}.q1"
+        f"for module.a.module.queue or {STACK}.q1 for module.b.module.queue"
     ) in found
     assert f"queue/main.tf:10: remove the output id, which has {STACK}.ci" in found
     assert "module.queue, and the folder" not in "".join(found)
     assert len(found) == len({*found})
+
+
+@pytest.mark.parametrize("has_alarm", [True, False])
+def test_the_instances_of_a_module_are_a_map_of_what_takes_their_place(
+    has_alarm: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "queue").mkdir()
+    alarm = f'resource "aws_sns_topic" "x" {{\n  name = {STACK}.ci.name\n}}\n' if has_alarm else ""
+    (tmp_path / "queue" / "main.tf").write_text(
+        f'{HEAD}}}\n{alarm}output "id" {{\n  value = {STACK}.ci.id\n}}\n'
+    )
+    (tmp_path / "main.tf").write_text(
+        'module "w" {\n  source   = "./queue"\n  for_each = toset(["a.b", "c"])\n}\n'
+        'module "n" {\n  source = "./queue"\n  count  = 2\n}\n'
+        'module "one" {\n  source = "./queue"\n}\n'
+        'resource "aws_ssm_parameter" "x" {\n  for_each = module.w\n\n  value = each.value.id\n}\n'
+        'module "other" {\n  source   = "other"\n  for_each = module.w\n  id = each.value.id\n}\n'
+        'locals {\n  a = module.w["c"].id\n  b = module.w[var.x].id\n'
+        "  c = [for k, m in module.w : m.id]\n  d = module.n[*].id\n  e = module.one.id\n}\n"
+    )
+    modules = ("w", "a.b"), ("w", "c"), ("n", 0), ("n", 1)
+    addresses = [f"module.{name}[{json.dumps(key)}].{STACK}.ci" for name, key in modules]
+    found = steps(tmp_path, *addresses, f"module.one.{STACK}.ci")
+    of_w, of_n = (
+        f'{{ "a.b" = {STACK}.q0.id, "c" = {STACK}.q1.id }}',
+        f"[{STACK}.q2.id, {STACK}.q3.id]",
+    )
+    uses = {
+        "15: replace each.value.id": f"{of_w}[each.key]",
+        "20: replace each.value.id": f"{of_w}[each.key]",
+        '23: replace module.w["c"].id': f"{STACK}.q1.id",
+        "24: replace module.w[var.x].id": f"{of_w}[var.x]",
+        "25: replace module.w.id": of_w,
+        "26: replace module.n[*].id": of_n,
+        "27: replace module.one.id": f"{STACK}.q4.id",
+    }
+    if not has_alarm:
+        uses |= {"13: replace module.w": of_w, "19: replace module.w": of_w}
+    assert {one for one in found if one.startswith("main.tf:") and "replace" in one} == {
+        f"main.tf:{use}, which was of {STACK}.ci, by {now}" for use, now in uses.items()
+    }
+    passed = (
+        f'queue/main.tf:4: replace {STACK}.ci with a variable, and pass to the module {{ "a.b" = '
+        f'{STACK}.q0, "c" = {STACK}.q1 }}[each.key] for module.w or [{STACK}.q2, {STACK}.q3]'
+        f"[count.index] for module.n or {STACK}.q4 for module.one"
+    )
+    assert (passed in found) is has_alarm
+
+
+def test_the_instances_in_an_inner_module_are_a_list_or_map_too(tmp_path: Path) -> None:
+    (tmp_path / "fleet" / "queue").mkdir(parents=True)
+    (tmp_path / "main.tf").write_text(
+        'module "f" {\n  source = "./fleet"\n}\nlocals {\n  a = module.f.ids[0]\n}\n'
+    )
+    (tmp_path / "fleet" / "main.tf").write_text(
+        'module "q" {\n  source = "./queue"\n  count  = 2\n}\n'
+        'output "ids" {\n  value = module.q[*].id\n}\n'
+        'resource "aws_sns_topic" "x" {\n  name = module.q[0].id\n}\n'
+    )
+    (tmp_path / "fleet" / "queue" / "main.tf").write_text(
+        f'{HEAD}  for_each = toset(["a"])\n}}\noutput "id" {{\n  value = {STACK}.ci["a"].id\n}}\n'
+    )
+    found = steps(tmp_path, *(f'module.f.module.q[{n}].{STACK}.ci["a"]' for n in (0, 1)))
+    ids = f"[{STACK}.q0.id, {STACK}.q1.id]"
+    assert f"main.tf:5: replace module.f.ids, which was of {STACK}.ci, by {ids}" in found
+    assert (
+        f"fleet/main.tf:9: replace module.q.id with a variable, and pass to the module {ids}"
+    ) in found
 
 
 def test_only_what_nothing_uses_is_to_be_removed(tmp_path: Path) -> None:
@@ -197,6 +282,34 @@ def test_a_local_with_the_name_of_a_resource_that_becomes_one_is_to_be_renamed(
     fleet = terraform.fleet_of(state(stack('aws_cloudformation_stack.ci["a"]')), folder=tmp_path)
     named = [*fleet.edits({'aws_cloudformation_stack.ci["a"]': "aws_cloudformation_stack.q"})]
     assert not any("rename" in step for step in named)
+
+
+@pytest.mark.parametrize("name", ["main_override.tf", "override.tf", "z_override.tf.json"])
+def test_the_blocks_of_override_files_are_removed_too(name: str, tmp_path: Path) -> None:
+    (tmp_path / "main.tf").write_text(f'variable "a" {{}}\n{HEAD}}}\n')
+    of_json = json.dumps({"resource": {STACK: {"ci": {"tags": "${var.a}"}}}})
+    text = of_json if name.endswith("json") else f"{HEAD}  tags = var.a\n}}\n"
+    (tmp_path / name).write_text(text)
+    found = steps(tmp_path, f"{STACK}.ci")
+    for place in ("main.tf:2", f"{name}:1"):
+        assert any(
+            one.startswith(f'{place}: remove the block resource "{STACK}" "ci"') for one in found
+        )
+    assert ".: remove var.a (main.tf:1), which only the removed blocks used" in found
+
+
+def test_keys_of_json_that_terraform_does_not_take_empty_are_removed(tmp_path: Path) -> None:
+    text = {
+        "variable": {"a": {}},
+        "resource": {STACK: {"ci": {"parameters": {"MaxSize": "${var.a}"}}}},
+    }
+    text |= {"locals": {"b": 1}, "output": {"c": {"value": 1}}}
+    (tmp_path / "a.tf.json").write_text(json.dumps(text, indent=1))
+    assert steps(tmp_path, f"{STACK}.ci") == [
+        f'a.tf.json:7: remove the block resource "{STACK}" "ci", and any key that becomes empty',
+        ".: remove var.a (a.tf.json:3), which only the removed blocks used, and any key that "
+        "becomes empty",
+    ]
 
 
 def test_the_block_of_a_stack_that_is_left_out_is_kept(tmp_path: Path) -> None:
