@@ -27,7 +27,7 @@ _EXTRAS = r"(\[[^]\n]*\])?"
 _VERSION = r"( *\(?[<>=~!][\w.,<>=~!*() ]*)"
 # What imports a module or finds a package by its name.
 _BY_NAME = (
-    r"(?:patch|setattr|delattr|importorskip|import_module|find_spec|__import__|resolve_name"
+    r"(?:load|patch|setattr|delattr|importorskip|import_module|find_spec|__import__|resolve_name"
     r"|version|distribution|metadata|files)\(\s*|\bmodules\["
 )
 _EACH_PROVIDER = (rf"(?<![/\w.-]){_PROVIDER}", r"cdktn\1provider")

@@ -26,10 +26,10 @@ def test_what_a_queue_has_no_field_for_is_kept_by_ignore_changes() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://user:planted@host/boot.sh", "https://host/boot.sh?X-Amz-Signature=planted"]
+    "url", ["https://user:{}@host/boot.sh", "https://host/boot.sh?X-Amz-Signature={}"]
 )
 def test_a_literal_secret_becomes_a_variable(url: str) -> None:
-    program = written(state(stack(parameters={"BootstrapScriptUrl": url})))
+    program = written(state(stack(parameters={"BootstrapScriptUrl": url.format("planted")})))
     assert 'bootstrap_script="${var.bootstrap_script_url}"' in program.text
     assert "planted" not in program.text + said(program)
     assert "declare a variable bootstrap_script_url, and set it to that value" in said(program)
